@@ -1,0 +1,3 @@
+//! The osquery plugin.
+
+pub mod template;
