@@ -1,1 +1,4 @@
-//! The component.
+//! The `step-osquery` plugin as a WebAssembly component, built by this crate's build script.
+
+/// The component's bytes. What it imports, exports and provides is shown by `playbook plugin inspect`.
+pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/step_osquery.component.wasm"));

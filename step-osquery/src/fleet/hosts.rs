@@ -1,0 +1,194 @@
+//! From the names in a playbook to Fleet's host ids.
+
+use std::collections::HashMap;
+
+use futures::StreamExt as _;
+use futures::stream::{self, TryStreamExt as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::LiveQuery;
+use super::session::Session;
+use super::wire::{Host, HostsCount, HostsPage};
+use crate::failure::{Failure, Kind};
+use crate::services::{Level, Services};
+
+/// What a query value may hold as it is.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Hosts on a page.
+const PAGE: usize = 500;
+
+/// Below so many names, each is searched for; it is never much slower than asking how many hosts there are.
+const FEW: usize = 10;
+
+/// Pages or searches under way at once.
+const CONCURRENT: usize = 8;
+
+/// How often a page that was cut short is read again.
+const PAGE_RETRIES: usize = 2;
+
+/// Platforms that are managed by other means and never run a query, although newer servers count them as online.
+const SILENT_PLATFORMS: [&str; 3] = ["ios", "ipados", "android"];
+
+/// Finds the host of each name. A name that means no host, or several, is entered as failed.
+pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, names: &[String]) -> Result<(), Failure> {
+    let session = &query.session;
+    let hosts = if names.len() <= FEW || names.len() <= pages(session).await? {
+        search(session, names).await?
+    } else {
+        whole_fleet(session).await?
+    };
+    // A host is known by several names, which may be equal.
+    let mut by_name: HashMap<String, Vec<&Host>> = HashMap::new();
+    for host in &hosts {
+        let names = [
+            &host.hostname,
+            &host.uuid,
+            &host.hardware_serial,
+            &host.display_name,
+            &host.computer_name,
+        ];
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
+            let found = by_name.entry(name.to_lowercase()).or_default();
+            if !found.iter().any(|known| known.id == host.id) {
+                found.push(host);
+            }
+        }
+    }
+    let mut tally = query.tally.borrow_mut();
+    for (index, name) in names.iter().enumerate() {
+        match by_name.get(&name.to_lowercase()).map(Vec::as_slice) {
+            None | Some([]) => tally.refuse(
+                index,
+                "Fleet has no host with this name, or this user may not see it".into(),
+            ),
+            Some([host]) if SILENT_PLATFORMS.contains(&host.platform.as_str()) => {
+                tally.refuse(
+                    index,
+                    format!("hosts of the platform {} never answer live queries", host.platform),
+                );
+            }
+            Some([host]) => tally.resolve(index, host.id, &excuse(host)),
+            Some(several) => tally.refuse(index, ambiguous(several)),
+        }
+    }
+    Ok(())
+}
+
+/// What to say if the host does not answer.
+fn excuse(host: &Host) -> String {
+    if host.status == "offline" {
+        format!("offline when the query started, last seen {}", host.seen_time)
+    } else {
+        "online when the query started, but did not answer in time".into()
+    }
+}
+
+fn ambiguous(hosts: &[&Host]) -> String {
+    let shown: Vec<String> = hosts
+        .iter()
+        .take(5)
+        .map(|host| format!("{} (uuid {}, id {})", host.display_name, host.uuid, host.id))
+        .collect();
+    let more = hosts.len().saturating_sub(shown.len());
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} hosts have this name: {}{more}; use the uuid",
+        hosts.len(),
+        shown.join(", ")
+    )
+}
+
+/// How many pages the whole fleet has.
+async fn pages<S: Services>(session: &Session<'_, S>) -> Result<usize, Failure> {
+    let count: HostsCount = session.get("/hosts/count").await?;
+    Ok(count.count.div_ceil(PAGE).max(1))
+}
+
+/// The hosts that some name occurs in. Fleet searches within names, so there can be more than are meant.
+async fn search<S: Services>(session: &Session<'_, S>, names: &[String]) -> Result<Vec<Host>, Failure> {
+    let found: Vec<Vec<Host>> = stream::iter(names)
+        .map(|name| async move {
+            let filter = format!("&query={}", utf8_percent_encode(name, QUERY));
+            let mut found = Vec::new();
+            for number in 0.. {
+                let page = page(session, number, &filter).await?;
+                let last = page.len() < PAGE;
+                found.extend(page.into_iter().filter(|host| is_named(host, name)));
+                if last {
+                    break;
+                }
+            }
+            Ok::<_, Failure>(found)
+        })
+        .buffer_unordered(CONCURRENT)
+        .try_collect()
+        .await?;
+    Ok(unique(found))
+}
+
+/// All hosts. A host that enrols meanwhile may shift the pages, so they are read until one is short.
+async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>, Failure> {
+    let mut found = Vec::new();
+    let mut numbers = 0_usize..;
+    loop {
+        let batch: Vec<Vec<Host>> = stream::iter(numbers.by_ref().take(CONCURRENT))
+            .map(|number| page(session, number, ""))
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
+        let last = batch.iter().any(|page| page.len() < PAGE);
+        found.extend(batch);
+        if last {
+            return Ok(unique(found));
+        }
+    }
+}
+
+/// One page, in a stable order.
+async fn page<S: Services>(session: &Session<'_, S>, number: usize, filter: &str) -> Result<Vec<Host>, Failure> {
+    let route = format!("/hosts?page={number}&per_page={PAGE}&order_key=id&order_direction=asc{filter}");
+    for attempt in 0..=PAGE_RETRIES {
+        let page: HostsPage = match session.get(&route).await {
+            Ok(page) => page,
+            // A body that ends too early says the same as the `error` key.
+            Err(failure) if failure.kind == Kind::Protocol && attempt < PAGE_RETRIES => continue,
+            Err(failure) => return Err(failure),
+        };
+        if page.error.is_none() {
+            return Ok(page.hosts);
+        }
+        session.log(Level::Debug, "a page of hosts was cut short; reading it again");
+    }
+    Err(Failure::new(
+        Kind::Unavailable,
+        "Fleet keeps failing while it lists its hosts",
+    ))
+}
+
+fn is_named(host: &Host, name: &str) -> bool {
+    let name = name.to_lowercase();
+    [
+        &host.hostname,
+        &host.uuid,
+        &host.hardware_serial,
+        &host.display_name,
+        &host.computer_name,
+    ]
+    .iter()
+    .any(|known| known.to_lowercase() == name)
+}
+
+/// A host can stand on two pages when others come or go in between.
+fn unique(pages: Vec<Vec<Host>>) -> Vec<Host> {
+    let mut seen = std::collections::HashSet::new();
+    pages
+        .into_iter()
+        .flatten()
+        .filter(|host| seen.insert(host.id))
+        .collect()
+}

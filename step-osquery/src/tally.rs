@@ -1,0 +1,214 @@
+//! Who has answered: every target ends in exactly one of results, timed-out hosts and failed hosts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Failure, Kind};
+use crate::params::TargetHosts;
+
+/// One row of an answer: column to text.
+pub type Row = Map<String, Value>;
+
+/// What a step returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The documented result.
+    pub result: Value,
+    /// Whether a host is missing from the results.
+    pub partial: bool,
+    /// Remarks by target name.
+    pub notes: Vec<(String, String)>,
+}
+
+/// The targets, and what has become of each. `K` is how the fleet manager identifies a host.
+#[derive(Debug)]
+pub struct Tally<K> {
+    names: Vec<String>,
+    /// For each name, the host it stands for or why there is none.
+    fates: Vec<Fate<K>>,
+    hosts: HashMap<K, Host>,
+    answered: usize,
+}
+
+#[derive(Debug)]
+enum Fate<K> {
+    Unresolved,
+    Failed(String),
+    Host(K),
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    answer: Option<Answer>,
+    /// What to say if it never answers.
+    excuse: String,
+}
+
+/// What a host said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Rows, perhaps none.
+    Rows(Vec<Row>),
+    /// Why there are none.
+    Failed(String),
+    /// Nothing, and there is no point in waiting on.
+    TimedOut(String),
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
+    /// Nobody is resolved yet.
+    pub fn new(targets: &TargetHosts) -> Self {
+        let names = targets.names().to_vec();
+        let fates = names.iter().map(|_| Fate::Unresolved).collect();
+        Self {
+            names,
+            fates,
+            hosts: HashMap::new(),
+            answered: 0,
+        }
+    }
+
+    /// The target at `index` is this host. `excuse` is what to say if the host never answers.
+    pub fn resolve(&mut self, index: usize, host: K, excuse: &str) {
+        self.hosts.entry(host.clone()).or_insert_with(|| Host {
+            answer: None,
+            excuse: excuse.to_owned(),
+        });
+        self.fates[index] = Fate::Host(host);
+    }
+
+    /// The target at `index` cannot be asked.
+    pub fn refuse(&mut self, index: usize, reason: String) {
+        self.fates[index] = Fate::Failed(reason);
+    }
+
+    /// Counts an answer. The first answer of a host counts; a host that was not asked is not counted.
+    pub fn answer(&mut self, host: &K, answer: Answer) -> bool {
+        match self.hosts.get_mut(host) {
+            Some(asked) if asked.answer.is_none() => {
+                asked.answer = Some(answer);
+                self.answered += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this host was asked.
+    pub fn knows(&self, host: &K) -> bool {
+        self.hosts.contains_key(host)
+    }
+
+    /// Whether this host has yet to answer.
+    pub fn awaits(&self, host: &K) -> bool {
+        self.hosts.get(host).is_some_and(|asked| asked.answer.is_none())
+    }
+
+    /// How many hosts have answered.
+    pub fn answered(&self) -> usize {
+        self.answered
+    }
+
+    /// How many hosts are asked.
+    pub fn asked(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The hosts to ask, in the order of the targets.
+    pub fn hosts(&self) -> Vec<K> {
+        let mut seen = std::collections::HashSet::new();
+        let resolved = self.fates.iter().filter_map(|fate| match fate {
+            Fate::Host(host) => Some(host.clone()),
+            _ => None,
+        });
+        resolved.filter(|host| seen.insert(host.clone())).collect()
+    }
+
+    /// Fails with the reasons when nobody can be asked.
+    pub fn require_hosts(&self) -> Result<(), Failure> {
+        if !self.hosts.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<String> = self
+            .names
+            .iter()
+            .zip(&self.fates)
+            .take(5)
+            .map(|(name, fate)| match fate {
+                Fate::Failed(reason) => format!("{name}: {reason}"),
+                _ => format!("{name}: not looked up"),
+            })
+            .collect();
+        let more = self.names.len().saturating_sub(reasons.len());
+        let more = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
+        let message = format!("none of the target hosts can be asked: {}{more}", reasons.join("; "));
+        Err(Failure::new(Kind::NotFound, message)
+            .hint("target_hosts takes hostnames, uuids, serial numbers or display names, spelt as the fleet manager shows them"))
+    }
+
+    /// Closes the books: whoever has not answered has timed out.
+    pub fn finish(mut self) -> Outcome {
+        let mut results = Map::new();
+        let mut timed_out = Vec::new();
+        let mut failed = BTreeMap::new();
+        let mut notes = Vec::new();
+        // A host with several names is counted once and its answer stands under each; the last use may take it.
+        let mut uses: HashMap<K, usize> = HashMap::new();
+        for fate in &self.fates {
+            if let Fate::Host(host) = fate {
+                *uses.entry(host.clone()).or_default() += 1;
+            }
+        }
+        for (name, fate) in self.names.into_iter().zip(self.fates) {
+            let host = match fate {
+                Fate::Host(host) => host,
+                Fate::Failed(reason) => {
+                    failed.insert(name, reason);
+                    continue;
+                }
+                Fate::Unresolved => {
+                    notes.push((name.clone(), "the time was up before it could be looked up".to_owned()));
+                    timed_out.push(name);
+                    continue;
+                }
+            };
+            let asked = self.hosts.get_mut(&host).expect("every resolved host is entered");
+            let left = uses.get_mut(&host).expect("every resolved host is counted");
+            *left -= 1;
+            let answer = if *left == 0 {
+                asked.answer.take()
+            } else {
+                asked.answer.clone()
+            };
+            match answer {
+                Some(Answer::Rows(rows)) => {
+                    results.insert(name, rows.into_iter().map(Value::Object).collect());
+                }
+                Some(Answer::Failed(reason)) => {
+                    failed.insert(name, reason);
+                }
+                Some(Answer::TimedOut(excuse)) => {
+                    notes.push((name.clone(), excuse));
+                    timed_out.push(name);
+                }
+                None => {
+                    notes.push((name.clone(), asked.excuse.clone()));
+                    timed_out.push(name);
+                }
+            }
+        }
+        let partial = !timed_out.is_empty() || !failed.is_empty();
+        let result = json!({
+            "results": results,
+            "partial": partial,
+            "timed_out_hosts": timed_out,
+            "failed_hosts": failed,
+        });
+        Outcome { result, partial, notes }
+    }
+}
