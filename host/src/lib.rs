@@ -1,1 +1,70 @@
-//! Runs playbooks.
+//! Runs security playbooks whose steps are WebAssembly plugins.
+//!
+//! A [`Runner`] holds loaded plugins; a [`Playbook`] is parsed from YAML; [`Runner::prepare`] fills in the templates and
+//! validates everything before anything is sent; [`Runner::run`] runs the steps and returns a [`RunReport`].
+//!
+//! A plugin is a component that imports nothing but the contract in `wit/`: it reaches the one origin its step was granted,
+//! sees handles in the place of secrets, and is held to [`Limits`]. The library knows nothing of what plugins do.
+//!
+//! # Embedding
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // Once for each process: connections and compiled plugins are shared by all runs.
+//! let mut runner = Runner::new(Engine::new(Engine::user_cache_dir().as_deref())?, Limits::default());
+//! runner.load("osquery", &std::fs::read("step_osquery.component.wasm")?).await?;
+//!
+//! // Once for each alert.
+//! let playbook = Playbook::parse("triage.yaml", &std::fs::read_to_string("triage.yaml")?)?;
+//! let mut inputs = RunInputs::new(Secrets::from_env());
+//! inputs.alert = serde_json::json!({"host": "web-01"});
+//! let prepared = runner.prepare(&playbook, inputs)?;
+//! let report = runner.run(prepared, CancellationToken::new(), Arc::new(|event| println!("{event:?}"))).await;
+//! println!("{:?}", report.status);
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod cache;
+mod call;
+mod capability;
+mod diagnostic;
+mod egress;
+mod engine;
+mod event;
+mod limits;
+mod origin;
+mod playbook;
+mod plugin;
+mod render;
+mod report;
+mod runner;
+mod schema;
+mod secrets;
+mod source;
+mod step_params;
+mod tls;
+
+pub use call::CallError;
+pub use diagnostic::{Diagnostic, Diagnostics, Record};
+pub use egress::Grant;
+pub use engine::{Engine, EngineError};
+pub use event::{CallEvent, EventSink, LogLevel, Progress};
+pub use limits::Limits;
+pub use origin::{Origin, OriginError};
+pub use playbook::Playbook;
+pub use plugin::{
+    CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, StepType, Template,
+    TemplateParam,
+};
+pub use report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
+pub use runner::{Observer, Prepared, RunEvent, RunInputs, Runner};
+pub use schema::{Role, Schema, SchemaProblem};
+pub use secrets::{ENV_PREFIX, Redactor, Secrets, SecretsError, Vault};
+pub use tls::{TlsError, Trust};
+pub use tokio_util::sync::CancellationToken;

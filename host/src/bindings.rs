@@ -1,0 +1,11 @@
+//! The contract as Rust types, made from `wit/plugin.wit`.
+
+#![allow(missing_docs, unreachable_pub, clippy::pedantic)]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "step-plugin",
+    imports: { default: trappable },
+    exports: { default: async },
+    with: { "playbook:plugin/websocket.connection": crate::capability::websocket::Connection },
+});

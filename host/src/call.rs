@@ -1,0 +1,182 @@
+//! One plugin call: an instance of its own, its limits, and how it ended.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::{Accessor, HasSelf, InstancePre, Linker, ResourceTable};
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::bindings::StepPlugin;
+use crate::egress::Egress;
+use crate::engine::Engine;
+use crate::event::{CallEvent, EventSink};
+use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
+use crate::secrets::Redactor;
+
+/// What the capabilities of a call share. It lives as long as the instance.
+pub(crate) struct CallState {
+    pub(crate) table: ResourceTable,
+    pub(crate) began: Instant,
+    pub(crate) egress: Egress,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) panic: Option<String>,
+    pub(crate) log_messages_left: u32,
+    memory: MemoryCap,
+    redactor: Redactor,
+    sink: EventSink,
+}
+
+impl CallState {
+    pub(crate) fn emit(&self, event: CallEvent) {
+        self.sink.emit(event);
+    }
+
+    /// A guest's text as people may see it: without secrets or control characters, and not too long.
+    pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut text = self.redactor.redact(&text).into_owned();
+        if text.len() > longest {
+            text.truncate(text.floor_char_boundary(longest));
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// What a call brings with it.
+pub(crate) struct CallContext {
+    pub(crate) egress: Egress,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) redactor: Redactor,
+    pub(crate) sink: EventSink,
+    /// How long the call may take, grace included.
+    pub(crate) deadline: Duration,
+}
+
+/// How a call ended when it did not return.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// More memory than the limit was asked for.
+    #[error("it needs more than the {} MiB of memory it may use", limit >> 20)]
+    OutOfMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// It computed for longer than its budget.
+    #[error("it computed for longer than the {} ms it may use (an endless loop?)", budget.as_millis())]
+    OutOfCpu {
+        /// The budget.
+        budget: Duration,
+    },
+    /// It did not return in time.
+    #[error("it did not return within {} ms", after.as_millis())]
+    Deadline {
+        /// The time it was given, grace included.
+        after: Duration,
+    },
+    /// It was asked to stop and did not within the grace period.
+    #[error("it was asked to stop and did not")]
+    Cancelled,
+    /// It panicked.
+    #[error("it panicked: {message}")]
+    Panicked {
+        /// The panic's message, with its place in the source.
+        message: String,
+    },
+    /// It recursed too deeply.
+    #[error("it recursed too deeply and overflowed its stack")]
+    StackOverflow,
+    /// It trapped otherwise.
+    #[error("it trapped: {message}")]
+    Trapped {
+        /// The runtime's words.
+        message: String,
+    },
+}
+
+/// The interfaces of the contract, ready to be linked.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine.wasmtime());
+    StepPlugin::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// Makes an instance, runs `body` with it within the limits, and drops it.
+pub(crate) async fn call<R: Send + 'static>(
+    pre: &InstancePre<CallState>,
+    limits: &Limits,
+    context: CallContext,
+    body: impl AsyncFnOnce(&Accessor<CallState>, &StepPlugin) -> wasmtime::Result<R> + Send,
+) -> Result<R, CallError> {
+    let cancel = context.cancel.clone();
+    let deadline = context.deadline;
+    let meter = CpuMeter::new(limits.cpu);
+    let mut store = Store::new(
+        pre.engine(),
+        CallState {
+            table: ResourceTable::new(),
+            began: Instant::now(),
+            egress: context.egress,
+            cancel: context.cancel,
+            panic: None,
+            log_messages_left: limits.log_messages,
+            memory: MemoryCap(limits.memory),
+            redactor: context.redactor,
+            sink: context.sink,
+        },
+    );
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(limits.memory);
+    store.set_epoch_deadline(1);
+    let watch = meter.clone();
+    store.epoch_deadline_callback(move |_| {
+        watch.check().map_err(wasmtime::Error::new)?;
+        Ok(UpdateDeadline::Yield(1))
+    });
+
+    let ended = {
+        let running = meter.measure(async {
+            let instance = pre.instantiate_async(&mut store).await?;
+            let plugin = StepPlugin::new(&mut store, &instance)?;
+            store
+                .run_concurrent(async |accessor| body(accessor, &plugin).await)
+                .await?
+        });
+        let stopping = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(limits.grace).await;
+        };
+        tokio::select! {
+            ended = running => ended.map_err(Some),
+            () = tokio::time::sleep(deadline) => return Err(CallError::Deadline { after: deadline }),
+            () = stopping => Err(None),
+        }
+    };
+    match ended {
+        Ok(returned) => Ok(returned),
+        Err(None) => Err(CallError::Cancelled),
+        Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take())),
+    }
+}
+
+fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
+    if let Some(exhausted) = error.downcast_ref::<MemoryExhausted>() {
+        return CallError::OutOfMemory { limit: exhausted.limit };
+    }
+    if let Some(exhausted) = error.downcast_ref::<CpuExhausted>() {
+        return CallError::OutOfCpu {
+            budget: exhausted.budget,
+        };
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        return CallError::StackOverflow;
+    }
+    match panic {
+        Some(message) => CallError::Panicked { message },
+        // The root cause only: the chain before it is a backtrace in the plugin.
+        None => CallError::Trapped {
+            message: error.root_cause().to_string(),
+        },
+    }
+}

@@ -1,0 +1,8 @@
+//! What a plugin can do besides computing: one module for each interface that it may import.
+
+pub(crate) mod cancellation;
+pub(crate) mod clock;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod websocket;

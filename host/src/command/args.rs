@@ -1,0 +1,152 @@
+//! The command line, flag by flag.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    success
+  1    a step failed
+  2    the input was invalid, and nothing was sent
+  3    finished, but something is missing from the result
+  130  interrupted";
+
+/// Runs security playbooks whose steps are sandboxed WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(name = "playbook", version = concat!(env!("CARGO_PKG_VERSION"), " (contract playbook:plugin@0.1.0)"), after_help = EXIT_STATUS, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Say more on stderr: -v what plugins log, -vv also what the runner does
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a playbook
+    #[command(after_help = concat!("Example:\n  playbook run triage.yaml --alert alert.json --secrets secrets.yaml\n\nSecrets come from --secrets or the environment: {{ secrets.fleet_token }} is PLAYBOOK_SECRET_FLEET_TOKEN.\nResults go to stdout, everything else to stderr.\n\nExit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted"))]
+    Run(RunArgs),
+    /// Check playbooks without running them; no network
+    Validate(ValidateArgs),
+    /// List the texts that steps may send; with a name, show one
+    #[command(after_help = "Example:\n  playbook templates running_processes --param limit=20")]
+    Templates(TemplatesArgs),
+    /// Print a JSON Schema, for editors
+    Schema(SchemaArgs),
+    /// Look into plugins
+    Plugin(PluginArgs),
+    /// Run the shipped playbooks against a simulated fleet on this machine
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Which plugins to load.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PluginsArgs {
+    /// Load this plugin; the built-in one too unless this provides the same step type
+    #[arg(long = "plugin", value_name = "FILE.wasm")]
+    pub(crate) plugins: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Tables, for people
+    Table,
+    /// One JSON object, for programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The playbook
+    pub(crate) file: PathBuf,
+    /// The alert, a JSON object, as {{ alert.… }} in the playbook; `-` reads stdin
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) alert: Option<PathBuf>,
+    /// Secrets, a YAML map of names to values; readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Set {{ vars.NAME }}
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(crate) vars: Vec<String>,
+    /// Run only this step
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// The playbooks
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print the problems
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TemplatesArgs {
+    /// The template to show
+    pub(crate) name: Option<String>,
+    /// Fill in a parameter, and print the text that would be sent
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "name")]
+    pub(crate) params: Vec<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print them
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    /// `playbook`, `run`, or a step type; `STEP_TYPE.result` for its result. Without a name: list them
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PluginArgs {
+    #[command(subcommand)]
+    pub(crate) command: PluginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Show what a plugin imports, exports and provides
+    Inspect(InspectArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// The component; without it, the built-in one
+    pub(crate) file: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// How to print the results
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,107 @@
+//! Reads what the command line names: files, variables, plugins.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use playbook_host::{Engine, Limits, PluginError, Runner};
+use serde_json::{Map, Value};
+
+use super::CommandError;
+use super::args::PluginsArgs;
+
+/// What errors call the plugin that is part of the command.
+pub(crate) const BUILT_IN: &str = "built-in";
+
+/// The largest file that is read, in bytes: a plugin may be larger than that only by mistake.
+const LARGEST: u64 = 64 << 20;
+
+/// An engine with the user's cache of compiled plugins.
+pub(crate) fn engine() -> Result<Engine, CommandError> {
+    Engine::new(Engine::user_cache_dir().as_deref()).map_err(|e| CommandError::new(e.to_string()))
+}
+
+/// A runner with the plugins of the command line, and the built-in one unless one of them provides the same step type.
+pub(crate) async fn runner(args: &PluginsArgs) -> Result<Runner, CommandError> {
+    let mut runner = Runner::new(engine()?, Limits::default());
+    for path in &args.plugins {
+        let bytes = read_plugin(path)?;
+        runner
+            .load(&path.display().to_string(), &bytes)
+            .await
+            .map_err(|error| plugin_error(&error))?;
+    }
+    runner
+        .load_unless_provided(BUILT_IN, embedded_plugin::COMPONENT)
+        .await
+        .map_err(|error| plugin_error(&error))?;
+    Ok(runner)
+}
+
+/// The bytes of a plugin file.
+pub(crate) fn read_plugin(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let bytes = read(path, LARGEST)?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(
+            CommandError::new(format!("`{}` is not a WebAssembly file", path.display()))
+                .hint("a plugin is a WebAssembly component, usually named *.wasm"),
+        );
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn plugin_error(error: &PluginError) -> CommandError {
+    let hint = match error {
+        PluginError::Load { .. } => Some("a plugin is a WebAssembly component, not a core module"),
+        PluginError::Contract { .. } => Some("`playbook plugin inspect` shows what the built-in plugin looks like"),
+        _ => None,
+    };
+    CommandError {
+        message: error.to_string(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// A file's bytes; `-` is standard input.
+pub(crate) fn read(path: &Path, largest: u64) -> Result<Vec<u8>, CommandError> {
+    let failed = |e: io::Error| CommandError::new(format!("cannot read `{}`: {e}", path.display()));
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        fs::File::open(path)
+            .map_err(failed)?
+            .take(largest + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+    }
+    if bytes.len() as u64 > largest {
+        return Err(CommandError::new(format!(
+            "`{}` is larger than {largest} bytes",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A file's text; `-` is standard input.
+pub(crate) fn read_text(path: &Path, largest: u64) -> Result<String, CommandError> {
+    String::from_utf8(read(path, largest)?)
+        .map_err(|_| CommandError::new(format!("`{}` is not UTF-8 text", path.display())))
+}
+
+/// `NAME=VALUE` pairs. The values are texts, as they are on a command line.
+pub(crate) fn assignments(flag: &str, pairs: &[String]) -> Result<Map<String, Value>, CommandError> {
+    let mut map = Map::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(CommandError::new(format!(
+                "`{flag} {pair}` is not of the form NAME=VALUE"
+            )));
+        };
+        if map.insert(name.to_owned(), Value::String(value.to_owned())).is_some() {
+            return Err(CommandError::new(format!("`{flag} {name}=…` is given twice")));
+        }
+    }
+    Ok(map)
+}

@@ -1,0 +1,126 @@
+//! The `playbook` command: a thin layer over the library.
+
+mod args;
+mod completions;
+mod demo;
+mod inputs;
+mod plugin;
+mod run;
+mod schema;
+mod table;
+mod templates;
+mod validate;
+mod watch;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Args, Command};
+
+/// Exit statuses. They are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Everything succeeded.
+    Success = 0,
+    /// A step failed.
+    Failed = 1,
+    /// The input was invalid, and nothing was sent.
+    InvalidInput = 2,
+    /// Finished, and something that was asked for is missing.
+    Partial = 3,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do its work. Whatever reaches the user in this form had no effect.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct CommandError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl CommandError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&CommandError::new(format!("cannot start: {error}"))).into(),
+    };
+    let verbosity = args.verbose;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_env_filter(match verbosity {
+            0 | 1 => "warn",
+            2 => "warn,playbook_host=debug",
+            _ => "debug",
+        })
+        .init();
+    let done = runtime.block_on(async {
+        match args.command {
+            Command::Run(args) => run::run(args, verbosity).await,
+            Command::Validate(args) => validate::validate(args).await,
+            Command::Templates(args) => templates::templates(args).await,
+            Command::Schema(args) => schema::schema(args).await,
+            Command::Plugin(args) => plugin::plugin(args).await,
+            Command::Demo(args) => demo::demo(args, verbosity).await,
+            Command::Completions(args) => completions::completions(&args),
+        }
+    });
+    // A server that does not close its side must not keep the process.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| report(&error)).into()
+}
+
+fn report(error: &CommandError) -> Exit {
+    // Nobody is left to tell when stderr is gone.
+    let mut stderr = anstream::stderr().lock();
+    let (bold, red, reset) = (
+        anstyle::Style::new().bold(),
+        anstyle::AnsiColor::Red.on_default().bold(),
+        anstyle::Reset,
+    );
+    let _ = writeln!(stderr, "{red}error{reset}{bold}: {}{reset}", error.message);
+    if let Some(hint) = &error.hint {
+        let _ = writeln!(stderr, "{bold}help{reset}: {hint}");
+    }
+    Exit::InvalidInput
+}
+
+/// Writes a result to stdout. A reader that went away (`| head`) is not an error.
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::new(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

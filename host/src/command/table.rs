@@ -1,0 +1,188 @@
+//! Prints a run for people.
+//!
+//! A result is laid out by its shape alone, so that any plugin's reads well: a map of row lists becomes a table for each
+//! name, a list of texts or a map of texts becomes a list, a single value a line.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use playbook_host::{Note, RunReport, RunStatus, StepReport, StepStatus};
+use serde_json::{Map, Value};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = AnsiColor::BrightBlack.on_default();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const WARN: Style = AnsiColor::Yellow.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// The run as text, with ANSI styles; the writer removes them where they do not belong.
+pub(crate) fn render(report: &RunReport, width: u16) -> String {
+    let mut out = String::new();
+    for step in &report.steps {
+        render_step(&mut out, step, width);
+        out.push('\n');
+    }
+    let (style, word) = match report.status {
+        RunStatus::Success => (GOOD, "success"),
+        RunStatus::Partial => (WARN, "partial"),
+        RunStatus::Cancelled => (WARN, "cancelled"),
+        _ => (BAD, "failed"),
+    };
+    let name = report.playbook.name.as_ref().or(report.playbook.id.as_ref());
+    let name = name.map(|name| format!("{}: ", printable(name))).unwrap_or_default();
+    line(
+        &mut out,
+        &format!(
+            "{name}{style}{word}{style:#} in {}  {DIM}run {}{DIM:#}",
+            seconds(report.duration_ms),
+            report.run_id
+        ),
+    );
+    out
+}
+
+fn render_step(out: &mut String, step: &StepReport, width: u16) {
+    let (style, mark) = match step.status {
+        StepStatus::Success => (GOOD, "✔"),
+        StepStatus::Partial => (WARN, "◐"),
+        StepStatus::Skipped => (DIM, "–"),
+        _ => (BAD, "✘"),
+    };
+    let name = step
+        .name
+        .as_deref()
+        .map(|name| format!("  {}", printable(name)))
+        .unwrap_or_default();
+    let took = if step.status == StepStatus::Skipped {
+        "not started".into()
+    } else {
+        seconds(step.duration_ms)
+    };
+    line(
+        out,
+        &format!(
+            "{style}{mark}{style:#} {BOLD}{}{BOLD:#}{name}  {DIM}{took}{DIM:#}",
+            printable(&step.id)
+        ),
+    );
+    if let Some(error) = &step.error {
+        line(
+            out,
+            &format!("  {BAD}{}{BAD:#}: {}", error.kind, indented(&error.message)),
+        );
+        if let Some(hint) = &error.hint {
+            line(out, &format!("  {BOLD}help{BOLD:#}: {}", indented(hint)));
+        }
+    }
+    match &step.result {
+        Some(Value::Object(result)) => {
+            for (key, value) in result {
+                render_part(out, key, value, &step.notes, width);
+            }
+        }
+        Some(other) => line(out, &format!("  {}", printable(&other.to_string()))),
+        None => {}
+    }
+}
+
+fn render_part(out: &mut String, key: &str, value: &Value, notes: &[Note], width: u16) {
+    let title = printable(&key.replace('_', " "));
+    match value {
+        Value::Object(parts) if !parts.is_empty() && parts.values().all(is_rows) => {
+            for (name, rows) in parts {
+                render_rows(out, name, rows.as_array().map_or(&[][..], Vec::as_slice), width);
+            }
+        }
+        Value::Object(texts) if !texts.is_empty() => {
+            line(out, &format!("  {BAD}{title} ({}){BAD:#}", texts.len()));
+            for (name, text) in texts {
+                line(out, &format!("    {}: {}", printable(name), scalar(text)));
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            line(out, &format!("  {WARN}{title} ({}){WARN:#}", items.len()));
+            for item in items {
+                let item = scalar(item);
+                let note = notes.iter().find(|note| printable(&note.subject) == item);
+                let note = note
+                    .map(|note| format!("  {DIM}{}{DIM:#}", printable(&note.text)))
+                    .unwrap_or_default();
+                line(out, &format!("    {item}{note}"));
+            }
+        }
+        // The step's mark says it already, or there is nothing to say.
+        Value::Bool(_) | Value::Null | Value::Object(_) | Value::Array(_) => {}
+        Value::String(_) | Value::Number(_) => line(out, &format!("  {title}: {}", scalar(value))),
+    }
+}
+
+fn render_rows(out: &mut String, name: &str, rows: &[Value], width: u16) {
+    let count = match rows.len() {
+        0 => "no rows".to_owned(),
+        1 => "1 row".to_owned(),
+        n => format!("{n} rows"),
+    };
+    line(
+        out,
+        &format!("  {BOLD}{}{BOLD:#}  {DIM}{count}{DIM:#}", printable(name)),
+    );
+    let rows: Vec<&Map<String, Value>> = rows.iter().filter_map(Value::as_object).collect();
+    let mut columns: Vec<&str> = Vec::new();
+    for row in &rows {
+        for column in row.keys() {
+            if !columns.contains(&column.as_str()) {
+                columns.push(column);
+            }
+        }
+    }
+    if columns.is_empty() {
+        return;
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(width.saturating_sub(4).max(40));
+    table.set_header(columns.iter().map(|column| Cell::new(printable(column).to_uppercase())));
+    for row in rows {
+        table.add_row(
+            columns
+                .iter()
+                .map(|column| row.get(*column).map(scalar).unwrap_or_default()),
+        );
+    }
+    for row in table.lines() {
+        line(out, &format!("   {}", row.trim_end()));
+    }
+}
+
+fn is_rows(value: &Value) -> bool {
+    value.as_array().is_some_and(|rows| rows.iter().all(Value::is_object))
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// Rows come from monitored machines: an escape sequence in one must not reach the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+}
+
+fn line(out: &mut String, text: &str) {
+    writeln!(out, "{text}").expect("writing to a string cannot fail");
+}

@@ -1,0 +1,498 @@
+//! Everything that leaves for the network goes through here.
+//!
+//! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else. Redirects are not followed. Secret handles
+//! become values at the last moment, in the request that is sent, and answers lose what the plugin asked to capture.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::limits::Limits;
+use crate::origin::Origin;
+use crate::secrets::{Place, Vault};
+use crate::tls::{self, TlsError, Trust};
+
+/// How often a request that may be repeated is repeated.
+const RETRIES: usize = 3;
+
+/// Header fields that decide where a message goes or how it is framed. They are the host's.
+const HOST_HEADERS: [&str; 14] = [
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "trailer",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "expect",
+    "accept-encoding",
+    "content-encoding",
+];
+
+/// What a call may reach.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The only origin.
+    pub origin: Origin,
+    /// Whom to trust there.
+    pub trust: Trust,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EgressError {
+    /// The plugin asked for something that the contract forbids.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// This call has no network access.
+    #[error("this call was granted no network access")]
+    Denied,
+    /// Nothing was sent: no such name, connection refused.
+    #[error("cannot connect to {origin}: {cause}")]
+    Connect { origin: Origin, cause: String },
+    /// Nothing was sent: no agreement on TLS.
+    #[error("cannot connect to {origin} securely: {cause}")]
+    Tls { origin: Origin, cause: String },
+    /// The server may or may not have acted.
+    #[error("no answer from {origin} in time")]
+    Timeout { origin: Origin },
+    /// The connection broke with a request under way.
+    #[error("the connection to {origin} broke: {cause}")]
+    Interrupted { origin: Origin, cause: String },
+    /// More bytes than [`Limits::body`].
+    #[error("the answer of {origin} is larger than the {limit} bytes allowed")]
+    TooLarge { origin: Origin, limit: usize },
+    /// A websocket handshake that ended in an ordinary answer.
+    #[error("{origin} answered {status} instead of opening a websocket")]
+    Rejected { origin: Origin, status: u16 },
+}
+
+/// A request as the plugin wants it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) json: Option<String>,
+    pub(crate) timeout: Duration,
+    pub(crate) repeatable: bool,
+    pub(crate) capture: Vec<String>,
+}
+
+/// An answer as the plugin may see it.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// HTTP clients by whom they trust, kept so that steps share connections.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Clients(Arc<Mutex<HashMap<Trust, Client>>>);
+
+/// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
+#[derive(Debug, Clone)]
+struct Client {
+    http: reqwest::Client,
+    websocket: reqwest::Client,
+}
+
+impl Clients {
+    fn get(&self, trust: &Trust) -> Result<Client, TlsError> {
+        let mut clients = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(client) = clients.get(trust) {
+            return Ok(client.clone());
+        }
+        let mut websocket_tls = tls::client_config(trust)?;
+        websocket_tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut http_tls = tls::client_config(trust)?;
+        http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let build = |builder: reqwest::ClientBuilder, tls: rustls::ClientConfig| {
+            builder
+                .tls_backend_preconfigured(tls)
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(Duration::from_secs(10))
+                .user_agent(concat!("playbook-host/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|e| TlsError::Platform(root_cause(&e)))
+        };
+        let client = Client {
+            http: build(reqwest::Client::builder(), http_tls)?,
+            websocket: build(reqwest::Client::builder().http1_only(), websocket_tls)?,
+        };
+        clients.insert(trust.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+/// The network as one call sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Egress(Option<Arc<Granted>>);
+
+#[derive(Debug)]
+struct Granted {
+    client: Client,
+    origin: Origin,
+    vault: Vault,
+    connections: Arc<Semaphore>,
+    body_limit: usize,
+    /// When the call is dropped whatever happens; waiting for a retry beyond it is pointless.
+    ends: Instant,
+}
+
+/// A websocket and its place among the open connections.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    pub(crate) socket: WebSocketStream<reqwest::Upgraded>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+impl Egress {
+    /// No network at all.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(
+        clients: &Clients,
+        grant: &Grant,
+        vault: Vault,
+        limits: &Limits,
+        ends: Instant,
+    ) -> Result<Self, TlsError> {
+        Ok(Self(Some(Arc::new(Granted {
+            client: clients.get(&grant.trust)?,
+            origin: grant.origin.clone(),
+            vault,
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            body_limit: limits.body,
+            ends,
+        }))))
+    }
+
+    fn granted(&self) -> Result<&Granted, EgressError> {
+        self.0.as_deref().ok_or(EgressError::Denied)
+    }
+
+    /// Sends a request and reads the whole answer, repeating where that is safe.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, EgressError> {
+        let granted = self.granted()?;
+        let prepared = granted.prepare(&request)?;
+        let _permit = granted.permit().await;
+        let deadline = granted.ends.min(Instant::now() + request.timeout);
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(Duration::from_mins(1))
+            .with_max_times(RETRIES)
+            .with_jitter()
+            .build();
+        loop {
+            let outcome = granted.exchange(&prepared, &request, deadline).await;
+            let Some(hint) = may_repeat(&outcome, request.repeatable) else {
+                return outcome;
+            };
+            let Some(delay) = delays.next() else { return outcome };
+            let delay = delay.max(hint);
+            if Instant::now() + delay >= deadline {
+                return outcome;
+            }
+            tracing::debug!(path = %request.path, ?delay, "repeating a request");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Opens a websocket.
+    pub(crate) async fn connect(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<Upgraded, EgressError> {
+        let granted = self.granted()?;
+        let url = granted.url(path)?;
+        let headers = granted.headers(headers)?;
+        let permit = granted.permit().await;
+        let deadline = granted.ends.min(Instant::now() + timeout);
+        let opening = async {
+            let key = generate_key();
+            let response = granted
+                .client
+                .websocket
+                .get(url)
+                .headers(headers)
+                .header("connection", "Upgrade")
+                .header("upgrade", "websocket")
+                .header("sec-websocket-version", "13")
+                .header("sec-websocket-key", &key)
+                .send()
+                .await
+                .map_err(|e| granted.failed(e))?;
+            let accepted = response
+                .headers()
+                .get("sec-websocket-accept")
+                .map(HeaderValue::as_bytes)
+                == Some(derive_accept_key(key.as_bytes()).as_bytes());
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS || !accepted {
+                return Err(EgressError::Rejected {
+                    origin: granted.origin.clone(),
+                    status: response.status().as_u16(),
+                });
+            }
+            let upgraded = response.upgrade().await.map_err(|e| granted.failed(e))?;
+            let config = WebSocketConfig::default()
+                .max_message_size(Some(granted.body_limit))
+                .max_frame_size(Some(granted.body_limit));
+            Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+        };
+        match tokio::time::timeout_at(deadline, opening).await {
+            Ok(socket) => Ok(Upgraded {
+                socket: socket?,
+                permit,
+            }),
+            Err(_) => Err(granted.timed_out()),
+        }
+    }
+
+    /// Puts values in the place of the handles in a JSON document.
+    pub(crate) fn reveal_json(&self, json: &str) -> Result<String, EgressError> {
+        self.granted()?.reveal(json, Place::Json)
+    }
+
+    /// Describes a websocket that broke.
+    pub(crate) fn interrupted(&self, cause: String) -> EgressError {
+        match &self.0 {
+            Some(granted) => EgressError::Interrupted {
+                origin: granted.origin.clone(),
+                cause,
+            },
+            None => EgressError::Denied,
+        }
+    }
+}
+
+/// A request that has been checked and holds values.
+struct Prepared {
+    url: url::Url,
+    headers: HeaderMap,
+    body: Option<String>,
+}
+
+impl Granted {
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        self.connections
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
+    }
+
+    fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
+        let body = request
+            .json
+            .as_deref()
+            .map(|json| self.reveal(json, Place::Json))
+            .transpose()?;
+        Ok(Prepared {
+            url: self.url(&request.path)?,
+            headers: self.headers(&request.headers)?,
+            body,
+        })
+    }
+
+    fn url(&self, path: &str) -> Result<url::Url, EgressError> {
+        let invalid = |why: &str| EgressError::InvalidRequest(format!("invalid request path: {why}"));
+        if !path.starts_with('/') {
+            return Err(invalid("it must begin with `/`"));
+        }
+        if path.contains(['\\', '#']) || path.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(invalid("it must be percent-encoded"));
+        }
+        if Vault::contains_handle(path) {
+            return Err(invalid("a secret must not stand in a URL"));
+        }
+        self.origin.join(path).map_err(|e| invalid(&e.to_string()))
+    }
+
+    fn headers(&self, fields: &[(String, String)]) -> Result<HeaderMap, EgressError> {
+        let mut headers = HeaderMap::with_capacity(fields.len());
+        for (name, value) in fields {
+            let invalid = |why: &str| EgressError::InvalidRequest(format!("header `{}` {why}", name.escape_debug()));
+            let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("has no valid name"))?;
+            let reserved = HOST_HEADERS.contains(&field.as_str()) || field.as_str().starts_with("sec-");
+            if reserved {
+                return Err(invalid("belongs to the host and cannot be set by a plugin"));
+            }
+            let revealed = self.reveal(value, Place::Header)?;
+            let mut value = HeaderValue::from_str(&revealed).map_err(|_| {
+                invalid("has a value that no header can have (a line break, perhaps at the end of a secret)")
+            })?;
+            value.set_sensitive(true);
+            headers.append(field, value);
+        }
+        Ok(headers)
+    }
+
+    fn reveal(&self, text: &str, place: Place) -> Result<String, EgressError> {
+        self.vault
+            .substitute(text, place)
+            .map_err(|e| EgressError::InvalidRequest(e.to_string()))
+    }
+
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Response, EgressError> {
+        let exchange = async {
+            let mut builder = self
+                .client
+                .http
+                .request(request.method.clone(), prepared.url.clone())
+                .headers(prepared.headers.clone());
+            if let Some(body) = &prepared.body {
+                builder = builder.header("content-type", "application/json").body(body.clone());
+            }
+            let response = builder.send().await.map_err(|e| self.failed(e))?;
+            self.read(response, &request.capture).await
+        };
+        tokio::time::timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    async fn read(&self, mut response: reqwest::Response, capture: &[String]) -> Result<Response, EgressError> {
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            // Cookies are credentials that no plugin asked for.
+            .filter(|(name, _)| *name != "set-cookie")
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(e))? {
+            if body.len() + chunk.len() > self.body_limit {
+                return Err(EgressError::TooLarge {
+                    origin: self.origin.clone(),
+                    limit: self.body_limit,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response {
+            status,
+            headers,
+            body: self.capture(body, capture),
+        })
+    }
+
+    /// Puts handles in the place of the strings that the plugin declared to be secrets.
+    fn capture(&self, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
+        if pointers.is_empty() {
+            return body;
+        }
+        let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
+            return body;
+        };
+        for pointer in pointers {
+            if let Some(Value::String(found)) = json.pointer_mut(pointer) {
+                *found = self
+                    .vault
+                    .capture(pointer.trim_start_matches('/'), std::mem::take(found));
+            }
+        }
+        json.to_string().into_bytes()
+    }
+
+    fn timed_out(&self) -> EgressError {
+        EgressError::Timeout {
+            origin: self.origin.clone(),
+        }
+    }
+
+    fn failed(&self, error: reqwest::Error) -> EgressError {
+        let origin = self.origin.clone();
+        let (connecting, timeout) = (error.is_connect(), error.is_timeout());
+        // The URL could hold data of the alert; the origin says enough.
+        let error = error.without_url();
+        let cause = root_cause(&error);
+        if let Some(cause) = tls_cause(&error) {
+            EgressError::Tls { origin, cause }
+        } else if connecting && timeout {
+            EgressError::Connect {
+                origin,
+                cause: "no connection within 10 s".into(),
+            }
+        } else if connecting {
+            EgressError::Connect { origin, cause }
+        } else {
+            EgressError::Interrupted { origin, cause }
+        }
+    }
+}
+
+/// Whether to send again, and the server's wish for when.
+fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Option<Duration> {
+    match outcome {
+        Err(EgressError::Connect { .. }) => Some(Duration::ZERO),
+        Err(EgressError::Interrupted { .. }) if repeatable => Some(Duration::ZERO),
+        Ok(response) if repeatable && matches!(response.status, 429 | 502 | 503 | 504) => {
+            let after = response.headers.iter().find(|(name, _)| name == RETRY_AFTER.as_str());
+            // Only the form in seconds: the form as a date would need the server's clock.
+            let seconds = after.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
+            Some(Duration::from_secs(seconds))
+        }
+        _ => None,
+    }
+}
+
+/// The innermost cause, which is what a person can act on.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// What the TLS library has to say, if the failure was its.
+fn tls_cause(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        // An I/O error does not show the error it wraps as its source, and can wrap another.
+        let mut wrapped = current;
+        while let Some(inner) = wrapped
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            wrapped = inner;
+        }
+        let tls = wrapped.downcast_ref::<rustls::Error>();
+        if let Some(tls) = tls {
+            return Some(match tls {
+                rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
+                other => other.to_string(),
+            });
+        }
+        cause = current.source();
+    }
+    None
+}

@@ -1,0 +1,490 @@
+//! Loading a plugin and calling it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::InstancePre;
+use wasmtime::component::types::ComponentItem;
+
+use crate::bindings::exports::playbook::plugin::step as wit;
+use crate::call::{self, CallContext, CallError, CallState};
+use crate::egress::{Clients, Egress, Grant};
+use crate::engine::{Engine, EngineError};
+use crate::event::EventSink;
+use crate::limits::Limits;
+use crate::schema::Schema;
+use crate::secrets::{Redactor, Vault};
+use crate::tls::TlsError;
+
+/// The contract that this host speaks.
+pub const CONTRACT: &str = "playbook:plugin@0.1.0";
+
+/// How long `describe` and `render-template` may take; they make no request.
+const DESCRIBING: Duration = Duration::from_secs(5);
+
+/// A loaded plugin.
+pub struct Plugin {
+    name: String,
+    sha256: String,
+    size: usize,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    pre: InstancePre<CallState>,
+    limits: Limits,
+    step_types: Vec<StepType>,
+}
+
+/// A kind of step that a plugin provides.
+#[derive(Debug)]
+pub struct StepType {
+    /// What playbooks write in `type`.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The schema of its params.
+    pub params: Schema,
+    /// The schema of its result.
+    pub result: Schema,
+    /// Its allowlist.
+    pub templates: Vec<Template>,
+}
+
+/// An entry of a step type's allowlist: a vetted text with typed parameters.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Template {
+    /// What params refer to.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The text, with `{param}` where parameters go.
+    pub text: String,
+    /// The parameters.
+    pub params: Vec<TemplateParam>,
+    /// Where it works.
+    pub platforms: Vec<String>,
+    /// The columns of a result row.
+    pub columns: Vec<String>,
+}
+
+/// A parameter of a template.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TemplateParam {
+    /// Its name.
+    pub name: String,
+    /// What it accepts, in words.
+    pub accepts: String,
+    /// The value used when none is given.
+    pub default: Option<Value>,
+    /// One line for people.
+    pub summary: String,
+}
+
+/// What a step returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutcome {
+    /// The result, which the step type's result schema describes.
+    pub result: Value,
+    /// Whether something that was asked for is missing.
+    pub partial: bool,
+    /// Remarks for people; they add nothing that the result lacks.
+    pub notes: Vec<Note>,
+}
+
+/// Something to tell the reader about one subject of a result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Note {
+    /// What it is about.
+    pub subject: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+/// What a user must treat differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "documented, one by one, in the contract")]
+pub enum FailureKind {
+    InvalidParams,
+    NotAllowed,
+    Auth,
+    Permission,
+    NotFound,
+    RateLimited,
+    Unavailable,
+    Protocol,
+    Timeout,
+    Cancelled,
+    Internal,
+}
+
+/// Why a step failed, in the plugin's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StepFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// Why a plugin could not be loaded or did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// The bytes are no component.
+    #[error("plugin `{plugin}` cannot be loaded: {source}")]
+    Load {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong with it.
+        source: EngineError,
+    },
+    /// It was made for something else than this host's contract.
+    #[error("plugin `{plugin}` does not fit: {reason}")]
+    Contract {
+        /// The plugin.
+        plugin: String,
+        /// Which import or export does not fit.
+        reason: String,
+    },
+    /// It described itself wrongly.
+    #[error("plugin `{plugin}` describes itself wrongly: {reason}")]
+    Description {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A call did not return.
+    #[error("plugin `{plugin}` was stopped: {source}")]
+    Call {
+        /// The plugin.
+        plugin: String,
+        /// How the call ended.
+        source: CallError,
+    },
+    /// It returned what its own schema refuses, or no JSON at all.
+    #[error("plugin `{plugin}` returned an invalid result: {reason}")]
+    InvalidResult {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No loaded plugin provides this step type.
+    #[error("no loaded plugin provides the step type `{step_type}`")]
+    UnknownStepType {
+        /// The step type.
+        step_type: String,
+    },
+    /// Certificates could not be set up for the call.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The step failed.
+    #[error(transparent)]
+    Failed(#[from] StepFailure),
+}
+
+/// What a step run brings with it.
+#[derive(Debug)]
+pub struct StepCall {
+    /// The kind of step.
+    pub step_type: String,
+    /// The rendered params, with handles where secrets belong.
+    pub params: Value,
+    /// The secrets behind the handles.
+    pub vault: Vault,
+    /// What the step may reach.
+    pub grant: Option<Grant>,
+    /// The step's own time limit.
+    pub timeout: Option<Duration>,
+    /// Asks the step to stop early.
+    pub cancel: CancellationToken,
+    /// Where messages and progress go.
+    pub events: EventSink,
+}
+
+impl Plugin {
+    /// Compiles a component and asks it what it provides. `name` is how errors refer to it.
+    pub async fn load(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
+        let plugin = || name.to_owned();
+        let contract = |reason: String| PluginError::Contract {
+            plugin: plugin(),
+            reason,
+        };
+        let component = engine.compile(bytes).map_err(|source| PluginError::Load {
+            plugin: plugin(),
+            source,
+        })?;
+        let kind = component.component_type();
+        let names = |items: &mut dyn Iterator<Item = (&str, ComponentItem)>| {
+            items.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        };
+        let imports = names(&mut kind.imports(engine.wasmtime()).map(|(n, i)| (n, i.ty)));
+        let exports = names(&mut kind.exports(engine.wasmtime()).map(|(n, i)| (n, i.ty)));
+        check_contract(&imports, &exports).map_err(contract)?;
+        let linker = call::linker(engine).map_err(|e| contract(e.to_string()))?;
+        let pre = linker
+            .instantiate_pre(&component)
+            .map_err(|e| contract(e.root_cause().to_string()))?;
+        let mut loaded = Self {
+            name: plugin(),
+            sha256: Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            }),
+            size: bytes.len(),
+            imports,
+            exports,
+            pre,
+            limits: limits.clone(),
+            step_types: Vec::new(),
+        };
+        let described = loaded
+            .call(Self::offline(), async |accessor, step| {
+                step.call_describe(accessor).await
+            })
+            .await?;
+        loaded.step_types = described
+            .into_iter()
+            .map(StepType::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|reason| PluginError::Description {
+                plugin: plugin(),
+                reason,
+            })?;
+        Ok(loaded)
+    }
+
+    /// How errors refer to it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Size of the component, in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The interfaces it imports: all that it can do besides computing.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The interfaces it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+
+    /// The kinds of step it provides.
+    pub fn step_types(&self) -> &[StepType] {
+        &self.step_types
+    }
+
+    /// The text that a template gives with these params.
+    pub async fn render_template(
+        &self,
+        step_type: &str,
+        template: &str,
+        params: &Value,
+    ) -> Result<String, PluginError> {
+        let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
+        self.call(Self::offline(), async |accessor, step| {
+            step.call_render_template(accessor, step_type, template, params).await
+        })
+        .await?
+        .map_err(|failure| StepFailure::from(failure).into())
+    }
+
+    /// Runs a step in an instance of its own.
+    ///
+    /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
+    /// timeout, and dropping the future drops the instance with all its connections.
+    pub async fn run(&self, clients: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
+        let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
+        let egress = match &call.grant {
+            Some(grant) => Egress::new(
+                &clients.0,
+                grant,
+                call.vault.clone(),
+                &self.limits,
+                Instant::now() + deadline,
+            )?,
+            None => Egress::none(),
+        };
+        let context = CallContext {
+            egress,
+            cancel: call.cancel,
+            redactor: call.vault.redactor(),
+            sink: call.events,
+            deadline,
+        };
+        let (step_type, params) = (call.step_type.clone(), call.params.to_string());
+        let outcome = self
+            .call(context, async |accessor, step| {
+                step.call_run(accessor, step_type, params).await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        let invalid = |reason: String| PluginError::InvalidResult {
+            plugin: self.name.clone(),
+            reason,
+        };
+        let result: Value = serde_json::from_str(&outcome.result).map_err(|e| invalid(format!("not JSON: {e}")))?;
+        if let Some(step_type) = self.step_types.iter().find(|known| known.name == call.step_type)
+            && let Some(problem) = step_type.result.validate(&result).first()
+        {
+            return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));
+        }
+        let notes = outcome.notes.into_iter().map(|note| Note {
+            subject: note.subject,
+            text: note.text,
+        });
+        Ok(StepOutcome {
+            result,
+            partial: outcome.partial,
+            notes: notes.collect(),
+        })
+    }
+
+    fn offline() -> CallContext {
+        CallContext {
+            egress: Egress::none(),
+            cancel: CancellationToken::new(),
+            redactor: Redactor::none(),
+            sink: EventSink::ignore(),
+            deadline: DESCRIBING,
+        }
+    }
+
+    async fn call<R: Send + 'static>(
+        &self,
+        context: CallContext,
+        body: impl AsyncFnOnce(&wasmtime::component::Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginError> {
+        call::call(&self.pre, &self.limits, context, async |accessor, plugin| {
+            body(accessor, plugin.playbook_plugin_step()).await
+        })
+        .await
+        .map_err(|source| PluginError::Call {
+            plugin: self.name.clone(),
+            source,
+        })
+    }
+}
+
+/// The connections that steps share.
+#[derive(Debug, Default, Clone)]
+pub struct Network(Clients);
+
+impl StepType {
+    fn parse(described: wit::StepType) -> Result<Self, String> {
+        let schema = |what: &str, text: &str| {
+            let value = serde_json::from_str(text)
+                .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
+            Schema::compile(value)
+                .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
+        };
+        let params = schema("params", &described.params_schema)?;
+        let result = schema("result", &described.result_schema)?;
+        let templates = described
+            .templates
+            .into_iter()
+            .map(Template::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: described.name,
+            summary: described.summary,
+            params,
+            result,
+            templates,
+        })
+    }
+}
+
+impl Template {
+    fn parse(described: wit::Template) -> Result<Self, String> {
+        let params = described.params.into_iter().map(|param| {
+            let default = param
+                .default_value
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .map_err(|e| format!("the default of template param `{}` is not JSON: {e}", param.name))?;
+            Ok(TemplateParam {
+                name: param.name,
+                accepts: param.accepts,
+                default,
+                summary: param.summary,
+            })
+        });
+        Ok(Self {
+            params: params.collect::<Result<_, String>>()?,
+            name: described.name,
+            summary: described.summary,
+            text: described.text,
+            platforms: described.platforms,
+            columns: described.columns,
+        })
+    }
+}
+
+impl From<wit::Failure> for StepFailure {
+    fn from(failure: wit::Failure) -> Self {
+        let kind = match failure.kind {
+            wit::FailureKind::InvalidParams => FailureKind::InvalidParams,
+            wit::FailureKind::NotAllowed => FailureKind::NotAllowed,
+            wit::FailureKind::Auth => FailureKind::Auth,
+            wit::FailureKind::Permission => FailureKind::Permission,
+            wit::FailureKind::NotFound => FailureKind::NotFound,
+            wit::FailureKind::RateLimited => FailureKind::RateLimited,
+            wit::FailureKind::Unavailable => FailureKind::Unavailable,
+            wit::FailureKind::Protocol => FailureKind::Protocol,
+            wit::FailureKind::Timeout => FailureKind::Timeout,
+            wit::FailureKind::Cancelled => FailureKind::Cancelled,
+            wit::FailureKind::Internal => FailureKind::Internal,
+        };
+        Self {
+            kind,
+            message: failure.message,
+            hint: failure.hint,
+        }
+    }
+}
+
+/// Says in one sentence why a component cannot be linked, where the linker would name a type mismatch.
+fn check_contract(imports: &[String], exports: &[String]) -> Result<(), String> {
+    let (package, version) = CONTRACT.split_once('@').expect("the contract has a version");
+    let ours = |name: &str| name.split_once('/').is_some_and(|(of, _)| of == package);
+    if let Some(foreign) = imports.iter().find(|name| !ours(name)) {
+        return Err(format!(
+            "it imports `{foreign}`, and this host offers nothing but {CONTRACT}"
+        ));
+    }
+    let versions = imports.iter().chain(exports).filter(|name| ours(name));
+    for name in versions {
+        let spoken = name.rsplit_once('@').map_or("none", |(_, version)| version);
+        if spoken != version {
+            return Err(format!(
+                "it was made for {package}@{spoken}, and this host speaks {CONTRACT}"
+            ));
+        }
+    }
+    if !exports.iter().any(|name| name.starts_with(&format!("{package}/step@"))) {
+        return Err(format!(
+            "it provides no step: `{package}/step@{version}` is not among its exports"
+        ));
+    }
+    Ok(())
+}

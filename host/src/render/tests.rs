@@ -1,0 +1,167 @@
+use proptest::prelude::*;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::*;
+use crate::secrets::{Place, Secrets};
+
+const VALUE: &str = "hunter2-value";
+
+fn renderer() -> Renderer {
+    let secrets = Secrets::new([("fleet_token".to_owned(), SecretString::from(VALUE.to_owned()))]);
+    let values = json!({
+        "alert": {"host": "web-01", "hosts": ["a", "b"], "count": 3, "nested": {"user": "root"}},
+        "vars": {}, "steps": {}, "run": {"id": "r1"},
+    });
+    Renderer::new(Vault::new(secrets), values)
+}
+
+#[test]
+fn a_sole_expression_keeps_its_type_and_a_text_stays_a_text() {
+    for (template, value) in [
+        ("{{ alert.hosts }}", json!(["a", "b"])),
+        ("{{alert.count}}", json!(3)),
+        ("{{ alert.count > 2 }}", json!(true)),
+        (" {{ alert.count }}", json!(" 3")),
+        ("{{ alert.count }}{{ alert.count }}", json!("33")),
+        ("{% if alert.count > 2 %}many{% endif %}", json!("many")),
+        ("host {{ alert.host | upper }}", json!("host WEB-01")),
+        ("plain } text", json!("plain } text")),
+        ("{{ alert.missing | default('x') }}", json!("x")),
+    ] {
+        assert_eq!(renderer().render(template).unwrap(), value, "{template}");
+    }
+}
+
+#[test]
+fn a_secret_becomes_a_handle_that_its_vault_knows() {
+    let renderer = renderer();
+    for template in [
+        "{{ secrets.fleet_token }}",
+        "Bearer {{ secrets.fleet_token }}",
+        "{{ 'Bearer ' ~ secrets.fleet_token ~ alert.host }}",
+    ] {
+        let rendered = renderer.render(template).unwrap();
+        let rendered = rendered.as_str().unwrap();
+        assert!(!rendered.contains(VALUE), "{template}");
+        assert!(
+            renderer
+                .vault
+                .substitute(rendered, Place::Header)
+                .unwrap()
+                .contains(VALUE),
+            "{template}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_is_never_looked_at_or_changed() {
+    for template in [
+        "{{ secrets.fleet_token | upper }}",
+        "{{ secrets.fleet_token == 'x' }}",
+        "{{ 'x' in secrets.fleet_token }}",
+        "{{ secrets.fleet_token[0:3] }}",
+        "{{ secrets.fleet_token.x }}",
+        "{{ secrets['fleet_token'] }}",
+        "{{ secrets }}",
+        "{{ secrets | tojson }}",
+        "{{ 'a' if secrets.fleet_token else 'b' }}",
+        "{{ (secrets.fleet_token ~ 'x') | length }}",
+        "{{ a == 'b' ~ secrets.fleet_token }}",
+        "{{ [secrets.fleet_token] }}",
+        "{{ secrets.fleet_token + 'x' }}",
+        "{{ secrets.fleet_token is defined }}",
+        "{% set s = secrets %}{{ s.fleet_token | upper }}",
+        "{% set s = secrets.fleet_token %}{{ s }}",
+        "{% if secrets.fleet_token %}x{% endif %}",
+        "{% for c in secrets.fleet_token %}{{ c }}{% endfor %}",
+        "{% filter upper %}{{ secrets.fleet_token }}{% endfilter %}",
+        "{% set x %}{{ secrets.fleet_token }}{% endset %}{{ x | upper }}",
+    ] {
+        let problems = check(template).expect_err(template);
+        assert!(
+            problems.iter().any(|problem| problem.code == "secret-transformed"),
+            "{template}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn each_mistake_has_its_own_words_and_place() {
+    for (template, code, part, hint) in [
+        (
+            "{{ alert.hots }}",
+            "undefined-variable",
+            "alert.hots",
+            "did you mean `host`?",
+        ),
+        (
+            "a {{ alert.nested.usr }}",
+            "undefined-variable",
+            "alert.nested.usr",
+            "did you mean `user`?",
+        ),
+        ("{{ alrt.host }}", "undefined-variable", "alrt", "did you mean `alert`?"),
+        (
+            "{{ alert.host | uper }}",
+            "unknown-filter",
+            "uper",
+            "did you mean `upper`?",
+        ),
+        (
+            "{{ secrets.fleet_tokn }}",
+            "unknown-secret",
+            "fleet_tokn",
+            "did you mean `fleet_token`?",
+        ),
+        ("${FLEETDM}", "integration-reference", "${FLEETDM}", "secrets.fleetdm"),
+    ] {
+        let problem = renderer().render(template).and_then(|_| match check(template) {
+            Err(problems) => Err(problems[0].clone()),
+            Ok(_) => Ok(()),
+        });
+        let problem = problem.expect_err(template);
+        assert_eq!(
+            (problem.code, &template[problem.range.clone()]),
+            (code, part),
+            "{template}"
+        );
+        assert!(
+            problem.hint.as_deref().unwrap_or_default().contains(hint),
+            "{template}: {:?}",
+            problem.hint
+        );
+    }
+    assert_eq!(check("{{ alert.host ").unwrap_err()[0].code, "template-syntax");
+    let endless = "{% for a in alert.hosts %}".repeat(20) + "x" + &"{% endfor %}".repeat(20);
+    assert_eq!(renderer().render(&endless).unwrap_err().code, "template-too-long");
+}
+
+#[test]
+fn what_a_template_looks_at_is_known_before_it_is_rendered() {
+    for (template, untrusted) in [
+        ("{{ vars.x }}", false),
+        ("{{ alert.host }}", true),
+        ("{% set x = alert.a %}{{ x }}", true),
+        ("{% if steps.a.result %}1{% endif %}", true),
+        ("{% for h in alert.hosts %}{{ h }}{% endfor %}", true),
+        ("alert.host", false),
+        ("{{ 'alert.host' }}", false),
+        ("{{ vars.alert }}", false),
+    ] {
+        assert_eq!(check(template).unwrap().untrusted(), untrusted, "{template}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_a_template_says_reveals_a_secret(template in r"(\{\{|\{%|\}\}|%\}| |secrets|\.|fleet_token|~|\||upper|'|alert|host|if|set|=|\[|\]|\(|\)){0,24}") {
+        let renderer = renderer();
+        let said = match renderer.render(&template) {
+            Ok(value) => value.to_string(),
+            Err(problem) => format!("{problem:?}"),
+        };
+        prop_assert!(!said.contains(VALUE) && !said.to_lowercase().contains("hunter2"), "{said}");
+    }
+}

@@ -1,0 +1,105 @@
+//! What a run leaves behind: the object that `--output json` prints. Its shape is part of the interface.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::plugin::Note;
+
+/// A finished run.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// Names this run; `UUIDv7` unless the caller chose otherwise.
+    pub run_id: String,
+    /// What was run.
+    pub playbook: PlaybookName,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What became of each step, in the playbook's order.
+    pub steps: Vec<StepReport>,
+}
+
+/// What a playbook is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlaybookName {
+    /// Its id, if it has one.
+    pub id: Option<String>,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunStatus {
+    /// Every step succeeded.
+    Success,
+    /// A step failed, whether or not the run went on after it.
+    Failed,
+    /// Every step ended well, and something that was asked for is missing.
+    Partial,
+    /// The run was asked to stop.
+    Cancelled,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Its id.
+    pub id: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub step_type: String,
+    /// How it ended.
+    pub status: StepStatus,
+    /// How often it was started.
+    pub attempts: u32,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What it returned.
+    pub result: Option<Value>,
+    /// Why it failed.
+    pub error: Option<StepError>,
+    /// Remarks for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StepStatus {
+    /// It returned all that was asked for.
+    Success,
+    /// It returned, and something that was asked for is missing.
+    Partial,
+    /// It failed.
+    Failed,
+    /// It was not started.
+    Skipped,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StepError {
+    /// A stable word for programs: a failure kind of the contract (`auth`, `unavailable`, …), `plugin` when the plugin
+    /// itself misbehaved, or `invalid-input` when the step's params could not be made.
+    pub kind: &'static str,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}

@@ -1,0 +1,286 @@
+//! Secrets: where their values come from, and the handles that stand for them.
+//!
+//! A value never enters a playbook's rendered params, a plugin, or any output. Rendering puts an unguessable *handle* in
+//! its place; the [`Vault`] that made the handle gives the value back at the last moment, to the request that leaves for
+//! the granted origin. The [`Redactor`] is a second line: it removes values and handles from every text that is shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+mod redactor;
+
+pub use redactor::Redactor;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Place as At};
+use crate::source::{Document, Source, escape_key};
+
+/// What the environment variables that hold secrets begin with.
+pub const ENV_PREFIX: &str = "PLAYBOOK_SECRET_";
+
+/// What every handle begins with.
+const HANDLE_PREFIX: &str = "secret-handle-";
+
+/// Length of a handle, in bytes: the prefix and 128 random bits in hexadecimal.
+const HANDLE_LENGTH: usize = HANDLE_PREFIX.len() + 32;
+
+/// Named secret values.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<BTreeMap<String, SecretString>>);
+
+/// Why a file of secrets was not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretsError {
+    /// The file could not be read.
+    #[error("cannot read the secrets file `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others could read the file.
+    #[error("the secrets file `{path}` can be read by others (mode {mode:03o}); run `chmod 600 {path}`")]
+    Exposed {
+        /// The file.
+        path: String,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The file is not a map of names to values.
+    #[error("{0}")]
+    Invalid(Diagnostics),
+}
+
+impl Secrets {
+    /// Secrets with these names and values.
+    pub fn new(secrets: impl IntoIterator<Item = (String, SecretString)>) -> Self {
+        Self(Arc::new(secrets.into_iter().collect()))
+    }
+
+    /// The secrets of the environment: `PLAYBOOK_SECRET_FLEET_TOKEN` is `fleet_token`. Empty values do not count.
+    pub fn from_env() -> Self {
+        Self::new(std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase();
+            let value = value.into_string().ok().filter(|value| !value.is_empty())?;
+            Some((name, SecretString::from(value)))
+        }))
+    }
+
+    /// Reads a YAML map of names to values. A file that others can read is refused.
+    pub fn from_file(path: &Path) -> Result<Self, SecretsError> {
+        let name = path.display().to_string();
+        let read = |source| SecretsError::Read {
+            path: name.clone(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(read)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = file.metadata().map_err(read)?.permissions().mode() & 0o777;
+            if mode & 0o077 != 0 {
+                return Err(SecretsError::Exposed { path: name, mode });
+            }
+        }
+        let text = std::io::read_to_string(file).map_err(read)?;
+        Self::parse(Source { name, text }).map_err(SecretsError::Invalid)
+    }
+
+    /// Messages about this file never show its text, which would be the secrets.
+    fn parse(source: Source) -> Result<Self, Diagnostics> {
+        let blank = |diagnostics: Vec<Diagnostic>| Diagnostics::from(diagnostics).without_text();
+        let document = Document::parse(source).map_err(blank)?;
+        let problem = |pointer: &str, message: String| {
+            let place = At::bytes(document.source().clone(), document.key_span(pointer));
+            Diagnostic::error("secrets-file", message).at(place)
+        };
+        let Some(map) = document.value().as_object() else {
+            let whole = problem("", "a secrets file is a map of names to values".into());
+            return Err(blank(vec![whole.hint("for example `fleet_token: \"…\"`")]));
+        };
+        let mut problems = Vec::new();
+        let mut secrets = BTreeMap::new();
+        for (name, value) in map {
+            let value = match value {
+                Value::String(text) if !text.is_empty() => text.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => {
+                    problems.push(problem(
+                        &format!("/{}", escape_key(name)),
+                        format!("the secret `{name}` must be a text that is not empty"),
+                    ));
+                    continue;
+                }
+            };
+            secrets.insert(name.clone(), SecretString::from(value));
+        }
+        if problems.is_empty() {
+            Ok(Self(Arc::new(secrets)))
+        } else {
+            Err(blank(problems))
+        }
+    }
+
+    /// These secrets and `others`; these win.
+    #[must_use]
+    pub fn or(self, others: &Self) -> Self {
+        let mut all = others.0.as_ref().clone();
+        all.extend(self.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Self(Arc::new(all))
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.keys().map(String::as_str)
+    }
+
+    fn get(&self, name: &str) -> Option<&SecretString> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Where a value is put, which decides how it must be escaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A header's value: as it is.
+    Header,
+    /// Inside a string of a JSON document.
+    Json,
+}
+
+/// A text that looks like a handle and was not made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret handle that this run did not make")]
+pub(crate) struct UnknownHandle;
+
+/// The secrets of one run, and the handles made for them.
+#[derive(Clone)]
+pub struct Vault {
+    secrets: Secrets,
+    issued: Arc<RwLock<BTreeMap<String, Issued>>>,
+}
+
+#[derive(Clone)]
+struct Issued {
+    name: String,
+    value: SecretString,
+}
+
+impl Vault {
+    /// A vault of these secrets. Its handles mean nothing to any other vault.
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            issued: Arc::default(),
+        }
+    }
+
+    /// The names of the secrets.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.secrets.names()
+    }
+
+    /// A handle for a secret, the same each time; none if there is no such secret.
+    pub(crate) fn handle(&self, name: &str) -> Option<String> {
+        let value = self.secrets.get(name)?;
+        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((handle, _)) = issued.iter().find(|(_, known)| known.name == name) {
+            return Some(handle.clone());
+        }
+        Some(issue(&mut issued, name, value.clone()))
+    }
+
+    /// A handle for a value that a server gave, such as a session token.
+    pub(crate) fn capture(&self, name: &str, value: String) -> String {
+        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
+        issue(&mut issued, name, SecretString::from(value))
+    }
+
+    /// Whether a text holds something that looks like a handle.
+    pub(crate) fn contains_handle(text: &str) -> bool {
+        text.contains(HANDLE_PREFIX)
+    }
+
+    /// The text with each handle replaced by its value, escaped as its place needs.
+    pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<String, UnknownHandle> {
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let mut revealed = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(HANDLE_PREFIX) {
+            let handle = rest.get(at..at + HANDLE_LENGTH).ok_or(UnknownHandle)?;
+            let value = issued.get(handle).ok_or(UnknownHandle)?.value.expose_secret();
+            revealed.push_str(&rest[..at]);
+            match place {
+                Place::Header => revealed.push_str(value),
+                Place::Json => {
+                    let quoted = Value::from(value).to_string();
+                    revealed.push_str(&quoted[1..quoted.len() - 1]);
+                }
+            }
+            rest = &rest[at + HANDLE_LENGTH..];
+        }
+        revealed.push_str(rest);
+        Ok(revealed)
+    }
+
+    /// Removes everything this vault knows now from texts.
+    pub fn redactor(&self) -> Redactor {
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let handles = issued
+            .iter()
+            .map(|(handle, issued)| (handle.as_str(), issued.name.as_str()));
+        let values = self
+            .secrets
+            .0
+            .iter()
+            .map(|(name, value)| (value.expose_secret(), name.as_str()))
+            .chain(
+                issued
+                    .values()
+                    .map(|issued| (issued.value.expose_secret(), issued.name.as_str())),
+            );
+        Redactor::new(handles, values)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Vault").field(&self.secrets).finish()
+    }
+}
+
+fn issue(issued: &mut BTreeMap<String, Issued>, name: &str, value: SecretString) -> String {
+    let handle = format!("{HANDLE_PREFIX}{}", random_hex());
+    issued.insert(
+        handle.clone(),
+        Issued {
+            name: name.to_owned(),
+            value,
+        },
+    );
+    handle
+}
+
+/// 128 bits from the system, in hexadecimal.
+fn random_hex() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system's random source works, or TLS would not either");
+    bytes
+        .iter()
+        .fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Removes secrets from texts that are about to be shown.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+/// Values shorter than this are left: replacing every `a` of a text would hide nothing and ruin it.
+const SHORTEST: usize = 4;
+
+/// Replaces secrets, in every spelling they usually take, by `[secret NAME]`.
+#[derive(Clone)]
+pub struct Redactor(Option<Arc<Patterns>>);
+
+struct Patterns {
+    find: AhoCorasick,
+    replace: Vec<String>,
+}
+
+impl Redactor {
+    /// A redactor that knows no secret.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn new<'a>(
+        handles: impl Iterator<Item = (&'a str, &'a str)>,
+        values: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut patterns: Vec<(String, String)> = Vec::new();
+        let mut add = |spelling: String, name: &str| {
+            if spelling.len() >= SHORTEST && !patterns.iter().any(|(known, _)| *known == spelling) {
+                patterns.push((spelling, format!("[secret {name}]")));
+            }
+        };
+        for (handle, name) in handles {
+            add(handle.to_owned(), name);
+        }
+        for (value, name) in values.filter(|(value, _)| value.len() >= SHORTEST) {
+            let quoted = Value::from(value).to_string();
+            add(value.to_owned(), name);
+            add(quoted[1..quoted.len() - 1].to_owned(), name);
+            add(utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(), name);
+            add(URL_SAFE_NO_PAD.encode(value), name);
+            add(STANDARD_NO_PAD.encode(value), name);
+        }
+        if patterns.is_empty() {
+            return Self::none();
+        }
+        let (spellings, replace): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
+        let find = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(spellings)
+            .expect("a few short patterns make an automaton");
+        Self(Some(Arc::new(Patterns { find, replace })))
+    }
+
+    /// The text without secrets.
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match &self.0 {
+            Some(patterns) if patterns.find.is_match(text) => patterns.find.replace_all(text, &patterns.replace).into(),
+            _ => text.into(),
+        }
+    }
+
+    /// The JSON value without secrets in any text or key.
+    #[must_use]
+    pub fn redact_json(&self, value: Value) -> Value {
+        if self.0.is_none() {
+            return value;
+        }
+        match value {
+            Value::String(text) => Value::String(self.redact(&text).into_owned()),
+            Value::Array(items) => items.into_iter().map(|item| self.redact_json(item)).collect(),
+            Value::Object(entries) => Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (self.redact(&key).into_owned(), self.redact_json(value)))
+                    .collect::<Map<_, _>>(),
+            ),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
+}
