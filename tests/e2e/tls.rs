@@ -1,0 +1,112 @@
+//! Certificates: the step against a Fleet server behind TLS.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use sim::fleet::{Fleet, FleetServer, Host};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{ServerConfig, crypto, pki_types::PrivateKeyDer};
+
+use crate::command::run;
+
+/// Ends TLS before a plain server, with a certificate that nobody knows. Returns its port and the certificate in PEM.
+async fn tls_before(server: &FleetServer) -> (u16, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = server.url().trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            tokio::spawn(async move {
+                // A client that does not trust the certificate hangs up here.
+                let Ok(mut client) = acceptor.accept(client).await else {
+                    return;
+                };
+                let mut server = TcpStream::connect(behind).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (port, made.cert.pem())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_certificate_is_trusted_only_when_the_playbook_says_so() {
+    let hosts = vec![Host {
+        hostname: "host-1".into(),
+        ..Host::default()
+    }];
+    let server = FleetServer::start(Fleet {
+        hosts,
+        ..Fleet::default()
+    })
+    .await
+    .unwrap();
+    let (port, certificate) = tls_before(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), certificate).unwrap();
+    std::fs::write(folder.path().join("empty.pem"), "no certificate").unwrap();
+    let ask = async |name: &str, more: serde_json::Value| {
+        let mut params = json!({
+            "backend": "fleetdm",
+            "base_url": format!("https://localhost:{port}"),
+            "api_token": "{{ secrets.token }}",
+            "template": "logged_in_users",
+            "target_hosts": ["host-1"],
+        });
+        params
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let playbook = folder.path().join(name);
+        std::fs::write(
+            &playbook,
+            json!([{"id": "ask", "type": "osquery_live_query", "params": params}]).to_string(),
+        )
+        .unwrap();
+        run(
+            &["run", playbook.to_str().unwrap(), "--output", "json"],
+            &[("token", &Fleet::default().token)],
+        )
+        .await
+    };
+    let refused = ask("untrusted.yaml", json!({})).await;
+    assert_eq!(refused.code(), 1, "{}", refused.stderr);
+    let error = &refused.report()["steps"][0]["error"];
+    assert!(error["message"].as_str().unwrap().contains("certificate"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("ca_file"), "{error}");
+    assert!(
+        server.requests().is_empty(),
+        "nothing was sent over a connection that is not trusted"
+    );
+
+    for (name, more) in [
+        ("ca.yaml", json!({"ca_file": "ca.pem"})),
+        ("anybody.yaml", json!({"verify_tls": false})),
+    ] {
+        let done = ask(name, more).await;
+        assert_eq!(done.code(), 0, "{name}: {}{}", done.stdout, done.stderr);
+    }
+    for (name, file) in [("empty.yaml", "empty.pem"), ("missing.yaml", "missing.pem")] {
+        let done = ask(name, json!({"ca_file": file})).await;
+        assert_eq!(done.code(), 1);
+        assert!(
+            done.report()["steps"][0]["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("CA file"),
+            "{}",
+            done.stdout
+        );
+    }
+}
