@@ -1,0 +1,20 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both first set up what is missing.
+.PHONY: demo test setup reproducible
+
+demo: setup
+	cargo run --release --quiet -- demo
+
+test: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The plugin is compiled for wasm32-unknown-unknown. rustup provides that target; without rustup, the standard library
+# is built from its sources, which some distributions package.
+setup:
+	@sh .ci/setup
+
+# Two clean builds in different folders must give the same component, byte for byte.
+reproducible: setup
+	@sh .ci/reproducible
