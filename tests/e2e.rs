@@ -1,13 +1,19 @@
 //! End-to-end tests: the real command and the real component against simulated fleet managers.
 
+#[path = "e2e/backends.rs"]
+mod backends;
 #[path = "e2e/cases.rs"]
 mod cases;
 #[path = "e2e/command.rs"]
 mod command;
+#[path = "e2e/commands.rs"]
+mod commands;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/live_query.rs"]
 mod live_query;
+#[path = "e2e/osctrl.rs"]
+mod osctrl;
 #[path = "e2e/plugin.rs"]
 mod plugin;
 #[path = "e2e/tls.rs"]

@@ -496,3 +496,6 @@ fn tls_cause(error: &reqwest::Error) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// How long a call without a time limit of its own may take. Default 60 s.
     pub deadline: Duration,
-    /// What a call gets on top of its time limit, and after a request to stop, before it is dropped. Default 2 s.
+    /// What a call gets on top of its time limit, and after a request to stop, before it is dropped. Default 5 s.
     pub grace: Duration,
     /// The largest response body or websocket frame, in bytes. Default 64 MiB.
     pub body: usize,
@@ -35,7 +35,7 @@ impl Default for Limits {
             memory: 64 << 20,
             cpu: Duration::from_secs(10),
             deadline: Duration::from_mins(1),
-            grace: Duration::from_secs(2),
+            grace: Duration::from_secs(5),
             body: 64 << 20,
             connections: 64,
             log_messages: 1_000,

@@ -3,26 +3,28 @@
 //! The hosts are looked up first and asked by id, since Fleet drops names it does not know without a word. The question is
 //! a *campaign*: it lives as long as the websocket on which the answers arrive, and closing that is the only way to stop it.
 
+mod api;
 mod campaign;
 mod hosts;
 mod per_host;
-mod session;
 mod wire;
-
-use std::cell::RefCell;
 
 use futures::StreamExt as _;
 use futures::stream;
+use serde::Deserialize;
 
+use self::api::{FleetApi, Routes};
 use self::campaign::Ended;
-use self::session::{Routes, Session};
+use crate::backend::FleetManager;
 use crate::failure::Failure;
-use crate::params::Params;
-use crate::services::{Deadline, Level, Services};
-use crate::tally::{Answer, Outcome, Tally};
+use crate::live_query;
+use crate::services::{Level, Services};
+use crate::tally::{Answer, Outcome};
 
 /// Fleet's id of a host.
 type HostId = u64;
+
+type LiveQuery<'a, S> = live_query::LiveQuery<'a, S, FleetApi>;
 
 /// Hosts asked in one campaign. Fleet inserts a campaign's targets one by one, so thousands of them make it slow to start.
 const CHUNK: usize = 500;
@@ -30,68 +32,33 @@ const CHUNK: usize = 500;
 /// Campaigns under way at once: all of the largest target list the schema accepts.
 const CAMPAIGNS: usize = 20;
 
-/// What the parts of a live query share.
-struct LiveQuery<'a, S> {
-    session: Session<'a, S>,
-    services: &'a S,
-    sql: &'a str,
-    deadline: Deadline,
-    tally: RefCell<Tally<HostId>>,
-}
+/// `FleetDM`. It has no params of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fleet {}
 
-impl<S: Services> LiveQuery<'_, S> {
-    /// Counts an answer and tells how far we are.
-    fn count(&self, host: HostId, answer: Answer) {
-        let mut tally = self.tally.borrow_mut();
-        if tally.answer(&host, answer) {
-            let (answered, asked) = (tally.answered(), tally.asked());
-            self.services
-                .progress(answered, asked, &format!("{answered} of {asked} hosts answered"));
-        } else if !tally.knows(&host) {
-            self.services.log(
-                Level::Debug,
-                &format!("dropped an answer of host {host}, which was not asked"),
-            );
-        }
+impl FleetManager for Fleet {
+    type Api = FleetApi;
+
+    async fn ask<S: Services>(&self, query: LiveQuery<'_, S>) -> Result<Outcome, Failure> {
+        // Dropping the campaigns closes their sockets, which is what stops them on the server.
+        query.unless_cancelled(ask_all(&query)).await?;
+        Ok(query.finish())
     }
-
-    /// Whether any of these hosts has yet to answer.
-    fn awaits_any(&self, hosts: &[HostId]) -> bool {
-        let tally = self.tally.borrow();
-        hosts.iter().any(|host| tally.awaits(host))
-    }
-
-    /// Which of these hosts have yet to answer.
-    fn pending(&self, hosts: &[HostId]) -> Vec<HostId> {
-        let tally = self.tally.borrow();
-        hosts.iter().copied().filter(|host| tally.awaits(host)).collect()
-    }
-}
-
-/// One campaign, with the hosts it was for.
-async fn ask<'h, S: Services>(query: &LiveQuery<'_, S>, routes: Routes, hosts: &'h [HostId]) -> (&'h [HostId], Ended) {
-    (hosts, campaign::run(query, routes, hosts).await)
 }
 
 /// Runs the query and waits for the answers until the deadline.
-pub(crate) async fn run<S: Services>(services: &S, params: &Params, deadline: Deadline) -> Result<Outcome, Failure> {
-    let query = LiveQuery {
-        session: Session::new(services, &params.base_url, &params.credentials, deadline),
-        services,
-        sql: params.sql.as_str(),
-        deadline,
-        tally: RefCell::new(Tally::new(&params.targets)),
-    };
-    services.progress(0, params.targets.names().len(), "looking up the hosts");
+async fn ask_all<S: Services>(query: &LiveQuery<'_, S>) -> Result<(), Failure> {
+    query.services.progress(0, query.names.len(), "looking up the hosts");
     // A first call alone, so that a wrong address or token is one failure and not many.
-    let routes = query.session.routes().await?;
-    hosts::resolve(&query, params.targets.names()).await?;
+    let routes = Routes::of(&query.session).await?;
+    hosts::resolve(query).await?;
     query.tally.borrow().require_hosts()?;
     let (targets, asked) = (query.tally.borrow().hosts(), query.tally.borrow().asked());
-    services.progress(0, asked, &format!("0 of {asked} hosts answered"));
+    query.tell(0, asked);
 
     let ends: Vec<(&[HostId], Ended)> = stream::iter(targets.chunks(CHUNK))
-        .map(|chunk| ask(&query, routes, chunk))
+        .map(|chunk| ask(query, routes, chunk))
         .buffer_unordered(CAMPAIGNS)
         .collect()
         .await;
@@ -106,14 +73,14 @@ pub(crate) async fn run<S: Services>(services: &S, params: &Params, deadline: De
                     return Err(failure);
                 }
                 for host in query.pending(chunk) {
-                    query.count(host, Answer::Failed(failure.message.clone()));
+                    query.count(&host, Answer::Failed(failure.message.clone()));
                 }
             }
         }
     }
     if let Some((status, _)) = blocked.first() {
         let hosts: Vec<HostId> = blocked.iter().flat_map(|(_, chunk)| chunk.iter().copied()).collect();
-        services.log(
+        query.services.log(
             Level::Warn,
             &format!(
                 "the websocket was refused with status {status} (a proxy that does not pass Upgrade?); \
@@ -121,7 +88,12 @@ pub(crate) async fn run<S: Services>(services: &S, params: &Params, deadline: De
                 hosts.len()
             ),
         );
-        per_host::run(&query, &hosts).await?;
+        per_host::run(query, &hosts).await?;
     }
-    Ok(query.tally.into_inner().finish())
+    Ok(())
+}
+
+/// One campaign, with the hosts it was for.
+async fn ask<'h, S: Services>(query: &LiveQuery<'_, S>, routes: Routes, hosts: &'h [HostId]) -> (&'h [HostId], Ended) {
+    (hosts, campaign::run(query, routes, hosts).await)
 }

@@ -1,21 +1,22 @@
 //! The step `osquery_live_query`.
 
+use std::cell::RefCell;
 use std::pin::pin;
 
 use futures::future::{Either, select};
 
 use crate::failure::{Failure, Kind};
-use crate::fleet;
-use crate::params::{Backend, Params};
-use crate::services::{Deadline, Services};
-use crate::tally::Outcome;
+use crate::params::Params;
+use crate::services::{Deadline, Level, Services};
+use crate::session::{Api, Session};
+use crate::tally::{Answer, Outcome, Tally};
 
 /// The name that playbooks use.
 pub const NAME: &str = "osquery_live_query";
 
 /// One line for people.
 pub const SUMMARY: &str =
-    "Runs a vetted osquery statement on the given hosts, through FleetDM, and returns rows for each host";
+    "Runs a vetted osquery statement on the given hosts, through FleetDM or osctrl, and returns rows for each host";
 
 /// JSON Schema of the params.
 pub const PARAMS_SCHEMA: &str = include_str!("../../schemas/osquery_live_query.params.schema.json");
@@ -27,14 +28,89 @@ pub const RESULT_SCHEMA: &str = include_str!("../../schemas/osquery_live_query.r
 pub async fn run<S: Services>(services: &S, params: &str) -> Result<Outcome, Failure> {
     let params = Params::parse(params, services.now())?;
     let deadline = Deadline::after(services, params.timeout.duration());
-    let asking = async {
-        match params.backend {
-            Backend::Fleetdm => fleet::run(services, &params, deadline).await,
-        }
+    let asked = Asked {
+        services,
+        params: &params,
+        deadline,
     };
-    // Dropping the query closes its connections, which is what stops it on the server.
-    match select(pin!(asking), pin!(services.cancellation())).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(Failure::new(Kind::Cancelled, "the step was asked to stop")),
+    params.backend.ask(asked).await
+}
+
+/// What is asked, before it is known how its server identifies hosts.
+pub(crate) struct Asked<'a, S> {
+    services: &'a S,
+    params: &'a Params,
+    deadline: Deadline,
+}
+
+impl<'a, S: Services> Asked<'a, S> {
+    pub(crate) fn begin<A: Api>(self) -> LiveQuery<'a, S, A> {
+        let Self {
+            services,
+            params,
+            deadline,
+        } = self;
+        LiveQuery {
+            session: Session::new(services, &params.base_url, &params.credentials, deadline),
+            services,
+            names: params.targets.names(),
+            sql: params.sql.as_str(),
+            deadline,
+            tally: RefCell::new(Tally::new(&params.targets)),
+        }
+    }
+}
+
+/// A live query under way.
+pub(crate) struct LiveQuery<'a, S, A: Api> {
+    pub(crate) session: Session<'a, S, A>,
+    pub(crate) services: &'a S,
+    /// The targets, as the playbook names them.
+    pub(crate) names: &'a [String],
+    pub(crate) sql: &'a str,
+    pub(crate) deadline: Deadline,
+    pub(crate) tally: RefCell<Tally<A::HostId>>,
+}
+
+impl<S: Services, A: Api> LiveQuery<'_, S, A> {
+    /// Counts an answer and tells how far we are.
+    pub(crate) fn count(&self, host: &A::HostId, answer: Answer) {
+        let mut tally = self.tally.borrow_mut();
+        if tally.answer(host, answer) {
+            self.tell(tally.answered(), tally.asked());
+        } else if !tally.knows(host) {
+            self.services.log(
+                Level::Debug,
+                &format!("dropped an answer of host {host}, which was not asked"),
+            );
+        }
+    }
+
+    /// Tells how many hosts have answered.
+    pub(crate) fn tell(&self, answered: usize, asked: usize) {
+        self.services
+            .progress(answered, asked, &format!("{answered} of {asked} hosts answered"));
+    }
+
+    /// Which of these hosts have yet to answer.
+    pub(crate) fn pending(&self, hosts: &[A::HostId]) -> Vec<A::HostId> {
+        let tally = self.tally.borrow();
+        hosts.iter().filter(|host| tally.awaits(host)).cloned().collect()
+    }
+
+    /// Runs this unless the step is asked to stop; then it is dropped.
+    pub(crate) async fn unless_cancelled<T>(
+        &self,
+        future: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        match select(pin!(future), pin!(self.services.cancellation())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(Failure::new(Kind::Cancelled, "the step was asked to stop")),
+        }
+    }
+
+    /// Closes the books.
+    pub(crate) fn finish(self) -> Outcome {
+        self.tally.into_inner().finish()
     }
 }

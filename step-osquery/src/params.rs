@@ -6,16 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::backend::Backend;
 use crate::failure::{Failure, Kind};
 use crate::template::{Sql, Template, TemplateError};
-
-/// The fleet manager to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// `FleetDM`.
-    Fleetdm,
-}
 
 /// Everything a live query needs.
 #[derive(Debug)]
@@ -47,7 +40,7 @@ pub enum Credentials {
     Token(String),
     /// A user who logs in.
     Password {
-        /// The user; for `FleetDM` an e-mail address.
+        /// The user; for Fleet an e-mail address.
         username: String,
         /// The password.
         password: String,
@@ -64,9 +57,8 @@ pub struct TimeoutSeconds(u16);
 
 /// The params as they are written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Written {
-    backend: Backend,
+    backend: String,
     base_url: String,
     api_token: Option<String>,
     username: Option<String>,
@@ -81,6 +73,9 @@ struct Written {
     _verify_tls: Option<bool>,
     #[serde(rename = "ca_file")]
     _ca_file: Option<String>,
+    /// Params that only one backend has, and those that none has.
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 impl Params {
@@ -90,7 +85,7 @@ impl Params {
             // The words of the JSON library may quote a value; its place is enough.
             .map_err(|error| invalid(format!("the params do not fit the schema (column {})", error.column())))?;
         Ok(Self {
-            backend: written.backend,
+            backend: Backend::new(&written.backend, written.own)?,
             base_url: BaseUrl::parse(&written.base_url)?,
             credentials: Credentials::choose(written.api_token, written.username, written.password)?,
             sql: Template::named(&written.template)?.render(&written.template_params, now)?,

@@ -10,6 +10,18 @@ use crate::params::TargetHosts;
 /// One row of an answer: column to text.
 pub type Row = Map<String, Value>;
 
+/// A row as osquery gives it: every value a text, nothing for null.
+pub fn text_row(mut row: Row) -> Row {
+    for value in row.values_mut() {
+        match value {
+            Value::String(_) => {}
+            Value::Null => *value = Value::String(String::new()),
+            other => *other = Value::String(other.to_string()),
+        }
+    }
+    row
+}
+
 /// What a step returns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
@@ -103,6 +115,12 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
     /// Whether this host has yet to answer.
     pub fn awaits(&self, host: &K) -> bool {
         self.hosts.get(host).is_some_and(|asked| asked.answer.is_none())
+    }
+
+    /// What to say of this host if it never answers; none once it has.
+    pub fn excuse(&self, host: &K) -> Option<&str> {
+        let asked = self.hosts.get(host).filter(|asked| asked.answer.is_none())?;
+        Some(&asked.excuse)
     }
 
     /// How many hosts have answered.

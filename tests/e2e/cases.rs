@@ -2,7 +2,8 @@
 //!
 //! - `alert.json`: the alert,
 //! - `fleet.json`: the simulated Fleet server; without it, nothing listens at `{{ vars.fleet_url }}`,
-//! - `secrets.json`: a map of secrets; without it, `fleetdm_token` is the server's token,
+//! - `osctrl.json`: the simulated osctrl server; without it, nothing listens at `{{ vars.osctrl_url }}`,
+//! - `secrets.json`: a map of secrets; without it, `fleetdm_token` and `osctrl_token` are the servers' tokens,
 //! - `args`: more arguments of `playbook run`, one a line,
 //! - `expected.txt`: the exit status, standard output and standard error.
 //!
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use futures::StreamExt as _;
 use serde_json::Value;
 use sim::fleet::{Fleet, FleetServer};
+use sim::osctrl::{Osctrl, OsctrlServer};
 
 use crate::command::run;
 
@@ -45,30 +47,34 @@ async fn every_case_folder_gives_what_it_says() {
 async fn check(folder: PathBuf) -> Option<String> {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let optional = |file: &str| fs::read_to_string(folder.join(file)).ok();
-    let fleet: Option<Fleet> = optional("fleet.json")
-        .map(|text| serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}/fleet.json: {error}")));
-    let token = fleet
-        .as_ref()
-        .map_or_else(|| Fleet::default().token, |fleet| fleet.token.clone());
+    let fleet: Option<Fleet> = optional("fleet.json").map(|text| read(&format!("{name}/fleet.json"), &text));
+    let osctrl: Option<Osctrl> = optional("osctrl.json").map(|text| read(&format!("{name}/osctrl.json"), &text));
     let secrets: BTreeMap<String, String> = match optional("secrets.json") {
-        Some(text) => serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}/secrets.json: {error}")),
-        None => BTreeMap::from([("fleetdm_token".to_owned(), token)]),
+        Some(text) => read(&format!("{name}/secrets.json"), &text),
+        None => BTreeMap::from([
+            ("fleetdm_token".to_owned(), fleet.clone().unwrap_or_default().token),
+            ("osctrl_token".to_owned(), osctrl.clone().unwrap_or_default().token),
+        ]),
     };
-    let server = match fleet {
+    let fleet = match fleet {
         Some(fleet) => Some(FleetServer::start(fleet).await.unwrap()),
         None => None,
     };
-    let url = server.as_ref().map_or(NOBODY, FleetServer::url);
-    let (playbook, alert) = (folder.join("playbook.yaml"), folder.join("alert.json"));
-    let (variable, more) = (format!("fleet_url={url}"), optional("args").unwrap_or_default());
-    let mut args = vec![
-        "run",
-        playbook.to_str().unwrap(),
-        "--output",
-        "json",
-        "--var",
-        &variable,
+    let osctrl = match osctrl {
+        Some(osctrl) => Some(OsctrlServer::start(osctrl).await.unwrap()),
+        None => None,
+    };
+    let urls = [
+        ("fleet", fleet.as_ref().map_or(NOBODY, FleetServer::url)),
+        ("osctrl", osctrl.as_ref().map_or(NOBODY, OsctrlServer::url)),
     ];
+    let (playbook, alert) = (folder.join("playbook.yaml"), folder.join("alert.json"));
+    let variables = urls.map(|(name, url)| format!("{name}_url={url}"));
+    let more = optional("args").unwrap_or_default();
+    let mut args = vec!["run", playbook.to_str().unwrap(), "--output", "json"];
+    for variable in &variables {
+        args.extend(["--var", variable]);
+    }
     if alert.exists() {
         args.extend(["--alert", alert.to_str().unwrap()]);
     }
@@ -85,32 +91,40 @@ async fn check(folder: PathBuf) -> Option<String> {
             wrong.push(format!("the secret `{secret}` was printed"));
         }
     }
-    if let Some(server) = &server {
+    let mut requests = Vec::new();
+    let mut unknown = Vec::new();
+    if let Some(server) = &fleet {
         server.all_campaigns_closed().await;
-        if done.code() == 2 && !server.requests().is_empty() {
-            wrong.push(format!("invalid input, and yet it sent {:?}", server.requests()));
-        }
-        if !server
-            .unknown_paths()
-            .iter()
-            .all(|path| path.ends_with("/reports?per_page=1"))
-        {
-            wrong.push(format!(
-                "asked for paths that Fleet does not have: {:?}",
-                server.unknown_paths()
-            ));
-        }
+        requests.extend(server.requests());
+        unknown.extend(server.unknown_paths());
     }
-    let found = format!(
+    if let Some(server) = &osctrl {
+        server.all_queries_ended().await;
+        requests.extend(server.requests());
+        unknown.extend(server.unknown_paths());
+    }
+    if done.code() == 2 && !requests.is_empty() {
+        wrong.push(format!("invalid input, and yet it sent {requests:?}"));
+    }
+    // This one is how the version of a Fleet server is told.
+    unknown.retain(|path| !path.ends_with("/reports?per_page=1"));
+    if !unknown.is_empty() {
+        wrong.push(format!("asked for paths that the server does not have: {unknown:?}"));
+    }
+    let mut found = format!(
         "exit status {}\n--- stdout\n{}--- stderr\n{}",
         done.code(),
         stable(&done.stdout),
-        done.stderr
-            .replace(url, "<fleet>")
-            .replace(&format!("{}/", folder.display()), "")
-    )
-    .replace(url, "<fleet>")
-    .replace(url.trim_start_matches("http://"), "<fleet>");
+        done.stderr.replace(&format!("{}/", folder.display()), "")
+    );
+    for (name, url) in urls {
+        if url != NOBODY || name == "fleet" {
+            let shown = format!("<{name}>");
+            found = found
+                .replace(url, &shown)
+                .replace(url.trim_start_matches("http://"), &shown);
+        }
+    }
     let expected = folder.join("expected.txt");
     if std::env::var_os("UPDATE_CASES").is_some() {
         fs::write(&expected, &found).unwrap();
@@ -118,6 +132,10 @@ async fn check(folder: PathBuf) -> Option<String> {
         wrong.push(format!("expected.txt differs; found:\n{found}"));
     }
     (!wrong.is_empty()).then(|| format!("== {name}\n{}", wrong.join("\n")))
+}
+
+fn read<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// A report without what differs from run to run.

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sim::fleet::{Behaviour, Fault, Fleet, FleetServer, Host, User, What};
+use sim::fleet::{Fleet, FleetServer, User};
+use sim::{Behaviour, Fault, Host, What};
 use tempfile::TempDir;
 
-use crate::command::{Finished, finish, playbook, run};
+use crate::command::{Finished, run};
 
 const TOKEN: &str = "a-token-that-must-never-be-seen";
 
@@ -237,42 +238,6 @@ async fn a_campaign_is_never_started_twice() {
             .count();
         assert_eq!(starts, 1, "{what:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_stops_the_query_on_the_server() {
-    let silent = Host {
-        hostname: "quiet".into(),
-        behaviour: Behaviour::Silent,
-        ..Host::default()
-    };
-    let server = start(vec![silent], Vec::new()).await;
-    let files = Files::new(&with(token(), &json!({"timeout_seconds": 600})), &["quiet".into()]);
-    let args = files.args(&server, &[]);
-    let child = playbook(
-        &args.iter().map(String::as_str).collect::<Vec<_>>(),
-        &[("token", TOKEN)],
-    )
-    .spawn()
-    .unwrap();
-    let pid = child.id().unwrap().to_string();
-    while !server.campaigns().iter().any(|campaign| campaign.open) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let sent = tokio::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .await
-        .unwrap();
-    assert!(sent.success());
-    let done = tokio::time::timeout(Duration::from_secs(10), finish(child))
-        .await
-        .expect("it ends soon");
-    assert_eq!(done.code(), 130, "{}", done.stderr);
-    assert_eq!(done.report()["status"], "cancelled");
-    tokio::time::timeout(Duration::from_secs(5), server.all_campaigns_closed())
-        .await
-        .expect("the query was stopped");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use sim::fleet::{Fleet, FleetServer, Host};
+use sim::Host;
+use sim::fleet::{Fleet, FleetServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, crypto, pki_types::PrivateKeyDer};

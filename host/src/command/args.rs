@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Look into plugins
     Plugin(PluginArgs),
-    /// Run the shipped playbooks against a simulated fleet on this machine
+    /// Run a shipped playbook against simulated Fleet and osctrl servers on this machine
     Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use serde_json::json;
 
-use super::session::Routes;
+use super::api::Routes;
 use super::wire::{CampaignCreated, Frame, HostResult, row};
 use super::{HostId, LiveQuery};
 use crate::failure::{Failure, Kind};
@@ -62,7 +62,7 @@ async fn ask<S: Services>(
     let send = |kind: &str, data| socket.send(json!({"type": kind, "data": data}).to_string());
     send("auth", json!({"token": token})).await.map_err(broken)?;
     let body = json!({"query": query.sql, "selected": {"hosts": hosts, "labels": [], "teams": []}});
-    let created: CampaignCreated = query.session.post(routes.run(), &body).await?;
+    let created: CampaignCreated = query.session.post(routes.run(), Some(&body)).await?;
     if query.session.token().await? != token {
         // The socket was opened with a token that had expired by then; the campaign belongs to the same user.
         return Err(
@@ -74,7 +74,7 @@ async fn ask<S: Services>(
         .map_err(broken)?;
 
     let mut deadline = pin!(query.services.sleep(query.deadline.left(query.services)));
-    while query.awaits_any(hosts) {
+    while awaits_any(query, hosts) {
         let frame = match select(pin!(socket.receive()), deadline.as_mut()).await {
             Either::Left((frame, _)) => frame.map_err(broken)?,
             Either::Right(_) => return Ok(()),
@@ -88,6 +88,12 @@ async fn ask<S: Services>(
         read(query, &frame)?;
     }
     Ok(())
+}
+
+/// Whether any of these hosts has yet to answer.
+fn awaits_any<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId]) -> bool {
+    let tally = query.tally.borrow();
+    hosts.iter().any(|host| tally.awaits(host))
 }
 
 /// Counts what a frame says.
@@ -108,7 +114,7 @@ fn read<S: Services>(query: &LiveQuery<'_, S>, frame: &str) -> Result<(), Failur
                 Some(error) => Answer::Failed(error),
                 None => Answer::Rows(result.rows.unwrap_or_default().into_iter().map(row).collect()),
             };
-            query.count(result.host.id, answer);
+            query.count(&result.host.id, answer);
             Ok(())
         }
         "error" => {

@@ -7,7 +7,7 @@ use futures::stream::{self, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::LiveQuery;
-use super::session::Session;
+use super::api::Session;
 use super::wire::{Host, HostsCount, HostsPage};
 use crate::failure::{Failure, Kind};
 use crate::services::{Level, Services};
@@ -31,8 +31,8 @@ const PAGE_RETRIES: usize = 2;
 const SILENT_PLATFORMS: [&str; 3] = ["ios", "ipados", "android"];
 
 /// Finds the host of each name. A name that means no host, or several, is entered as failed.
-pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, names: &[String]) -> Result<(), Failure> {
-    let session = &query.session;
+pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(), Failure> {
+    let (session, names) = (&query.session, query.names);
     let hosts = if names.len() <= FEW || names.len() <= pages(session).await? {
         search(session, names).await?
     } else {

@@ -18,12 +18,12 @@ pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId])
     let outcomes: Vec<Result<(), Failure>> = stream::iter(hosts)
         .map(|host| async move {
             match ask(query, *host).await {
-                Ok(answer) => query.count(*host, answer),
+                Ok(answer) => query.count(host, answer),
                 // The time is up for this host; it is reported as timed out with its own excuse.
                 Err(failure) if failure.kind == Kind::Timeout => {}
                 // The credentials are the same for every host.
                 Err(failure) if matches!(failure.kind, Kind::Auth | Kind::Permission) => return Err(failure),
-                Err(failure) => query.count(*host, Answer::Failed(failure.message)),
+                Err(failure) => query.count(host, Answer::Failed(failure.message)),
             }
             Ok(())
         })
@@ -34,7 +34,7 @@ pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId])
         Some(failure) if query.tally.borrow().answered() == 0 => Err(failure),
         Some(failure) => {
             for host in query.pending(hosts) {
-                query.count(host, Answer::Failed(failure.message.clone()));
+                query.count(&host, Answer::Failed(failure.message.clone()));
             }
             Ok(())
         }
@@ -45,7 +45,7 @@ pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId])
 async fn ask<S: Services>(query: &LiveQuery<'_, S>, host: HostId) -> Result<Answer, Failure> {
     let answer: HostQuery = query
         .session
-        .post(&format!("/hosts/{host}/query"), &json!({"query": query.sql}))
+        .post(&format!("/hosts/{host}/query"), Some(&json!({"query": query.sql})))
         .await?;
     Ok(match answer.error.as_deref() {
         Some("timeout waiting for results") => Answer::TimedOut(

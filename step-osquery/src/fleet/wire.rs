@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::{Map, Value};
 
+use crate::tally::{Row, text_row};
+
 /// A page of `GET /hosts`.
 #[derive(Debug, Deserialize)]
 pub(super) struct HostsPage {
@@ -116,19 +118,12 @@ pub(super) struct HostQuery {
 /// Columns that Fleet adds to every row it streams.
 const INJECTED: [&str; 2] = ["host_hostname", "host_display_name"];
 
-/// A row as osquery gave it: without Fleet's columns, every value a text.
-pub(super) fn row(mut row: Map<String, Value>) -> Map<String, Value> {
+/// A row without Fleet's columns.
+pub(super) fn row(mut row: Map<String, Value>) -> Row {
     for column in INJECTED {
         row.shift_remove(column);
     }
-    for value in row.values_mut() {
-        match value {
-            Value::String(_) => {}
-            Value::Null => *value = Value::String(String::new()),
-            other => *other = Value::String(other.to_string()),
-        }
-    }
-    row
+    text_row(row)
 }
 
 /// Go leaves out or nulls what is empty.

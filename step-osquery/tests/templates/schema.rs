@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use step_osquery::backend::Backend;
 use step_osquery::template::{Kind, Param, Template, TemplateError};
 
 use crate::{now, strategies::template_and_params};
@@ -51,6 +52,11 @@ fn names(object: &Value) -> BTreeSet<&str> {
         .keys()
         .map(String::as_str)
         .collect()
+}
+
+#[test]
+fn the_params_schema_knows_exactly_the_backends() {
+    assert_eq!(params_schema()["properties"]["backend"]["enum"], json!(Backend::NAMES));
 }
 
 #[test]
@@ -210,6 +216,8 @@ fn the_params_schema_accepts_what_the_documentation_shows() {
         json!({ "timeout_seconds": 900 }),
         json!({ "timeout_seconds": "60" }),
         json!({ "verify_tls": false, "ca_file": "ca.pem" }),
+        json!({ "backend": "osctrl", "environment": "production" }),
+        json!({ "backend": "osctrl", "environment": "5b1f6f0e-3a52-4c0c-9a8e-7d2f6f1c0a11" }),
         json!({ "target_hosts": vec!["h"; 10_000] }),
         json!({ "target_hosts": ["x".repeat(255)] }),
         json!({ "template": "process_tree", "template_params": { "pid": "4242" } }),
@@ -232,6 +240,12 @@ fn the_params_schema_refuses_everything_else() {
     for changes in [
         json!({ "backend": null }),
         json!({ "backend": "kolide" }),
+        json!({ "backend": "osctrl" }),
+        json!({ "backend": "fleetdm", "environment": "production" }),
+        json!({ "backend": "osctrl", "environment": "" }),
+        json!({ "backend": "osctrl", "environment": ".." }),
+        json!({ "backend": "osctrl", "environment": "prod/../all" }),
+        json!({ "backend": "osctrl", "environment": 7 }),
         json!({ "base_url": null }),
         json!({ "base_url": "fleet.corp.example.com" }),
         json!({ "base_url": "ftp://fleet.corp.example.com" }),

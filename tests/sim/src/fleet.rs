@@ -11,6 +11,6 @@ mod server;
 mod socket;
 mod state;
 
-pub use description::{Behaviour, Fault, Fleet, Host, User, What};
+pub use description::{Fleet, User};
 pub use server::FleetServer;
-pub use state::{Campaign, Request};
+pub use state::Campaign;

@@ -3,5 +3,13 @@
 //! For tests, benchmarks and `playbook demo`. The servers listen on loopback only, know the paths that the real ones have
 //! and no others, and share no code with the plugin they are asked by.
 
+mod fault;
 pub mod fleet;
+mod front;
+mod host;
+pub mod osctrl;
 pub mod osquery;
+
+pub use fault::{Fault, What};
+pub use front::Request;
+pub use host::{Behaviour, Host};

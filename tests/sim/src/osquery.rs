@@ -52,8 +52,14 @@ pub struct Database(Connection);
 impl Facts {
     /// What the machine answers to a statement: rows, or osquery's error.
     pub fn answer(&self, sql: &str) -> Result<Vec<Row>, String> {
-        Database::with(self, |table| sql.contains(table))?.query(sql)
+        let sql_in_lower_case = sql.to_lowercase();
+        Database::with(self, |table| sql_in_lower_case.contains(table))?.query(sql)
     }
+}
+
+/// Whether a machine has this table.
+pub(crate) fn has_table(name: &str) -> bool {
+    DEFINITIONS.iter().any(|(known, _)| *known == name)
 }
 
 impl Database {
@@ -159,7 +165,8 @@ fn text(cell: Cell) -> String {
     match cell {
         Cell::Null => String::new(),
         Cell::Integer(number) => number.to_string(),
-        Cell::Real(number) => number.to_string(),
+        // As SQLite prints it: `2.0`, not `2`.
+        Cell::Real(number) => format!("{number:?}"),
         Cell::Text(text) => text,
         Cell::Blob(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
     }

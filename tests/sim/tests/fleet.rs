@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use sim::fleet::{Fleet, FleetServer, Host};
+use sim::Host;
+use sim::fleet::{Fleet, FleetServer};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 

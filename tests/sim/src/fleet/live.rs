@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::description::Behaviour;
 use super::state::{Campaign, State};
+use crate::host::Behaviour;
 use crate::osquery::Row;
 
 /// How long a campaign that nobody listens to stays open.
@@ -60,24 +60,10 @@ async fn answer_later(state: Arc<State>, host: u64, sql: Arc<str>, to: mpsc::Unb
         () = tokio::time::sleep(latency) => {}
         () = to.closed() => return,
     }
-    let outcome = answer(&state, host, &sql).await;
+    let outcome = state.hosts.answer(host, &sql).await;
     let answer = HostAnswer { host, outcome };
     if enrolled.host.behaviour == Behaviour::Duplicate {
         let _ = to.send(answer.clone());
     }
     let _ = to.send(answer);
-}
-
-/// Runs the statement on a host.
-pub(super) async fn answer(state: &Arc<State>, host: u64, sql: &str) -> Result<Vec<Row>, String> {
-    let enrolled = state.host(host).ok_or("no such host")?;
-    if let Behaviour::Error(message) = &enrolled.host.behaviour {
-        return Err(message.clone());
-    }
-    let _turn = state.running.acquire().await.expect("the semaphore is never closed");
-    let (state, sql) = (state.clone(), sql.to_owned());
-    let run = move || state.host(host).expect("it was there a moment ago").facts.answer(&sql);
-    tokio::task::spawn_blocking(run)
-        .await
-        .expect("running a statement does not panic")
 }

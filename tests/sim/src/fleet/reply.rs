@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::state::{Enrolled, State};
+use super::state::State;
+use crate::host::Enrolled;
 
 /// Fleet's error body: a message and a reason.
 pub(super) fn error(status: u16, message: &str, reason: &str) -> Response {

@@ -10,10 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::description::{Behaviour, What};
 use super::live;
 use super::reply::{self, error};
-use super::state::{Enrolled, State};
+use super::state::State;
+use crate::fault::What;
+use crate::front::Unknown;
+use crate::host::{Behaviour, Enrolled};
 
 type Params = Query<HashMap<String, String>>;
 
@@ -109,7 +111,10 @@ pub(super) async fn hosts(Shared(state): Shared<Arc<State>>, Query(params): Para
     {
         return error(422, "Validation Failed", "invalid order_key");
     }
-    let partial = state.fault("/hosts", |what| *what == What::PartialHosts).is_some();
+    let partial = state
+        .front
+        .fault("/hosts", |what| *what == What::PartialHosts)
+        .is_some();
     let taken = found.into_iter().skip(page.saturating_mul(size)).take(size);
     let mut hosts: Vec<Value> = taken.map(|enrolled| reply::host(&state, enrolled)).collect();
     if partial {
@@ -154,7 +159,7 @@ fn filtered<'s>(state: &'s State, params: &HashMap<String, String>) -> Result<Ve
         };
         text_matches && status_matches
     };
-    Ok(state.hosts.iter().filter(matches).collect())
+    Ok(state.hosts.all().iter().filter(matches).collect())
 }
 
 pub(super) async fn host(Shared(state): Shared<Arc<State>>, Path((_, id)): Path<(String, String)>) -> Response {
@@ -172,7 +177,7 @@ pub(super) async fn host_by_identifier(
     Shared(state): Shared<Arc<State>>,
     Path((_, name)): Path<(String, String)>,
 ) -> Response {
-    match state.hosts.iter().find(|enrolled| identifies(enrolled, &name)) {
+    match state.hosts.all().iter().find(|enrolled| identifies(enrolled, &name)) {
         Some(enrolled) => Json(json!({"host": reply::host(&state, enrolled)})).into_response(),
         None => error(
             404,
@@ -219,6 +224,7 @@ pub(super) async fn run_by_identifiers(
         .collect();
     let ids = state
         .hosts
+        .all()
         .iter()
         .filter(|enrolled| names.iter().any(|name| identifies(enrolled, name)));
     let ids = ids.map(|enrolled| enrolled.id).collect();
@@ -287,7 +293,7 @@ pub(super) async fn query_host(
         return Json(answer).into_response();
     }
     tokio::time::sleep(latency).await;
-    match live::answer(&state, enrolled.id, &sql).await {
+    match state.hosts.answer(enrolled.id, &sql).await {
         Ok(rows) => answer["rows"] = json!(rows),
         Err(message) => {
             answer["rows"] = json!([]);
@@ -296,10 +302,6 @@ pub(super) async fn query_host(
     }
     Json(answer).into_response()
 }
-
-/// Marks an answer to a path that Fleet does not have.
-#[derive(Clone, Copy)]
-pub(super) struct Unknown;
 
 pub(super) async fn unknown() -> Response {
     let mut answer = (StatusCode::NOT_FOUND, "404 page not found\n").into_response();

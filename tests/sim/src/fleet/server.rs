@@ -2,21 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State as Shared};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use futures::stream;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::description::{Fleet, What};
-use super::state::{Campaign, Request, State};
-use super::{reply, rest, socket};
+use super::description::Fleet;
+use super::state::{Campaign, State};
+use super::{rest, socket};
+use crate::front::Request;
 
 /// Fleet's default limit of request bodies, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -34,14 +31,9 @@ pub struct FleetServer {
 impl FleetServer {
     /// Starts a server on a free port of the loopback address.
     pub async fn start(fleet: Fleet) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}{}", listener.local_addr()?, fleet.prefix);
-        let state = Arc::new(State::new(fleet));
-        let router = router(&state);
-        let serving = tokio::spawn(async move {
-            // Only a listener that breaks ends this; its clients then see a closed port.
-            let _ = axum::serve(listener, router).await;
-        });
+        let state = Arc::new(State::new(fleet).map_err(io::Error::other)?);
+        let (origin, serving) = state.front.serve(router(&state)).await?;
+        let url = format!("{origin}{}", state.fleet.prefix);
         Ok(Self { state, url, serving })
     }
 
@@ -50,18 +42,14 @@ impl FleetServer {
         &self.url
     }
 
-    /// All requests so far, in the order in which they were answered.
+    /// All requests so far, in the order in which they arrived.
     pub fn requests(&self) -> Vec<Request> {
-        self.state.lock().requests.clone()
+        self.state.front.requests().clone()
     }
 
     /// Requests for paths that a Fleet server of this version does not have.
     pub fn unknown_paths(&self) -> Vec<String> {
-        self.requests()
-            .into_iter()
-            .filter(|request| !request.known)
-            .map(|request| request.path)
-            .collect()
+        self.state.front.unknown_paths()
     }
 
     /// How many logins succeeded.
@@ -124,11 +112,23 @@ fn router(state: &Arc<State>) -> Router {
         .route("/login", post(rest::login))
         .route(socket::PATH, get(socket::results))
         .with_state(state.clone());
+    let known = move |request: HttpRequest, next: Next| async move {
+        // Axum takes any text for the version.
+        let path = request.uri().path();
+        if VERSIONS
+            .iter()
+            .any(|version| path.contains(&format!("/api/{version}/")))
+        {
+            next.run(request).await
+        } else {
+            rest::unknown().await
+        }
+    };
     Router::new()
         .nest(&format!("{}/api/{{version}}/fleet", state.fleet.prefix), api)
+        .layer(middleware::from_fn(known))
         .fallback(rest::unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(state.clone(), watch))
 }
 
 async fn require_token(Shared(state): Shared<Arc<State>>, request: HttpRequest, next: Next) -> Response {
@@ -136,56 +136,4 @@ async fn require_token(Shared(state): Shared<Arc<State>>, request: HttpRequest, 
         Ok(_) => next.run(request).await,
         Err(refused) => refused,
     }
-}
-
-/// Writes the request down, and lets go wrong what should.
-async fn watch(Shared(state): Shared<Arc<State>>, request: HttpRequest, next: Next) -> Response {
-    let method = request.method().to_string();
-    let path = request
-        .uri()
-        .path_and_query()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let plain = request.uri().path().to_owned();
-    let websocket = plain.ends_with(socket::PATH);
-    let fault = state.fault(&plain, |what| match what {
-        What::Status(_) | What::Delay(_) => true,
-        What::RetryAfter(_) | What::Html | What::Truncate => !websocket,
-        _ => false,
-    });
-    let versioned = VERSIONS
-        .iter()
-        .any(|version| plain.starts_with(&format!("{}/api/{version}/", state.fleet.prefix)));
-    let response = match fault {
-        _ if !versioned => rest::unknown().await,
-        Some(What::Status(status)) => reply::of_status(status),
-        Some(What::RetryAfter(seconds)) => {
-            ([("retry-after", seconds.to_string())], reply::of_status(429)).into_response()
-        }
-        Some(What::Html) => Html("<!doctype html><title>Sign in</title><p>Please sign in.").into_response(),
-        Some(What::Truncate) => truncated(next.run(request).await).await,
-        Some(What::Delay(ms)) => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            next.run(request).await
-        }
-        _ => next.run(request).await,
-    };
-    let known = response.extensions().get::<rest::Unknown>().is_none();
-    state.lock().requests.push(Request {
-        method,
-        path,
-        status: response.status().as_u16(),
-        known,
-    });
-    response
-}
-
-/// The first half of an answer, and then the end of the connection.
-async fn truncated(response: Response) -> Response {
-    let (mut head, body) = response.into_parts();
-    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    head.headers.remove("content-length");
-    let half: Result<Bytes, io::Error> = Ok(whole.slice(..whole.len() / 2));
-    let parts = [half, Err(io::ErrorKind::ConnectionReset.into())];
-    Response::from_parts(head, Body::from_stream(stream::iter(parts)))
 }

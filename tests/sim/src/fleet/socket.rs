@@ -9,9 +9,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::description::What;
 use super::live::HostAnswer;
 use super::state::State;
+use crate::fault::What;
 
 /// The path, as faults name it.
 pub(super) const PATH: &str = "/results/websocket";
@@ -63,7 +63,7 @@ async fn stream(state: &Arc<State>, socket: &mut WebSocket, id: u64, mut answers
     if send(socket, "totals", totals).await.is_err() {
         return;
     }
-    let fault = state.fault(PATH, |what| !matches!(what, What::Status(_) | What::Delay(_)));
+    let mut fault = state.front.fault(PATH, |_| true);
     if fault == Some(What::ForeignResult) {
         let stranger = HostAnswer {
             host: 1,
@@ -81,6 +81,12 @@ async fn stream(state: &Arc<State>, socket: &mut WebSocket, id: u64, mut answers
         match &fault {
             Some(What::DropSocket(after)) if sent >= *after => return,
             Some(What::ErrorFrame(after, message)) if sent >= *after => return fail(socket, message).await,
+            Some(What::UnknownFrame(after)) if sent >= *after => {
+                fault = None;
+                if send(socket, "weather", json!({"sky": "blue"})).await.is_err() {
+                    return;
+                }
+            }
             Some(What::GarbageFrame(after)) if sent >= *after => {
                 let _ = socket.send(Message::text("{\"type\":\"result\",\"data\":")).await;
                 return;

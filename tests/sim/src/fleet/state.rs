@@ -1,29 +1,18 @@
 //! What a running server remembers.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 
-use super::description::{Fault, Fleet, Host, What};
+use super::description::Fleet;
 use super::live::HostAnswer;
-use crate::osquery::Facts;
+use super::reply;
+use crate::front::Front;
+use crate::host::{Enrolled, Hosts};
 
-/// Statements run at once: they are the only real work here.
-const RUNNING: usize = 2;
-
-/// A request that arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The method.
-    pub method: String,
-    /// Path and query as they came.
-    pub path: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// Whether a route exists for the path.
-    pub known: bool,
-}
+/// The id of the first host.
+const FIRST_HOST: u64 = 101;
 
 /// A campaign: a live query that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,20 +29,10 @@ pub struct Campaign {
     pub results: usize,
 }
 
-/// A host with its id.
-#[derive(Debug)]
-pub(super) struct Enrolled {
-    pub(super) id: u64,
-    pub(super) serial: String,
-    pub(super) computer_name: String,
-    pub(super) facts: Facts,
-    pub(super) host: Host,
-}
-
 pub(super) struct State {
     pub(super) fleet: Fleet,
-    pub(super) hosts: Vec<Enrolled>,
-    pub(super) running: Semaphore,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) front: Arc<Front>,
     /// Told whenever a campaign changes.
     pub(super) changed: Notify,
     inner: Mutex<Inner>,
@@ -61,52 +40,27 @@ pub(super) struct State {
 
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) requests: Vec<Request>,
     pub(super) campaigns: Vec<Campaign>,
     pub(super) logins: usize,
     /// Each token and whose it is.
     pub(super) tokens: HashMap<String, u64>,
     /// Answers that wait for somebody to listen, by campaign, and whose campaign it is.
     pub(super) streams: HashMap<u64, (u64, mpsc::UnboundedReceiver<HostAnswer>)>,
-    faults: Vec<Fault>,
 }
 
 impl State {
-    pub(super) fn new(fleet: Fleet) -> Self {
-        let mut hosts = Vec::new();
-        for host in &fleet.hosts {
-            for number in 1..=host.count {
-                let id = 101 + hosts.len() as u64;
-                let hostname = host.hostname.replace("{n}", &number.to_string());
-                let uuid = host
-                    .uuid
-                    .clone()
-                    .unwrap_or_else(|| format!("0A1B2C3D-0000-4000-8000-{id:012}"));
-                hosts.push(Enrolled {
-                    id,
-                    serial: host.serial.clone().unwrap_or_else(|| format!("SN{id:06}")),
-                    computer_name: host.computer_name.clone().unwrap_or_else(|| hostname.clone()),
-                    facts: Facts {
-                        hostname,
-                        uuid,
-                        tables: host.tables.clone(),
-                    },
-                    host: host.clone(),
-                });
-            }
-        }
+    pub(super) fn new(fleet: Fleet) -> Result<Self, String> {
         let inner = Inner {
             tokens: HashMap::from([(fleet.token.clone(), 1)]),
-            faults: fleet.faults.clone(),
             ..Inner::default()
         };
-        Self {
+        Ok(Self {
+            hosts: Arc::new(Hosts::enrol(&fleet.hosts, FIRST_HOST)?),
+            front: Front::new(&fleet.faults, reply::of_status),
             fleet,
-            hosts,
-            running: Semaphore::new(RUNNING),
             changed: Notify::new(),
             inner: Mutex::new(inner),
-        }
+        })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -114,7 +68,7 @@ impl State {
     }
 
     pub(super) fn host(&self, id: u64) -> Option<&Enrolled> {
-        self.hosts.get(usize::try_from(id).ok()?.checked_sub(101)?)
+        self.hosts.get(id)
     }
 
     /// Whether the server has the names of 4.82.0 and later.
@@ -125,17 +79,6 @@ impl State {
             .split('.')
             .map(|part| part.parse::<u32>().unwrap_or(0));
         (parts.next(), parts.next()) >= (Some(4), Some(82))
-    }
-
-    /// Takes a fault that concerns this path and that `wanted` picks.
-    pub(super) fn fault(&self, path: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
-        let mut inner = self.lock();
-        let fault = inner
-            .faults
-            .iter_mut()
-            .find(|fault| path.ends_with(&fault.path) && fault.times != Some(0) && wanted(&fault.what))?;
-        fault.times = fault.times.map(|times| times - 1);
-        Some(fault.what.clone())
     }
 
     /// Ends a campaign: its hosts get the statement no longer.

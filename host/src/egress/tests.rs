@@ -1,0 +1,193 @@
+use wiremock::matchers::{any, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+
+const TOKEN: &str = "value-of-the-token";
+
+/// A call's network, and the handle of its one secret.
+fn egress(server: &MockServer, limits: &Limits) -> (Egress, String) {
+    let vault = Vault::new(crate::secrets::Secrets::new([]));
+    let handle = vault.capture("token", TOKEN.to_owned());
+    let grant = Grant {
+        origin: Origin::of(&server.uri()).unwrap(),
+        trust: Trust::Platform,
+    };
+    let ends = Instant::now() + Duration::from_secs(30);
+    let egress = Egress::new(&Clients::default(), &grant, vault, limits, ends).unwrap();
+    (egress, handle)
+}
+
+fn get(path: &str) -> Request {
+    Request {
+        method: Method::GET,
+        path: path.to_owned(),
+        headers: Vec::new(),
+        json: None,
+        timeout: Duration::from_secs(20),
+        repeatable: true,
+        capture: Vec::new(),
+    }
+}
+
+async fn answering(response: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn requests_that_the_contract_forbids_are_not_sent() {
+    let server = answering(ResponseTemplate::new(200)).await;
+    let (egress, handle) = egress(&server, &Limits::default());
+    let with_handle = format!("/hosts?token={handle}");
+    let forged = format!("{}0", &handle[..handle.len() - 1]);
+    let paths = [
+        "",
+        "hosts",
+        "http://elsewhere.example/",
+        "\\\\elsewhere.example",
+        "/hosts#fragment",
+        "/two words",
+        "/line\r\nhost: elsewhere.example",
+        with_handle.as_str(),
+    ];
+    for path in paths {
+        let outcome = egress.send(get(path)).await;
+        assert!(
+            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            "{path}: {outcome:?}"
+        );
+    }
+    let mut headers: Vec<(&str, &str)> = HOST_HEADERS.iter().map(|name| (*name, "x")).collect();
+    headers.extend([
+        ("HOST", "elsewhere.example"),
+        ("Sec-WebSocket-Key", "x"),
+        ("two words", "x"),
+        ("", "x"),
+        ("x-ok", "line\r\nhost: elsewhere.example"),
+        ("x-ok", forged.as_str()),
+    ]);
+    for (name, value) in headers {
+        let request = Request {
+            headers: vec![(name.to_owned(), value.to_owned())],
+            ..get("/")
+        };
+        let outcome = egress.send(request).await;
+        assert!(
+            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            "{name}: {outcome:?}"
+        );
+    }
+    assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_handle_becomes_its_value_in_headers_and_bodies() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/prefix"))
+        .and(header("authorization", format!("Bearer {TOKEN}")))
+        .and(wiremock::matchers::body_json(serde_json::json!({"token": TOKEN})))
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&server)
+        .await;
+    let (egress, handle) = egress(&server, &Limits::default());
+    let request = Request {
+        method: Method::POST,
+        headers: vec![("authorization".into(), format!("Bearer {handle}"))],
+        json: Some(serde_json::json!({"token": handle}).to_string()),
+        ..get("/prefix")
+    };
+    assert_eq!(egress.send(request).await.unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let redirect = ResponseTemplate::new(302).insert_header("location", "/login");
+    let server = answering(redirect).await;
+    let (egress, _) = egress(&server, &Limits::default());
+    let response = egress.send(get("/hosts")).await.unwrap();
+    assert_eq!(response.status, 302);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn captured_strings_and_cookies_do_not_reach_the_plugin() {
+    let body = serde_json::json!({"token": "session-token-1", "deep": {"csrf": "session-token-2"}, "name": "soc"});
+    let response = ResponseTemplate::new(200)
+        .insert_header("set-cookie", "osctrl_token=session-token-1")
+        .set_body_json(body);
+    let server = answering(response).await;
+    let (egress, _) = egress(&server, &Limits::default());
+    let request = Request {
+        capture: vec!["/token".into(), "/deep/csrf".into(), "/absent".into()],
+        ..get("/login")
+    };
+    let response = egress.send(request).await.unwrap();
+    let seen = format!("{:?} {}", response.headers, String::from_utf8(response.body).unwrap());
+    assert!(!seen.contains("session-token"), "{seen}");
+    assert!(seen.contains("\"name\":\"soc\""), "{seen}");
+}
+
+#[tokio::test]
+async fn only_repeatable_requests_are_repeated() {
+    for (status, repeatable, expected) in [
+        (503, true, 2),
+        (429, true, 2),
+        (503, false, 1),
+        (500, true, 1),
+        (401, true, 1),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(status))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(200))
+            .mount(&server)
+            .await;
+        let (egress, _) = egress(&server, &Limits::default());
+        let request = Request { repeatable, ..get("/") };
+        let response = egress.send(request).await.unwrap();
+        assert_eq!(
+            response.status == 200,
+            expected == 2,
+            "{status}, repeatable: {repeatable}"
+        );
+        assert_eq!(server.received_requests().await.unwrap().len(), expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_more_patience_than_there_is_gets_no_second_request() {
+    let server = answering(ResponseTemplate::new(429).insert_header("retry-after", "60")).await;
+    let (egress, _) = egress(&server, &Limits::default());
+    let response = egress.send(get("/")).await.unwrap();
+    assert_eq!(response.status, 429);
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_refused() {
+    let server = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 1_001])).await;
+    let limits = Limits {
+        body: 1_000,
+        ..Limits::default()
+    };
+    let (egress, _) = egress(&server, &limits);
+    let outcome = egress.send(get("/")).await;
+    assert!(
+        matches!(outcome, Err(EgressError::TooLarge { limit: 1_000, .. })),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_without_a_grant_reaches_nothing() {
+    assert!(matches!(Egress::none().send(get("/")).await, Err(EgressError::Denied)));
+    let outcome = Egress::none().connect("/", &[], Duration::from_secs(1)).await;
+    assert!(matches!(outcome, Err(EgressError::Denied)));
+}

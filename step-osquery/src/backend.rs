@@ -1,0 +1,71 @@
+//! The fleet managers that live queries go through.
+
+use serde_json::{Map, Value};
+
+use crate::failure::{Failure, Kind};
+use crate::fleet::Fleet;
+use crate::live_query::LiveQuery;
+use crate::osctrl::Osctrl;
+use crate::services::Services;
+use crate::session::Api;
+use crate::tally::Outcome;
+
+/// A fleet manager: reads the params that only it has, and asks its hosts.
+#[allow(async_fn_in_trait, reason = "a guest has one thread")]
+pub(crate) trait FleetManager: serde::de::DeserializeOwned {
+    /// Its API.
+    type Api: Api;
+
+    /// Asks the targets and accounts for each of them. Every path out of this leaves nothing running on the server that
+    /// can be stopped: cancellation is part of it.
+    async fn ask<S: Services>(&self, query: LiveQuery<'_, S, Self::Api>) -> Result<Outcome, Failure>;
+}
+
+macro_rules! backends {
+    ($($name:literal => $variant:ident,)*) => {
+        /// The fleet manager to ask, with the params that only it has.
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum Backend {
+            $($variant($variant),)*
+        }
+
+        impl Backend {
+            /// As playbooks spell them.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            pub(crate) fn new(name: &str, own: Map<String, Value>) -> Result<Self, Failure> {
+                let own = Value::Object(own);
+                match name {
+                    $($name => serde_json::from_value(own).map(Self::$variant).map_err(|error| unfit(name, &error)),)*
+                    _ => Err(unknown()),
+                }
+            }
+
+            pub(crate) async fn ask<S: Services>(&self, query: crate::live_query::Asked<'_, S>) -> Result<Outcome, Failure> {
+                match self {
+                    $(Self::$variant(manager) => manager.ask(query.begin()).await,)*
+                }
+            }
+        }
+    };
+}
+
+// A new fleet manager is a module, and a line here.
+backends! {
+    "fleetdm" => Fleet,
+    "osctrl" => Osctrl,
+}
+
+fn unknown() -> Failure {
+    let message = format!("backend must be one of {}", Backend::NAMES.join(", "));
+    Failure::new(Kind::InvalidParams, message)
+}
+
+fn unfit(backend: &str, error: &serde_json::Error) -> Failure {
+    // These words quote names and never values: the types are plain texts.
+    Failure::new(
+        Kind::InvalidParams,
+        format!("the params do not fit the backend {backend}: {error}"),
+    )
+}

@@ -1,0 +1,59 @@
+//! Live queries through an osctrl server.
+//!
+//! The question is a *distributed query*: agents fetch it when they check in, and their answers are read by polling. osctrl
+//! sends a query that selects nobody to everybody, so the nodes are looked up first and selected by uuid, and what the
+//! server made of that is read back. A query lives on when nobody listens: it is expired when it is given up.
+
+mod answers;
+mod api;
+mod environment;
+mod follow;
+mod nodes;
+mod query;
+mod wire;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use self::api::OsctrlApi;
+use self::environment::Environment;
+use crate::backend::FleetManager;
+use crate::failure::Failure;
+use crate::live_query;
+use crate::services::Services;
+use crate::tally::Outcome;
+
+/// A node's uuid, in upper case, as osctrl keeps it. Any text: agents can be told what to call themselves.
+type NodeUuid = String;
+
+type LiveQuery<'a, S> = live_query::LiveQuery<'a, S, OsctrlApi>;
+
+/// How long reading the last answers and expiring the query may take when the step's time is up. The host grants a step
+/// a little more than this.
+const CLOSING: Duration = Duration::from_secs(4);
+
+/// osctrl, and which of its environments.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Osctrl {
+    environment: Environment,
+}
+
+impl FleetManager for Osctrl {
+    type Api = OsctrlApi;
+
+    async fn ask<S: Services>(&self, query: LiveQuery<'_, S>) -> Result<Outcome, Failure> {
+        query.services.progress(0, query.names.len(), "looking up the nodes");
+        query
+            .unless_cancelled(nodes::resolve(&query, &self.environment))
+            .await?;
+        query.tally.borrow().require_hosts()?;
+        let nodes = query.tally.borrow().hosts();
+        query.tell(0, nodes.len());
+        // Not to be interrupted: until its name is known, nobody can end the query.
+        let started = query::start(&query, &self.environment, &nodes).await?;
+        follow::to_the_end(&query, &started, &nodes).await?;
+        Ok(query.finish())
+    }
+}

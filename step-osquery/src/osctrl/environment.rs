@@ -1,0 +1,40 @@
+//! The environment that a query runs in.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Deserializer, de};
+
+/// What a path segment may hold as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An environment's name or uuid, fit to be a path segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Environment(String);
+
+impl Environment {
+    /// As it stands in a path.
+    pub(super) fn segment(&self) -> String {
+        utf8_percent_encode(&self.0, SEGMENT).to_string()
+    }
+
+    /// As the playbook spells it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Environment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let starts_well = name.starts_with(|first: char| first.is_alphanumeric());
+        let plain = name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '));
+        if starts_well && plain && name.len() <= 255 {
+            Ok(Self(name))
+        } else {
+            Err(de::Error::custom(
+                "environment must be the name or the uuid of an osctrl environment",
+            ))
+        }
+    }
+}

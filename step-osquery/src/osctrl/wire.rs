@@ -1,0 +1,111 @@
+//! What osctrl sends, as it sends it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A page of `GET /nodes/{env}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct NodesPage {
+    pub(super) items: Vec<Node>,
+    /// At least 1, even of an empty list.
+    pub(super) total_pages: usize,
+}
+
+/// The part of a node that matters here.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Node {
+    pub(super) id: u64,
+    pub(super) uuid: String,
+    #[serde(default)]
+    pub(super) hostname: String,
+    #[serde(default)]
+    pub(super) localname: String,
+    #[serde(default)]
+    pub(super) hardware_serial: String,
+    /// When it last checked in, up to a minute late; Go's zero time if it never has.
+    #[serde(default)]
+    pub(super) last_seen: String,
+}
+
+/// `POST /queries/{env}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueryCreated {
+    pub(super) query_name: String,
+}
+
+/// `GET /queries/{env}/{name}`. A query that does not exist is all zeros.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the server's own flags")]
+pub(super) struct QueryShown {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) expected: usize,
+    /// Answers with rows. Counted again when a node answers twice.
+    pub(super) executions: usize,
+    /// Answers with an error.
+    pub(super) errors: usize,
+    pub(super) active: bool,
+    pub(super) completed: bool,
+    pub(super) deleted: bool,
+    pub(super) expired: bool,
+    /// Since v0.5.4.
+    pub(super) targets: Option<Vec<QueryTarget>>,
+}
+
+/// What selected a query's nodes.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct QueryTarget {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) value: String,
+}
+
+/// A page of `GET /queries/{env}/results/{name}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResultsPage {
+    pub(super) items: Vec<ResultItem>,
+    /// 0 of an empty list.
+    pub(super) total_pages: usize,
+}
+
+/// One node's whole answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResultItem {
+    pub(super) id: u64,
+    /// Taken before the answer can be read.
+    pub(super) created_at: jiff::Timestamp,
+    pub(super) uuid: String,
+    pub(super) status: i64,
+    /// JSON again: [`ResultData`].
+    pub(super) data: String,
+}
+
+/// What stands in an answer's `data`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResultData {
+    /// Rows; old agents give `null` or an empty text for none.
+    #[serde(default)]
+    pub(super) result: Value,
+    #[serde(default)]
+    pub(super) message: Option<String>,
+}
+
+/// `POST /login`. The token is a handle by the time it gets here.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoggedIn {
+    pub(super) token: Option<String>,
+    #[serde(default)]
+    pub(super) mfa_required: bool,
+    #[serde(default)]
+    pub(super) mfa_enrollment_required: bool,
+}
+
+/// An answer of which only the status matters.
+#[derive(Debug, Deserialize)]
+pub(super) struct Anything {}
+
+/// An error body.
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorBody {
+    pub(super) error: String,
+}

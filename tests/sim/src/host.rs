@@ -1,0 +1,149 @@
+//! The machines that a fleet manager manages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::osquery::{Facts, Row};
+
+/// Statements run at once: they are the only real work here.
+const RUNNING: usize = 2;
+
+/// A host, or many alike.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Host {
+    /// The hostname. With `count`, `{n}` in it becomes the number of the host, from 1.
+    pub hostname: String,
+    /// How many hosts this describes.
+    pub count: usize,
+    /// The hardware uuid; made from the id if not given.
+    pub uuid: Option<String>,
+    /// The serial number; made from the id if not given.
+    pub serial: Option<String>,
+    /// The computer's name; the hostname if not given.
+    pub computer_name: Option<String>,
+    /// osquery's platform.
+    pub platform: String,
+    /// Whether it checks in. A host that does not never answers.
+    pub online: bool,
+    /// How long it takes to answer, in milliseconds.
+    pub latency_ms: u64,
+    /// How it answers.
+    pub behaviour: Behaviour,
+    /// Rows that replace the usual ones of a table.
+    pub tables: BTreeMap<String, Vec<Row>>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            hostname: String::new(),
+            count: 1,
+            uuid: None,
+            serial: None,
+            computer_name: None,
+            platform: "debian".into(),
+            online: true,
+            latency_ms: 20,
+            behaviour: Behaviour::Answer,
+            tables: BTreeMap::new(),
+        }
+    }
+}
+
+/// How a host answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behaviour {
+    /// It runs the statement and sends what comes of it.
+    Answer,
+    /// It takes the statement and is never heard of again.
+    Silent,
+    /// It answers twice.
+    Duplicate,
+    /// It fails with this message, as osquery would.
+    Error(String),
+}
+
+/// A host with what the fleet manager knows of it.
+#[derive(Debug)]
+pub(crate) struct Enrolled {
+    pub(crate) id: u64,
+    pub(crate) serial: String,
+    pub(crate) computer_name: String,
+    pub(crate) facts: Facts,
+    pub(crate) host: Host,
+}
+
+/// All hosts, with ids that follow each other.
+pub(crate) struct Hosts {
+    first_id: u64,
+    enrolled: Vec<Enrolled>,
+    running: Semaphore,
+}
+
+impl Hosts {
+    /// Enrols the hosts described.
+    pub(crate) fn enrol(described: &[Host], first_id: u64) -> Result<Self, String> {
+        let mut enrolled = Vec::new();
+        for host in described {
+            host.check()?;
+            for number in 1..=host.count {
+                let id = first_id + enrolled.len() as u64;
+                let hostname = host.hostname.replace("{n}", &number.to_string());
+                let uuid = host.uuid.clone();
+                enrolled.push(Enrolled {
+                    id,
+                    serial: host.serial.clone().unwrap_or_else(|| format!("SN{id:06}")),
+                    computer_name: host.computer_name.clone().unwrap_or_else(|| hostname.clone()),
+                    facts: Facts {
+                        hostname,
+                        uuid: uuid.unwrap_or_else(|| format!("0A1B2C3D-0000-4000-8000-{id:012}")),
+                        tables: host.tables.clone(),
+                    },
+                    host: host.clone(),
+                });
+            }
+        }
+        Ok(Self {
+            first_id,
+            enrolled,
+            running: Semaphore::new(RUNNING),
+        })
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<&Enrolled> {
+        self.enrolled.get(usize::try_from(id.checked_sub(self.first_id)?).ok()?)
+    }
+
+    pub(crate) fn all(&self) -> &[Enrolled] {
+        &self.enrolled
+    }
+
+    /// Runs a statement on a host, off the threads that serve.
+    pub(crate) async fn answer(self: &Arc<Self>, id: u64, sql: &str) -> Result<Vec<Row>, String> {
+        let enrolled = self.get(id).ok_or("no such host")?;
+        if let Behaviour::Error(message) = &enrolled.host.behaviour {
+            return Err(message.clone());
+        }
+        let _turn = self.running.acquire().await.expect("the semaphore is never closed");
+        let (hosts, sql) = (self.clone(), sql.to_owned());
+        let run = move || hosts.get(id).expect("it was there a moment ago").facts.answer(&sql);
+        tokio::task::spawn_blocking(run)
+            .await
+            .expect("running a statement does not panic")
+    }
+}
+
+impl Host {
+    /// A table that osquery does not have here would be ignored in silence.
+    fn check(&self) -> Result<(), String> {
+        match self.tables.keys().find(|name| !crate::osquery::has_table(name)) {
+            Some(unknown) => Err(format!("host {}: there is no table `{unknown}`", self.hostname)),
+            None => Ok(()),
+        }
+    }
+}

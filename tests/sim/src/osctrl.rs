@@ -1,0 +1,17 @@
+//! An osctrl server: its API, and the agents that poll it.
+//!
+//! Routes, bodies and statuses follow what osctrl's own source does, in the shape of the version the description names,
+//! with what is dangerous about it: unknown fields are ignored, a query without a selector goes to whole environments, and
+//! a query that does not exist is answered with zeros.
+
+mod agents;
+mod description;
+mod nodes;
+mod queries;
+mod server;
+mod state;
+mod users;
+
+pub use description::{Levels, Osctrl, User};
+pub use server::OsctrlServer;
+pub use state::Query;
