@@ -157,8 +157,8 @@ async fn help_version_and_completions() {
     }
     let (help, _) = expect(0, &["run", "--help"]).await;
     assert!(help.contains("Exit status") && help.contains("Example"), "{help}");
-    let (_, stderr) = expect(2, &["rn", "triage.yaml"]).await;
-    assert!(stderr.contains("'run'"), "{stderr}");
+    let (_, stderr) = expect(2, &["vlidate", "triage.yaml"]).await;
+    assert!(stderr.contains("'validate'"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

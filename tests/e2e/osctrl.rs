@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use serde_json::{Value, json};
 use sim::osctrl::{Levels, Osctrl, OsctrlServer, User};
 use sim::{Behaviour, Host};
-use tempfile::TempDir;
 
 use crate::command::{Finished, run};
 
@@ -15,10 +16,6 @@ const TOKEN: &str = "a-token-that-must-never-be-seen";
 /// Asks hosts through this server. `changes` replaces params; null removes one.
 async fn ask(server: &OsctrlServer, targets: &Value, changes: &Value) -> Finished {
     let folder = tempfile::tempdir().unwrap();
-    ask_from(&folder, server, targets, changes).await
-}
-
-async fn ask_from(folder: &TempDir, server: &OsctrlServer, targets: &Value, changes: &Value) -> Finished {
     let mut params = json!({
         "backend": "osctrl",
         "base_url": server.url(),
@@ -348,12 +345,8 @@ fn hosts_of_an_alert() -> impl Strategy<Value = Value> {
     ]
 }
 
-#[test]
-fn no_alert_makes_a_query_without_a_selector() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn no_alert_makes_a_query_without_a_selector() {
     let hosts = vec![
         host("node-1"),
         host("node-2"),
@@ -361,23 +354,23 @@ fn no_alert_makes_a_query_without_a_selector() {
         host("twin"),
         host("unasked"),
     ];
-    let server = runtime.block_on(start(Osctrl {
+    let server = start(Osctrl {
         hosts,
         ..Osctrl::default()
-    }));
-    let config = ProptestConfig {
-        cases: 24,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    let folder = tempfile::tempdir().unwrap();
-    let outcome = runner.run(&hosts_of_an_alert(), |hosts| {
-        let done = runtime.block_on(ask_from(&folder, &server, &hosts, &json!({"timeout_seconds": 3})));
-        prop_assert!([0, 1, 2, 3].contains(&done.code()), "{}", done.stderr);
-        Ok(())
-    });
-    outcome.unwrap();
+    })
+    .await;
+    // Drawn first and asked at once: a query takes seconds, nearly all of them waiting.
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let strategy = hosts_of_an_alert();
+    let alerts: Vec<Value> = (0..60)
+        .map(|_| strategy.new_tree(&mut runner).unwrap().current())
+        .collect();
+    futures::stream::iter(&alerts)
+        .for_each_concurrent(15, async |hosts| {
+            let done = ask(&server, hosts, &json!({"timeout_seconds": 3})).await;
+            assert!([0, 1, 2, 3].contains(&done.code()), "{hosts}: {}", done.stderr);
+        })
+        .await;
     assert!(!server.queries().is_empty());
     assert_selected_by_uuid(&server);
     // Whoever was selected was named: `unasked` never was, and a name that means two nodes selects neither.

@@ -20,7 +20,6 @@ async fn server(osctrl: Osctrl) -> OsctrlServer {
     };
     OsctrlServer::start(Osctrl {
         hosts: vec![host("web-01"), away, host("web-03")],
-        rows_late_ms: 1,
         ..osctrl
     })
     .await
@@ -247,7 +246,7 @@ async fn a_query_without_a_selector_goes_where_the_version_sends_it() {
 #[tokio::test]
 async fn answers_are_counted_before_they_can_be_read() {
     let server = server(Osctrl {
-        rows_late_ms: 200,
+        rows_late_ms: 1_500,
         ..Osctrl::default()
     })
     .await;
@@ -264,8 +263,13 @@ async fn answers_are_counted_before_they_can_be_read() {
     );
     assert_eq!(counted["targets"], json!([{"type": "uuid", "value": UUID}]));
     assert_eq!(call(&server, "GET", &results, None).await.1["total_items"], 0);
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
-    let (_, read) = call(&server, "GET", &results, None).await;
+    let read = loop {
+        let (_, read) = call(&server, "GET", &results, None).await;
+        if read["total_items"] != 0 {
+            break read;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
     assert_eq!(read["items"][0]["uuid"], UUID);
     let data: Value = serde_json::from_str(read["items"][0]["data"].as_str().unwrap()).unwrap();
     assert_eq!(data["result"], json!([{"user": "root"}]));
