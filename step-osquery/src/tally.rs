@@ -22,6 +22,22 @@ pub fn text_row(mut row: Row) -> Row {
     row
 }
 
+/// Why a name that means several hosts cannot be asked.
+pub fn ambiguous<H>(hosts: &[H], show: impl Fn(&H) -> String) -> String {
+    let shown: Vec<String> = hosts.iter().take(5).map(show).collect();
+    let more = hosts.len().saturating_sub(shown.len());
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} hosts have this name: {}{more}; use the uuid",
+        hosts.len(),
+        shown.join(", ")
+    )
+}
+
 /// What a step returns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {

@@ -135,6 +135,25 @@ async fn two_hundred_nodes_with_everything_that_osctrl_does_to_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_stored_twice_do_not_hide_the_next_one() {
+    let slow = Host {
+        latency_ms: 2_500,
+        ..host("node-2")
+    };
+    let server = start(Osctrl {
+        hosts: vec![host("node-1"), slow],
+        stores_twice: true,
+        rows_late_ms: 300,
+        ..Osctrl::default()
+    })
+    .await;
+    let done = ask(&server, &json!(["node-1", "node-2"]), &json!({"timeout_seconds": 120})).await;
+    assert_eq!(done.code(), 0, "{}", done.stdout);
+    let took = step(&done)["duration_ms"].as_u64().unwrap();
+    assert!(took < 60_000, "it waited {took} ms for answers that it could read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_the_server_widened_is_expired_at_once() {
     for version in ["0.5.2", "0.5.4"] {
         let server = start(Osctrl {

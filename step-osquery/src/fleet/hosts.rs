@@ -11,6 +11,7 @@ use super::api::Session;
 use super::wire::{Host, HostsCount, HostsPage};
 use crate::failure::{Failure, Kind};
 use crate::services::{Level, Services};
+use crate::tally::ambiguous;
 
 /// What a query value may hold as it is.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -69,7 +70,12 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(),
                 );
             }
             Some([host]) => tally.resolve(index, host.id, &excuse(host)),
-            Some(several) => tally.refuse(index, ambiguous(several)),
+            Some(several) => tally.refuse(
+                index,
+                ambiguous(several, |host| {
+                    format!("{} (uuid {}, id {})", host.display_name, host.uuid, host.id)
+                }),
+            ),
         }
     }
     Ok(())
@@ -82,25 +88,6 @@ fn excuse(host: &Host) -> String {
     } else {
         "online when the query started, but did not answer in time".into()
     }
-}
-
-fn ambiguous(hosts: &[&Host]) -> String {
-    let shown: Vec<String> = hosts
-        .iter()
-        .take(5)
-        .map(|host| format!("{} (uuid {}, id {})", host.display_name, host.uuid, host.id))
-        .collect();
-    let more = hosts.len().saturating_sub(shown.len());
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!(
-        "{} hosts have this name: {}{more}; use the uuid",
-        hosts.len(),
-        shown.join(", ")
-    )
 }
 
 /// How many pages the whole fleet has.

@@ -24,6 +24,8 @@ pub(super) struct Answers {
     by_node: BTreeMap<NodeUuid, Latest>,
     /// Answers read, those of strangers and repetitions included.
     ids: HashSet<u64>,
+    /// Nodes that answered and were not asked.
+    strangers: HashSet<NodeUuid>,
     errors: usize,
     newest: Option<Timestamp>,
 }
@@ -76,6 +78,7 @@ impl Answers {
                 Level::Debug,
                 &format!("dropped an answer of node {}, which was not asked", node.escape_debug()),
             );
+            self.strangers.insert(node);
             return;
         }
         let latest = Latest {
@@ -96,7 +99,12 @@ impl Answers {
         self.by_node.len()
     }
 
-    /// How many answers were read, whoever's they were.
+    /// How many nodes have answered, asked or not.
+    pub(super) fn voices(&self) -> usize {
+        self.by_node.len() + self.strangers.len()
+    }
+
+    /// How many answers were read, whoever's they were. A node can answer twice, and a server store each answer twice.
     pub(super) fn read_so_far(&self) -> usize {
         self.ids.len()
     }

@@ -140,7 +140,7 @@ impl Watch {
     /// Reads the counters, and the answers if there must be new ones.
     async fn look<S: Services>(&mut self, query: &LiveQuery<'_, S>, started: &Started) -> Result<(), Failure> {
         let shown = self.shown.insert(started.show(query).await?);
-        if counted(shown) > self.answers.read_so_far() {
+        if counted(shown) > self.answers.voices() {
             self.answers.read(query, started, false).await?;
         }
         Ok(())
@@ -153,9 +153,9 @@ impl Watch {
                 query.services.sleep(STORING).await;
             }
             let shown = self.shown.insert(started.show(query).await?);
-            let counted = counted(shown);
+            let (counted, expected) = (counted(shown), shown.expected);
             self.answers.read(query, started, true).await?;
-            if self.answers.read_so_far() >= counted {
+            if self.answers.voices() >= counted || self.answers.nodes() == expected {
                 break;
             }
         }

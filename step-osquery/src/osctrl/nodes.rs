@@ -10,6 +10,7 @@ use super::wire::{Anything, Node, NodesPage};
 use super::{LiveQuery, NodeUuid};
 use crate::failure::{Failure, Kind};
 use crate::services::Services;
+use crate::tally::ambiguous;
 
 /// Nodes on a page, the most that osctrl gives.
 const PAGE: usize = 500;
@@ -45,7 +46,12 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, environment: 
             ),
             Some([node]) if node.uuid.is_empty() => tally.refuse(index, "osctrl has no uuid for this node".into()),
             Some([node]) => tally.resolve(index, canonical(&node.uuid), &excuse(node)),
-            Some(several) => tally.refuse(index, ambiguous(several)),
+            Some(several) => tally.refuse(
+                index,
+                ambiguous(several, |node| {
+                    format!("{} (uuid {}, {})", node.hostname, node.uuid, seen(node))
+                }),
+            ),
         }
     }
     Ok(())
@@ -71,25 +77,6 @@ fn seen(node: &Node) -> String {
     } else {
         format!("last seen {}", node.last_seen)
     }
-}
-
-fn ambiguous(nodes: &[&Node]) -> String {
-    let shown: Vec<String> = nodes
-        .iter()
-        .take(5)
-        .map(|node| format!("{} (uuid {}, {})", node.hostname, node.uuid, seen(node)))
-        .collect();
-    let more = nodes.len().saturating_sub(shown.len());
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!(
-        "{} nodes have this name: {}{more}; use the uuid",
-        nodes.len(),
-        shown.join(", ")
-    )
 }
 
 /// All nodes of the environment.

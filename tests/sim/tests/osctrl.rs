@@ -272,7 +272,7 @@ async fn answers_are_counted_before_they_can_be_read() {
     };
     assert_eq!(read["items"][0]["uuid"], UUID);
     let data: Value = serde_json::from_str(read["items"][0]["data"].as_str().unwrap()).unwrap();
-    assert_eq!(data["result"], json!([{"user": "root"}]));
+    assert_eq!(data["result"], json!([{"user": "reboot"}, {"user": "root"}]));
 }
 
 #[tokio::test]
