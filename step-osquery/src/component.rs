@@ -2,21 +2,28 @@
 
 use std::time::Duration;
 
+use futures::lock::Mutex;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use self::bindings::exports::playbook::plugin::connector as watch;
 use self::bindings::exports::playbook::plugin::step::{self as wit, Guest};
-use self::bindings::playbook::plugin::{cancellation, clock, http, log, progress, websocket};
+use self::bindings::playbook::plugin::{cancellation, clock, http, log, progress, state, types, websocket};
+use self::bindings::{wit_future, wit_stream};
+use crate::connector::{self, Connector, Notice, Settings};
+use crate::event::Format;
 use crate::failure::{Failure, Kind};
 use crate::live_query;
 use crate::services::{
-    ConnectError, Level, Method, Request, Response, Services, Socket, TransportError, TransportKind,
+    Batch, Closed, ConnectError, Feeds, Level, Method, Request, Response, Services, Socket, TransportError,
+    TransportKind,
 };
+use crate::severity::Severity;
 use crate::template::Template;
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../wit", world: "step-plugin" });
+    wit_bindgen::generate!({ path: "../wit", world: "plugin" });
     use super::Component;
     export!(Component);
 }
@@ -35,7 +42,7 @@ impl Guest for Component {
         }]
     }
 
-    async fn render_template(step_type: String, template: String, params: String) -> Result<String, wit::Failure> {
+    async fn render_template(step_type: String, template: String, params: String) -> Result<String, types::Failure> {
         report_panics();
         if step_type != live_query::NAME {
             return Err(unknown_step_type(&step_type).into());
@@ -47,7 +54,7 @@ impl Guest for Component {
         Ok(sql.as_str().to_owned())
     }
 
-    async fn run(step_type: String, params: String) -> Result<wit::Outcome, wit::Failure> {
+    async fn run(step_type: String, params: String) -> Result<wit::Outcome, types::Failure> {
         report_panics();
         if step_type != live_query::NAME {
             return Err(unknown_step_type(&step_type).into());
@@ -62,6 +69,112 @@ impl Guest for Component {
             partial: outcome.partial,
             notes: notes.collect(),
         })
+    }
+}
+
+impl watch::Guest for Component {
+    async fn describe() -> Vec<watch::ConnectorType> {
+        report_panics();
+        connector::ALL.iter().map(describe_connector).collect()
+    }
+
+    async fn check(connector: String, config: String) -> Result<Vec<watch::Finding>, types::Failure> {
+        report_panics();
+        let found = connector::check(&HostServices, &connector, &config).await?;
+        let found = found.into_iter().map(|finding| watch::Finding {
+            subject: finding.subject.into(),
+            text: finding.text,
+            ok: finding.ok,
+        });
+        Ok(found.collect())
+    }
+
+    async fn poll(connector: String, stream_name: String, settings: watch::Settings) -> (StreamOfBatches, Ending) {
+        report_panics();
+        let (batches, stream) = wit_stream::new();
+        let (ended, ending) =
+            wit_future::new(|| Err(Failure::new(Kind::Internal, "the poll ended without a word").into()));
+        wit_bindgen::spawn_local(async move {
+            let polling = Polling(Mutex::new(batches));
+            let polled = connector::poll(&polling, &connector, &stream_name, &settings.into()).await;
+            // The end of the batches comes before the word on how it ended.
+            drop(polling);
+            let polled = polled.map_err(types::Failure::from).map(|summary| watch::Summary {
+                message: summary.message,
+                failures: summary.failures,
+            });
+            // If nobody listens any more, nobody needs to know.
+            let _ = ended.write(polled).await;
+        });
+        (stream, ending)
+    }
+
+    async fn tell(
+        connector: String,
+        settings: watch::Settings,
+        notice: watch::Notice,
+    ) -> Result<watch::Event, types::Failure> {
+        report_panics();
+        let notice = Notice {
+            severity: match notice.severity {
+                watch::Severity::Info => Severity::Info,
+                watch::Severity::Low => Severity::Low,
+                watch::Severity::Medium => Severity::Medium,
+                watch::Severity::High | watch::Severity::Critical => Severity::High,
+            },
+            time: timestamp(notice.time),
+            code: notice.code,
+            id: notice.id,
+            title: notice.title,
+            description: notice.description,
+        };
+        Ok(event(connector::tell(&connector, &settings.into(), notice)?))
+    }
+}
+
+type StreamOfBatches = wit_bindgen::rt::async_support::StreamReader<watch::Batch>;
+type Ending = wit_bindgen::rt::async_support::FutureReader<Result<watch::Summary, types::Failure>>;
+
+fn describe_connector(connector: &Connector) -> watch::ConnectorType {
+    let stream = |(name, summary): &(&str, &str)| watch::StreamType {
+        name: (*name).into(),
+        summary: (*summary).into(),
+    };
+    watch::ConnectorType {
+        name: connector.name.into(),
+        summary: connector.summary.into(),
+        config_schema: connector.config_schema.into(),
+        options_schema: connector.options_schema.into(),
+        streams: connector.streams.iter().map(stream).collect(),
+        formats: Format::ALL
+            .iter()
+            .map(|format| watch::Format {
+                name: format.name.into(),
+                schema: format.schema.into(),
+            })
+            .collect(),
+    }
+}
+
+impl From<watch::Settings> for Settings {
+    fn from(settings: watch::Settings) -> Self {
+        Self {
+            format: settings.format,
+            config: settings.config,
+            options: settings.options,
+        }
+    }
+}
+
+fn event((json, severity): (String, Severity)) -> watch::Event {
+    watch::Event {
+        json,
+        severity: match severity {
+            Severity::Info => watch::Severity::Info,
+            Severity::Low => watch::Severity::Low,
+            Severity::Medium => watch::Severity::Medium,
+            Severity::High => watch::Severity::High,
+        },
     }
 }
 
@@ -146,10 +259,7 @@ impl Services for HostServices {
     }
 
     fn now(&self) -> Timestamp {
-        i64::try_from(clock::now())
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or(Timestamp::MAX)
+        timestamp(clock::now())
     }
 
     fn monotonic(&self) -> Duration {
@@ -179,6 +289,75 @@ impl Services for HostServices {
 
     async fn cancellation(&self) {
         cancellation::requested().await;
+    }
+}
+
+/// The services of the host that polls, and where the batches go.
+struct Polling(Mutex<wit_bindgen::rt::async_support::StreamWriter<watch::Batch>>);
+
+impl Services for Polling {
+    type Socket = websocket::Connection;
+
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        HostServices.send(request).await
+    }
+
+    async fn connect(&self, path: &str, timeout: Duration) -> Result<Self::Socket, ConnectError> {
+        HostServices.connect(path, timeout).await
+    }
+
+    fn now(&self) -> Timestamp {
+        HostServices.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        HostServices.monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        HostServices.sleep(duration).await;
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        HostServices.log(level, message);
+    }
+
+    fn progress(&self, done: usize, total: usize, message: &str) {
+        HostServices.progress(done, total, message);
+    }
+
+    async fn cancellation(&self) {
+        HostServices.cancellation().await;
+    }
+}
+
+impl Feeds for Polling {
+    async fn deliver(&self, batch: Batch) -> Result<(), Closed> {
+        let batch = watch::Batch {
+            events: batch.events.into_iter().map(event).collect(),
+            changes: batch
+                .changes
+                .into_iter()
+                .map(|change| watch::Change {
+                    key: change.key,
+                    value: change.value,
+                })
+                .collect(),
+        };
+        // One batch at a time: the next one is made while this one is taken.
+        match self.0.lock().await.write_one(batch).await {
+            None => Ok(()),
+            Some(_) => Err(Closed),
+        }
+    }
+
+    async fn recall(&self, keys: Vec<String>) -> Vec<Option<String>> {
+        state::get(keys).await
+    }
+
+    async fn entries(&self, prefix: &str, after: Option<String>, limit: u32) -> Vec<(String, String)> {
+        let entries = state::entries(prefix.to_owned(), after, limit).await;
+        entries.into_iter().map(|entry| (entry.key, entry.value)).collect()
     }
 }
 
@@ -213,20 +392,20 @@ impl From<http::Failure> for TransportError {
     }
 }
 
-impl From<Failure> for wit::Failure {
+impl From<Failure> for types::Failure {
     fn from(failure: Failure) -> Self {
         let kind = match failure.kind {
-            Kind::InvalidParams => wit::FailureKind::InvalidParams,
-            Kind::NotAllowed => wit::FailureKind::NotAllowed,
-            Kind::Auth => wit::FailureKind::Auth,
-            Kind::Permission => wit::FailureKind::Permission,
-            Kind::NotFound => wit::FailureKind::NotFound,
-            Kind::RateLimited => wit::FailureKind::RateLimited,
-            Kind::Unavailable => wit::FailureKind::Unavailable,
-            Kind::Protocol => wit::FailureKind::Protocol,
-            Kind::Timeout => wit::FailureKind::Timeout,
-            Kind::Cancelled => wit::FailureKind::Cancelled,
-            Kind::Internal => wit::FailureKind::Internal,
+            Kind::InvalidParams => types::FailureKind::InvalidParams,
+            Kind::NotAllowed => types::FailureKind::NotAllowed,
+            Kind::Auth => types::FailureKind::Auth,
+            Kind::Permission => types::FailureKind::Permission,
+            Kind::NotFound => types::FailureKind::NotFound,
+            Kind::RateLimited => types::FailureKind::RateLimited,
+            Kind::Unavailable => types::FailureKind::Unavailable,
+            Kind::Protocol => types::FailureKind::Protocol,
+            Kind::Timeout => types::FailureKind::Timeout,
+            Kind::Cancelled => types::FailureKind::Cancelled,
+            Kind::Internal => types::FailureKind::Internal,
         };
         Self {
             kind,
@@ -234,6 +413,13 @@ impl From<Failure> for wit::Failure {
             hint: failure.hint,
         }
     }
+}
+
+fn timestamp(ms: u64) -> Timestamp {
+    let timestamp = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    timestamp.unwrap_or(Timestamp::MAX)
 }
 
 /// Rounded up, so that a wait never ends a moment too early.

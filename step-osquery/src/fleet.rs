@@ -1,12 +1,16 @@
-//! Live queries through a Fleet server.
+//! A Fleet server: live queries, and what there is to watch.
 //!
-//! The hosts are looked up first and asked by id, since Fleet drops names it does not know without a word. The question is
+//! The hosts of a live query are looked up first and asked by id, since Fleet drops names it does not know without a word. The question is
 //! a *campaign*: it lives as long as the websocket on which the answers arrive, and closing that is the only way to stop it.
 
 mod api;
 mod campaign;
 mod hosts;
+mod pages;
 mod per_host;
+mod posture;
+mod reports;
+mod source;
 mod wire;
 
 use futures::StreamExt as _;
@@ -15,6 +19,7 @@ use serde::Deserialize;
 
 use self::api::{FleetApi, Routes};
 use self::campaign::Ended;
+pub(crate) use self::source::FleetSource;
 use crate::backend::FleetManager;
 use crate::failure::Failure;
 use crate::live_query;

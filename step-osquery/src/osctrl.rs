@@ -1,6 +1,6 @@
-//! Live queries through an osctrl server.
+//! An osctrl server: live queries, and what there is to watch.
 //!
-//! The question is a *distributed query*: agents fetch it when they check in, and their answers are read by polling. osctrl
+//! The question of a live query is a *distributed query*: agents fetch it when they check in, and their answers are read by polling. osctrl
 //! sends a query that selects nobody to everybody, so the nodes are looked up first and selected by uuid, and what the
 //! server made of that is read back. A query lives on when nobody listens: it is expired when it is given up.
 
@@ -8,8 +8,10 @@ mod answers;
 mod api;
 mod environment;
 mod follow;
+mod history;
 mod nodes;
 mod query;
+mod source;
 mod wire;
 
 use std::time::Duration;
@@ -18,6 +20,7 @@ use serde::Deserialize;
 
 use self::api::OsctrlApi;
 use self::environment::Environment;
+pub(crate) use self::source::OsctrlSource;
 use crate::backend::FleetManager;
 use crate::failure::Failure;
 use crate::live_query;

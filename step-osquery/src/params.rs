@@ -27,9 +27,10 @@ pub struct Params {
     pub timeout: TimeoutSeconds,
 }
 
-/// The path of the server's address; scheme and host are the host's business.
+/// The server's address. Where requests go is the host's business: only the path matters to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
+    origin: String,
     prefix: String,
 }
 
@@ -114,8 +115,14 @@ impl BaseUrl {
                 .unwrap_or(prefix);
         }
         Ok(Self {
+            origin: format!("{scheme}://{authority}").to_lowercase(),
             prefix: prefix.trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// Scheme, host and port, as they are written but in lower case.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The path of an API call.
@@ -125,7 +132,11 @@ impl BaseUrl {
 }
 
 impl Credentials {
-    fn choose(token: Option<String>, username: Option<String>, password: Option<String>) -> Result<Self, Failure> {
+    pub(crate) fn choose(
+        token: Option<String>,
+        username: Option<String>,
+        password: Option<String>,
+    ) -> Result<Self, Failure> {
         let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         match (token, username, password) {
             (Some(token), None, None) if !token.is_empty() => Ok(Self::Token(token)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::failure::{Failure, Kind};
+use crate::severity::Severity;
 
 /// A request method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +156,42 @@ pub trait Socket {
     /// Closes with a handshake.
     async fn close(&self);
 }
+
+/// What a poll can do besides.
+#[allow(async_fn_in_trait, reason = "a guest has one thread")]
+pub trait Feeds: Services {
+    /// Hands over a batch, and returns when it was taken.
+    async fn deliver(&self, batch: Batch) -> Result<(), Closed>;
+    /// What is remembered under these keys.
+    async fn recall(&self, keys: Vec<String>) -> Vec<Option<String>>;
+    /// What is remembered under keys that begin with `prefix`, in order, after the key `after`; empty at the end.
+    async fn entries(&self, prefix: &str, after: Option<String>, limit: u32) -> Vec<(String, String)>;
+}
+
+/// Events, and what to remember once they have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// The events, spelt, and how much each matters.
+    pub events: Vec<(String, Severity)>,
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+/// A change of what is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: String,
+    /// The new text; none to forget the key.
+    pub value: Option<String>,
+}
+
+/// Nobody takes batches any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// How long a poll may take: the host drops it then.
+pub const LONGEST_POLL: Duration = Duration::from_hours(1);
 
 /// The moment at which a step must have ended.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use futures::lock::Mutex;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -82,6 +83,20 @@ impl<'a, S: Services, A: Api> Session<'a, S, A> {
     /// Reads a JSON document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Failure> {
         decode::<A, T>(&self.call(Method::Get, route, None, true).await?)
+    }
+
+    /// Reads a JSON document, and what the server's clock said then.
+    pub(crate) async fn get_dated<T: DeserializeOwned>(&self, route: &str) -> Result<(T, Timestamp), Failure> {
+        let response = self.call(Method::Get, route, None, true).await?;
+        Ok((decode::<A, T>(&response)?, self.date(&response)))
+    }
+
+    /// What the server's clock said when it answered; ours, if the server did not say.
+    pub(crate) fn date(&self, response: &Response) -> Timestamp {
+        let date = response
+            .header("date")
+            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        date.map_or_else(|| self.services.now(), |date| date.timestamp())
     }
 
     /// Sends a JSON document. It is sent once, unless the connection was refused or the token had expired.

@@ -32,6 +32,14 @@ impl Routes {
         }
     }
 
+    /// The route that lists saved queries. A query's own routes are below it.
+    pub(super) fn list(self) -> &'static str {
+        match self {
+            Self::Queries => "/queries",
+            Self::Reports => "/reports",
+        }
+    }
+
     /// The route that creates a campaign.
     pub(super) fn run(self) -> &'static str {
         match self {

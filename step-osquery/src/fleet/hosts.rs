@@ -8,25 +8,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::LiveQuery;
 use super::api::Session;
-use super::wire::{Host, HostsCount, HostsPage};
-use crate::failure::{Failure, Kind};
-use crate::services::{Level, Services};
+use super::pages::{self, PAGE};
+use super::wire::{Host, HostsCount};
+use crate::failure::Failure;
+use crate::services::Services;
 use crate::tally::ambiguous;
 
 /// What a query value may hold as it is.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Hosts on a page.
-const PAGE: usize = 500;
 
 /// Below so many names, each is searched for; it is never much slower than asking how many hosts there are.
 const FEW: usize = 10;
 
 /// Pages or searches under way at once.
 const CONCURRENT: usize = 8;
-
-/// How often a page that was cut short is read again.
-const PAGE_RETRIES: usize = 2;
 
 /// Platforms that are managed by other means and never run a query, although newer servers count them as online.
 const SILENT_PLATFORMS: [&str; 3] = ["ios", "ipados", "android"];
@@ -103,9 +98,9 @@ async fn search<S: Services>(session: &Session<'_, S>, names: &[String]) -> Resu
             let filter = format!("&query={}", utf8_percent_encode(name, QUERY));
             let mut found = Vec::new();
             for number in 0.. {
-                let page = page(session, number, &filter).await?;
-                let last = page.len() < PAGE;
-                found.extend(page.into_iter().filter(|host| is_named(host, name)));
+                let page = pages::require::<_, Host>(session, number, &filter).await?;
+                let last = page.hosts.len() < PAGE;
+                found.extend(page.hosts.into_iter().filter(|host| is_named(host, name)));
                 if last {
                     break;
                 }
@@ -124,8 +119,9 @@ async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>,
     let mut numbers = 0_usize..;
     loop {
         let batch: Vec<Vec<Host>> = stream::iter(numbers.by_ref().take(CONCURRENT))
-            .map(|number| page(session, number, ""))
+            .map(|number| pages::require(session, number, ""))
             .buffered(CONCURRENT)
+            .map_ok(|page| page.hosts)
             .try_collect()
             .await?;
         let last = batch.iter().any(|page| page.len() < PAGE);
@@ -134,27 +130,6 @@ async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>,
             return Ok(unique(found));
         }
     }
-}
-
-/// One page, in a stable order.
-async fn page<S: Services>(session: &Session<'_, S>, number: usize, filter: &str) -> Result<Vec<Host>, Failure> {
-    let route = format!("/hosts?page={number}&per_page={PAGE}&order_key=id&order_direction=asc{filter}");
-    for attempt in 0..=PAGE_RETRIES {
-        let page: HostsPage = match session.get(&route).await {
-            Ok(page) => page,
-            // A body that ends too early says the same as the `error` key.
-            Err(failure) if failure.kind == Kind::Protocol && attempt < PAGE_RETRIES => continue,
-            Err(failure) => return Err(failure),
-        };
-        if page.error.is_none() {
-            return Ok(page.hosts);
-        }
-        session.log(Level::Debug, "a page of hosts was cut short; reading it again");
-    }
-    Err(Failure::new(
-        Kind::Unavailable,
-        "Fleet keeps failing while it lists its hosts",
-    ))
 }
 
 fn is_named(host: &Host, name: &str) -> bool {

@@ -2,15 +2,16 @@
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::tally::{Row, text_row};
 
 /// A page of `GET /hosts`.
 #[derive(Debug, Deserialize)]
-pub(super) struct HostsPage {
-    #[serde(default)]
-    pub(super) hosts: Vec<Host>,
+pub(super) struct HostsPage<T> {
+    #[serde(default = "Vec::new")]
+    pub(super) hosts: Vec<T>,
     /// Newer servers stream this body after status 200: when reading the hosts fails midway, the list is cut and this key
     /// stands beside it.
     pub(super) error: Option<Value>,
@@ -45,6 +46,97 @@ pub(super) struct Host {
     pub(super) status: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) seen_time: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) os_version: String,
+    pub(super) team_id: Option<u64>,
+}
+
+/// `GET /hosts/{id}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct HostRead {
+    pub(super) host: Box<RawValue>,
+}
+
+/// `GET /me`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Me {
+    pub(super) user: User,
+}
+
+/// The part of a user that matters here.
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) email: String,
+    pub(super) global_role: Option<String>,
+    #[serde(default)]
+    pub(super) api_only: bool,
+    #[serde(default)]
+    pub(super) teams: Vec<TeamRole>,
+}
+
+/// A user's role in a team.
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamRole {
+    pub(super) id: u64,
+    pub(super) role: String,
+}
+
+/// `GET /version`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    pub(super) version: String,
+}
+
+/// An answer of which only the status matters.
+#[derive(Debug, Deserialize)]
+pub(super) struct Anything {}
+
+/// A page of `GET /queries`, which newer servers call reports.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueriesPage {
+    /// The newer name comes beside the older one; this is the older.
+    pub(super) queries: Option<Vec<SavedQuery>>,
+    pub(super) reports: Option<Vec<SavedQuery>>,
+    pub(super) meta: Option<PageMeta>,
+}
+
+/// Whether there are more pages. Since late 2024.
+#[derive(Debug, Deserialize)]
+pub(super) struct PageMeta {
+    pub(super) has_next_results: bool,
+}
+
+/// The part of a saved query that matters here.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct SavedQuery {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) query: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) logging: String,
+    #[serde(default)]
+    pub(super) discard_data: bool,
+}
+
+/// `GET /queries/{id}/report`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Report {
+    #[serde(default)]
+    pub(super) results: Option<Vec<ReportRow>>,
+    #[serde(default)]
+    pub(super) report_clipped: bool,
+}
+
+/// One row of a report.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReportRow {
+    pub(super) host_id: u64,
+    /// The display name.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) host_name: String,
+    /// When Fleet received the host's rows, by its own clock.
+    pub(super) last_fetched: jiff::Timestamp,
+    pub(super) columns: Map<String, Value>,
 }
 
 /// `POST …/run`.

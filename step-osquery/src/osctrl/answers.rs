@@ -13,10 +13,10 @@ use crate::services::{Level, Services};
 use crate::tally::{Answer, text_row};
 
 /// Answers on a page. One answer can be large.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 
 /// How far behind the newest answer reading starts again: answers are stamped before they can be read.
-const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
 
 /// What has been read so far.
 #[derive(Default)]
@@ -121,7 +121,7 @@ impl Answers {
 }
 
 /// What a node said.
-fn answer(item: &ResultItem) -> Answer {
+pub(super) fn answer(item: &ResultItem) -> Answer {
     let unreadable =
         || Answer::Failed("osctrl stored an answer of this host that is not what its protocol says".into());
     let Ok(data) = serde_json::from_str::<ResultData>(&item.data) else {

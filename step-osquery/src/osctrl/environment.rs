@@ -13,7 +13,12 @@ pub(super) struct Environment(String);
 impl Environment {
     /// As it stands in a path.
     pub(super) fn segment(&self) -> String {
-        utf8_percent_encode(&self.0, SEGMENT).to_string()
+        Self::encode(&self.0)
+    }
+
+    /// A text as it stands in a path.
+    pub(super) fn encode(text: &str) -> String {
+        utf8_percent_encode(text, SEGMENT).to_string()
     }
 
     /// As the playbook spells it.

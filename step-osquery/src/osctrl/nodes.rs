@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures::future::try_join;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use super::api::Session;
 use super::environment::Environment;
 use super::wire::{Anything, Node, NodesPage};
 use super::{LiveQuery, NodeUuid};
@@ -25,7 +26,7 @@ const NEVER: &str = "0001-01-01";
 ///
 /// The first calls also tell whether the environment exists and whether the user may query it.
 pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, environment: &Environment) -> Result<(), Failure> {
-    let nodes = all(query, environment).await?;
+    let nodes = all(&query.session, environment).await?;
     let mut by_name: HashMap<String, Vec<&Node>> = HashMap::new();
     for node in &nodes {
         let names = [&node.hostname, &node.localname, &node.uuid, &node.hardware_serial];
@@ -58,7 +59,7 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, environment: 
 }
 
 /// As osctrl compares uuids.
-fn canonical(uuid: &str) -> NodeUuid {
+pub(super) fn canonical(uuid: &str) -> NodeUuid {
     uuid.to_uppercase()
 }
 
@@ -80,17 +81,20 @@ fn seen(node: &Node) -> String {
 }
 
 /// All nodes of the environment.
-async fn all<S: Services>(query: &LiveQuery<'_, S>, environment: &Environment) -> Result<Vec<Node>, Failure> {
+pub(super) async fn all<S: Services>(
+    session: &Session<'_, S>,
+    environment: &Environment,
+) -> Result<Vec<Node>, Failure> {
     // Authenticate alone, so that a wrong token is one refusal and a login happens before it is needed twice.
-    query.session.token().await?;
+    session.token().await?;
     let may_query = format!("/queries/{}/list/active?page=1&page_size=1", environment.segment());
     let may_query = async {
-        let asked = query.session.get::<Anything>(&may_query).await;
+        let asked = session.get::<Anything>(&may_query).await;
         asked.map_err(|failure| name(failure, environment))
     };
-    let (first, _) = try_join(page(query, environment, 1), may_query).await?;
+    let (first, _) = try_join(page(session, environment, 1), may_query).await?;
     let rest: Vec<NodesPage> = stream::iter(2..=first.total_pages)
-        .map(|number| page(query, environment, number))
+        .map(|number| page(session, environment, number))
         .buffered(CONCURRENT)
         .try_collect()
         .await?;
@@ -105,7 +109,7 @@ async fn all<S: Services>(query: &LiveQuery<'_, S>, environment: &Environment) -
 
 /// One page, in an order that does not move while nodes check in.
 async fn page<S: Services>(
-    query: &LiveQuery<'_, S>,
+    session: &Session<'_, S>,
     environment: &Environment,
     number: usize,
 ) -> Result<NodesPage, Failure> {
@@ -113,12 +117,12 @@ async fn page<S: Services>(
         "/nodes/{}?status=all&sort=uuid&dir=asc&page={number}&page_size={PAGE}",
         environment.segment()
     );
-    let page = query.session.get(&route).await;
+    let page = session.get(&route).await;
     page.map_err(|failure| name(failure, environment))
 }
 
 /// Says which environment it is that the server does not have. The routes have different words for that.
-fn name(failure: Failure, environment: &Environment) -> Failure {
+pub(super) fn name(failure: Failure, environment: &Environment) -> Failure {
     let words = ["environment not found", "error getting environment"];
     if failure.kind != Kind::NotFound || !words.iter().any(|words| failure.message.contains(words)) {
         return failure;

@@ -7,6 +7,7 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 pub(super) struct NodesPage {
     pub(super) items: Vec<Node>,
+    pub(super) total_items: usize,
     /// At least 1, even of an empty list.
     pub(super) total_pages: usize,
 }
@@ -88,6 +89,40 @@ pub(super) struct ResultData {
     pub(super) result: Value,
     #[serde(default)]
     pub(super) message: Option<String>,
+}
+
+/// A page of `GET /queries/{env}/list/{target}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueriesPage {
+    pub(super) items: Vec<QueryListed>,
+    pub(super) total_pages: usize,
+}
+
+/// The part of a listed query that matters here.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct QueryListed {
+    pub(super) name: String,
+    pub(super) query: String,
+    pub(super) executions: u64,
+    pub(super) errors: u64,
+}
+
+/// `GET /users/me`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Me {
+    pub(super) username: String,
+    #[serde(default)]
+    pub(super) admin: bool,
+    /// By the uuid of the environment.
+    #[serde(default)]
+    pub(super) permissions: std::collections::BTreeMap<String, Levels>,
+}
+
+/// What a user may do in an environment.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Levels {
+    #[serde(default)]
+    pub(super) admin: bool,
 }
 
 /// `POST /login`. The token is a handle by the time it gets here.

@@ -1,0 +1,370 @@
+//! The stream `reports`: an event for each row that a saved query has returned since it was last read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt as _;
+use futures::stream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::api::{FleetApi, Routes};
+use super::posture::{HOST, Remembered};
+use super::source::FleetSource;
+use super::wire::{QueriesPage, Report, ReportRow, SavedQuery, Version};
+use crate::connector::{self, Initial, Notice, Rows, Summary, forget, notice, remember};
+use crate::event::{Event, HostName, content};
+use crate::failure::{Failure, Kind};
+use crate::rows::{Asked, BATCH};
+use crate::services::{Feeds, Level};
+use crate::severity::Severity;
+use crate::standstill::Failing;
+use crate::tally::text_row;
+
+type Poll<'a, S> = connector::Poll<'a, S, FleetApi>;
+
+/// What the keys of cursors begin with.
+const REPORT: &str = "report/";
+
+/// Present once a first poll has read every report.
+const BASELINE: &str = "reports/baseline";
+
+/// Queries on a page.
+const PAGE: usize = 100;
+
+/// From this version on, a full report keeps refreshing the hosts that are in it.
+const REFRESHES: (u32, u32) = (4, 93);
+
+/// How far a report has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    /// Until when each host's rows have been read: microseconds since 1970, by the server's clock. One time for all hosts
+    /// would lose the rows of a host that reports while another's, which came later, are already there.
+    hosts: BTreeMap<u64, i64>,
+    /// What each host's rows held, if only changed ones are told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rows: BTreeMap<u64, BTreeSet<String>>,
+    /// What has been said of the report and still holds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    told: BTreeSet<String>,
+    /// Whether it could not be read lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failing: Option<Failing>,
+    /// Rows until then were there at the first poll, and are to be remembered and not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quiet: Option<Timestamp>,
+}
+
+/// What a poll of one report came to.
+enum Outcome<'q> {
+    /// So many rows were told.
+    Read(usize),
+    /// It could not be read, and its cursor stands where it stood.
+    Failed(&'q SavedQuery, Cursor, Failure),
+}
+
+/// What all reports of a poll have in common.
+struct Reading<'a, 'b, S> {
+    poll: &'a Poll<'b, S>,
+    routes: Routes,
+    team: String,
+    /// The server's version, if it tells.
+    version: Option<(u32, u32)>,
+    first: bool,
+    now: Timestamp,
+}
+
+/// Polls once.
+pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> Result<Summary, Failure> {
+    let routes = Routes::of(&poll.session).await?;
+    let (queries, now) = list(poll, routes, config).await?;
+    let reading = Reading {
+        poll,
+        routes,
+        team: config
+            .team_id
+            .map(|team| format!("?team_id={team}"))
+            .unwrap_or_default(),
+        version: version(poll).await,
+        first: poll.recall(BASELINE).await.is_none(),
+        now,
+    };
+    let mut reports = stream::iter(&queries)
+        .map(|query| reading.report(query))
+        .buffer_unordered(poll.options.concurrent_reports.max(1));
+    let (mut told, mut done, mut failed) = (0, 0, Vec::new());
+    while let Some(outcome) = reports.next().await {
+        done += 1;
+        match outcome? {
+            Outcome::Read(rows) => told += rows,
+            Outcome::Failed(query, cursor, failure) => failed.push((query, cursor, failure)),
+        }
+        poll.services.progress(done, queries.len(), "reading reports");
+    }
+    drop(reports);
+    if failed.len() == queries.len()
+        && let Some((_, _, failure)) = failed.pop()
+    {
+        // Not the reports are failing then, but the server.
+        return Err(failure);
+    }
+    let mut failures = Vec::new();
+    for (query, cursor, failure) in failed {
+        failures.push(format!("the report of `{}` could not be read: {failure}", query.name));
+        reading.count_failure(query, cursor, &failure).await?;
+    }
+    let listed: BTreeSet<u64> = queries.iter().map(|query| query.id).collect();
+    let gone = poll.entries(REPORT, |id, _| id.parse().ok().filter(|id| !listed.contains(id)));
+    let mut changes: Vec<_> = gone.await.into_iter().map(|id: u64| forget(key(id))).collect();
+    if reading.first {
+        changes.push(remember(BASELINE.to_owned(), &true));
+    }
+    poll.deliver(&[], changes).await?;
+    Ok(Summary {
+        message: format!("{} queries, {told} new rows", queries.len()),
+        failures,
+    })
+}
+
+fn key(query: u64) -> String {
+    format!("{REPORT}{query}")
+}
+
+/// The global queries and, with a team, the team's and those that it inherits, each once.
+async fn list<S: Feeds>(
+    poll: &Poll<'_, S>,
+    routes: Routes,
+    config: &FleetSource,
+) -> Result<(Vec<SavedQuery>, Timestamp), Failure> {
+    let mut filters = vec![String::new()];
+    // Old servers do not know `merge_inherited`, so the global ones are asked for in any case.
+    filters.extend(
+        config
+            .team_id
+            .map(|team| format!("&team_id={team}&merge_inherited=true")),
+    );
+    let mut queries: BTreeMap<u64, SavedQuery> = BTreeMap::new();
+    let mut date = poll.services.now();
+    for filter in filters {
+        for number in 0.. {
+            let route = format!(
+                "{}?page={number}&per_page={PAGE}&order_key=id&order_direction=asc{filter}",
+                routes.list()
+            );
+            let (page, now) = poll.session.get_dated::<QueriesPage>(&route).await?;
+            date = now;
+            let found = page.queries.or(page.reports).unwrap_or_default();
+            let fresh = found.len();
+            let known = queries.len();
+            queries.extend(found.into_iter().map(|query| (query.id, query)));
+            let more = page.meta.is_none_or(|meta| meta.has_next_results);
+            // A server that does not page gives everything at once, again and again.
+            if fresh < PAGE || !more || (number > 0 && queries.len() == known) {
+                break;
+            }
+        }
+    }
+    Ok((queries.into_values().collect(), date))
+}
+
+/// The server's version. Some users may not ask for it.
+async fn version<S: Feeds>(poll: &Poll<'_, S>) -> Option<(u32, u32)> {
+    let version: Version = poll.session.get("/version").await.ok()?;
+    let mut parts = version.version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+impl<S: Feeds> Reading<'_, '_, S> {
+    /// Reads a report. What fails here stops this report and no other.
+    async fn report<'q>(&self, query: &'q SavedQuery) -> Result<Outcome<'q>, Failure> {
+        let remembered = self.poll.recall(&key(query.id)).await;
+        let mut cursor: Cursor = match remembered {
+            Some(text) => serde_json::from_str(&text).map_err(|_| {
+                Failure::new(
+                    Kind::Internal,
+                    format!("the cursor of query {} cannot be read", query.id),
+                )
+            })?,
+            None => Cursor {
+                quiet: Some(self.now).filter(|_| self.first && self.poll.options.initial == Initial::Skip),
+                ..Cursor::default()
+            },
+        };
+        let before = cursor.clone();
+        if query.discard_data || !matches!(query.logging.as_str(), "" | "snapshot") {
+            self.finish(query, before, cursor, &["report-discarded"], Vec::new())
+                .await?;
+            return Ok(Outcome::Read(0));
+        }
+        let route = format!("{}/{}/report{}", self.routes.list(), query.id, self.team);
+        let report = match self.poll.session.get::<Report>(&route).await {
+            Ok(report) => report,
+            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+        };
+        let holds: &[&str] = match (report.report_clipped, self.version) {
+            (false, _) => &[],
+            (true, Some(version)) if version >= REFRESHES => &["report-clipped"],
+            (true, _) => &["report-frozen"],
+        };
+        let (told, mut events) = self
+            .rows(query, &mut cursor, report.results.unwrap_or_default())
+            .await?;
+        if let Some(failing) = Failing::end(&mut cursor.failing) {
+            let since = format!("it could not since {}", failing.since);
+            events.push(self.notice(query, "report-recovered", &since));
+        }
+        self.finish(query, before, cursor, holds, events).await?;
+        Ok(Outcome::Read(told))
+    }
+
+    /// Tells the rows that are newer than the cursor, host by host, and moves the cursor with them. Returns how many there
+    /// are, and the events that are still to be handed over.
+    async fn rows(
+        &self,
+        query: &SavedQuery,
+        cursor: &mut Cursor,
+        rows: Vec<ReportRow>,
+    ) -> Result<(usize, Vec<Event>), Failure> {
+        let only_changed = self.poll.options.rows == Rows::Changed;
+        let mut hosts: BTreeMap<u64, Vec<ReportRow>> = BTreeMap::new();
+        for row in rows {
+            hosts.entry(row.host_id).or_default().push(row);
+        }
+        // A host that is not in the report any more has no rows. When it has some again, they are newer.
+        cursor.hosts.retain(|host, _| hosts.contains_key(host));
+        cursor.rows.retain(|host, _| only_changed && hosts.contains_key(host));
+        let read = |cursor: &Cursor, host: u64| cursor.hosts.get(&host).copied().unwrap_or(i64::MIN);
+        hosts.retain(|host, rows| {
+            let until = read(cursor, *host);
+            rows.iter().any(|row| row.last_fetched.as_microsecond() > until)
+        });
+        let names = self.names(&hosts).await;
+        let asked = Asked::new(&query.name, query.id.to_string(), &query.query);
+        if !asked.understood && !hosts.is_empty() {
+            let message = format!(
+                "the statement of `{}` cannot be read; its rows are of medium severity",
+                query.name
+            );
+            self.poll.services.log(Level::Warn, &message);
+        }
+        let quiet = cursor.quiet.take();
+        let (mut events, mut told) = (Vec::new(), 0);
+        for (id, rows) in hosts {
+            let until = read(cursor, id);
+            let newest = rows.iter().map(|row| row.last_fetched).max().unwrap_or_default();
+            let name = names.get(&id).cloned();
+            let name = name.unwrap_or_else(|| rows.first().map(|row| row.host_name.clone()).unwrap_or_default());
+            let fresh = rows
+                .into_iter()
+                .filter(|row| row.last_fetched.as_microsecond() > until)
+                .map(|row| text_row(row.columns));
+            let mut fresh: Vec<_> = fresh.collect();
+            cursor.hosts.insert(id, newest.as_microsecond());
+            if only_changed {
+                let now: BTreeSet<String> = fresh.iter().map(content).collect();
+                let before = cursor.rows.insert(id, now).unwrap_or_default();
+                fresh.retain(|row| !before.contains(&content(row)));
+            }
+            if quiet.is_none_or(|until| newest > until) {
+                let host = HostName {
+                    id: id.to_string(),
+                    hostname: name,
+                };
+                events.extend(asked.events(&self.poll.source, &host, newest, fresh));
+            }
+            if events.len() >= BATCH {
+                told += events.len();
+                let change = remember(key(query.id), cursor);
+                self.poll.deliver(&std::mem::take(&mut events), vec![change]).await?;
+            }
+        }
+        Ok((told + events.len(), events))
+    }
+
+    /// The hostnames of these hosts, as far as the stream of hosts has seen them. Reports have display names only.
+    async fn names(&self, hosts: &BTreeMap<u64, Vec<ReportRow>>) -> BTreeMap<u64, String> {
+        let keys = hosts.keys().map(|id| format!("{HOST}{id}")).collect();
+        let found = self.poll.services.recall(keys).await;
+        let named = hosts.keys().zip(found).filter_map(|(id, text)| {
+            let remembered: Remembered = serde_json::from_str(&text?).ok()?;
+            Some((*id, remembered.name.into())).filter(|(_, name): &(u64, String)| !name.is_empty())
+        });
+        named.collect()
+    }
+
+    /// Says once what holds of a report now, and remembers how far it was read.
+    async fn finish(
+        &self,
+        query: &SavedQuery,
+        before: Cursor,
+        mut cursor: Cursor,
+        holds: &[&str],
+        mut events: Vec<Event>,
+    ) -> Result<(), Failure> {
+        cursor.told.retain(|code| holds.contains(&code.as_str()));
+        for code in holds {
+            if cursor.told.insert((*code).to_owned()) {
+                events.push(self.notice(query, code, ""));
+            }
+        }
+        if cursor == before && events.is_empty() {
+            return Ok(());
+        }
+        self.poll.deliver(&events, vec![remember(key(query.id), &cursor)]).await
+    }
+
+    /// Remembers that a report could not be read, and says so when that goes on: its cursor stands still.
+    async fn count_failure(&self, query: &SavedQuery, mut cursor: Cursor, failure: &Failure) -> Result<(), Failure> {
+        let alarming = Failing::count(&mut cursor.failing, self.now);
+        let event = alarming.map(|failing| {
+            let why = format!("since {}: {failure}", failing.since);
+            self.notice(query, "report-failing", &why)
+        });
+        let events: Vec<Event> = event.into_iter().collect();
+        self.poll.deliver(&events, vec![remember(key(query.id), &cursor)]).await
+    }
+
+    /// Something to say about a report. Its time tells it from the same thing said earlier.
+    fn notice(&self, query: &SavedQuery, code: &str, particulars: &str) -> Event {
+        let (severity, title, description) = match code {
+            "report-clipped" => (
+                Severity::Medium,
+                "is full",
+                "Fleet stores no rows of further hosts; raise the report cap or narrow the query",
+            ),
+            "report-frozen" => (
+                Severity::Medium,
+                "is full and frozen",
+                "before 4.93 Fleet stops refreshing a full report: its rows are old and incomplete; raise the report cap, \
+                 narrow the query, or update Fleet",
+            ),
+            "report-discarded" => (
+                Severity::Low,
+                "is not stored",
+                "the query discards its data or does not log snapshots, so that there are no rows to read",
+            ),
+            "report-failing" => (
+                Severity::Medium,
+                "cannot be read",
+                "its rows are not told while this lasts",
+            ),
+            _ => (
+                Severity::Info,
+                "can be read again",
+                "its rows are told from where they were left",
+            ),
+        };
+        let said = Notice {
+            code: code.to_owned(),
+            id: format!("{}-{}", query.id, self.now.as_millisecond()),
+            severity,
+            title: format!("FleetDM report of `{}` {title}", query.name),
+            description: if particulars.is_empty() {
+                description.to_owned()
+            } else {
+                format!("{description}; {particulars}")
+            },
+            time: self.now,
+        };
+        notice(&self.poll.source, said)
+    }
+}

@@ -1,0 +1,108 @@
+//! Rows that queries returned, as events.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::event::{About, Event, HostName, Source, content, cut, key, row_in_words};
+use crate::severity::Severity;
+use crate::tables::tables;
+use crate::tally::Row;
+
+/// Events that are handed over at once. A host's answer is never split, so there can be more.
+pub(crate) const BATCH: usize = 1_000;
+
+/// A query, and what its rows have in common.
+pub(crate) struct Asked {
+    name: String,
+    id: String,
+    sql: String,
+    severity: Severity,
+    table: Option<String>,
+    /// Whether the statement could be read; if not, its rows are like those of any other table.
+    pub(crate) understood: bool,
+}
+
+impl Asked {
+    pub(crate) fn new(name: &str, id: String, sql: &str) -> Self {
+        let tables = tables(sql);
+        let understood = tables.is_ok();
+        let tables = tables.unwrap_or_default();
+        let (severity, table) = Severity::of_tables(&tables);
+        Self {
+            name: name.to_owned(),
+            id,
+            sql: sql.to_owned(),
+            severity,
+            table: table.map(str::to_owned),
+            understood,
+        }
+    }
+
+    /// The events of one host's answer. A row that stands in it twice is told twice.
+    pub(crate) fn events(
+        &self,
+        source: &Source,
+        host: &HostName,
+        time: Timestamp,
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Vec<Event> {
+        let mut occurrences: HashMap<String, usize> = HashMap::new();
+        let rows = rows.into_iter().map(|row| {
+            let content = content(&row);
+            let occurrence = occurrences.entry(content.clone()).or_default();
+            *occurrence += 1;
+            self.event(source, host, time, row, &content, *occurrence)
+        });
+        rows.collect()
+    }
+
+    fn event(
+        &self,
+        source: &Source,
+        host: &HostName,
+        time: Timestamp,
+        row: Row,
+        content: &str,
+        occurrence: usize,
+    ) -> Event {
+        let nth = occurrence.to_string();
+        let mut parts = vec![
+            source.connector,
+            &source.origin,
+            "query_row",
+            &host.id,
+            &self.id,
+            content,
+        ];
+        if occurrence > 1 {
+            parts.push(&nth);
+        }
+        let dedupe_key = key(&parts);
+        // Alerts are collapsed by title and host, so a severe row's title says what it is about.
+        let title = if self.severity >= Severity::High {
+            format!("{} query: {}: {}", source.product, self.name, row_in_words(&row))
+        } else {
+            format!("{} query: {}", source.product, self.name)
+        };
+        Event {
+            severity: self.severity,
+            title,
+            description: cut(&self.sql, 400),
+            alert_id: format!("{}-q{}-h{}-{}", source.connector, self.id, host.id, &dedupe_key[..8]),
+            external_id: self.id.clone(),
+            host: Some(host.clone()),
+            dedupe_key,
+            time,
+            raw: Value::Object(row.clone()),
+            about: About::Row {
+                query: self.name.clone(),
+                query_id: self.id.clone(),
+                sql: self.sql.clone(),
+                table: self.table.clone(),
+                row,
+            },
+        }
+    }
+}
