@@ -4,7 +4,7 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "step-plugin",
+    world: "plugin",
     imports: { default: trappable },
     exports: { default: async },
     with: { "playbook:plugin/websocket.connection": crate::capability::websocket::Connection },

@@ -3,15 +3,16 @@
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::{Accessor, HasSelf, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::bindings::StepPlugin;
+use crate::bindings::Plugin;
 use crate::egress::Egress;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
 use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
 use crate::secrets::Redactor;
+use crate::store::Memory;
 
 /// What the capabilities of a call share. It lives as long as the instance.
 pub(crate) struct CallState {
@@ -19,6 +20,8 @@ pub(crate) struct CallState {
     pub(crate) began: Instant,
     pub(crate) egress: Egress,
     pub(crate) cancel: CancellationToken,
+    /// What the plugin remembers from earlier calls.
+    pub(crate) remembered: Memory,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
     memory: MemoryCap,
@@ -49,8 +52,11 @@ pub(crate) struct CallContext {
     pub(crate) cancel: CancellationToken,
     pub(crate) redactor: Redactor,
     pub(crate) sink: EventSink,
+    pub(crate) remembered: Memory,
     /// How long the call may take, grace included.
     pub(crate) deadline: Duration,
+    /// How long it may compute.
+    pub(crate) cpu: Duration,
 }
 
 /// How a call ended when it did not return.
@@ -98,20 +104,21 @@ pub enum CallError {
 /// The interfaces of the contract, ready to be linked.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine.wasmtime());
-    StepPlugin::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
+    Plugin::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
-/// Makes an instance, runs `body` with it within the limits, and drops it.
-pub(crate) async fn call<R: Send + 'static>(
+/// Makes an instance, runs `body` with what `load` finds among its exports within the limits, and drops it.
+pub(crate) async fn call<G: Sync, R: Send + 'static>(
     pre: &InstancePre<CallState>,
     limits: &Limits,
     context: CallContext,
-    body: impl AsyncFnOnce(&Accessor<CallState>, &StepPlugin) -> wasmtime::Result<R> + Send,
+    load: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<G> + Send,
+    body: impl AsyncFnOnce(&Accessor<CallState>, &G) -> wasmtime::Result<R> + Send,
 ) -> Result<R, CallError> {
     let cancel = context.cancel.clone();
     let deadline = context.deadline;
-    let meter = CpuMeter::new(limits.cpu);
+    let meter = CpuMeter::new(context.cpu);
     let mut store = Store::new(
         pre.engine(),
         CallState {
@@ -119,6 +126,7 @@ pub(crate) async fn call<R: Send + 'static>(
             began: Instant::now(),
             egress: context.egress,
             cancel: context.cancel,
+            remembered: context.remembered,
             panic: None,
             log_messages_left: limits.log_messages,
             memory: MemoryCap(limits.memory),
@@ -138,9 +146,9 @@ pub(crate) async fn call<R: Send + 'static>(
     let ended = {
         let running = meter.measure(async {
             let instance = pre.instantiate_async(&mut store).await?;
-            let plugin = StepPlugin::new(&mut store, &instance)?;
+            let guest = load(&mut store, &instance)?;
             store
-                .run_concurrent(async |accessor| body(accessor, &plugin).await)
+                .run_concurrent(async |accessor| body(accessor, &guest).await)
                 .await?
         });
         let stopping = async {

@@ -26,6 +26,9 @@ use crate::tls::{self, TlsError, Trust};
 /// How often a request that may be repeated is repeated.
 const RETRIES: usize = 3;
 
+/// The longest pause that a server may wish for.
+const LONGEST_WISH: Duration = Duration::from_mins(1);
+
 /// Header fields that decide where a message goes or how it is framed. They are the host's.
 const HOST_HEADERS: [&str; 14] = [
     "host",
@@ -108,13 +111,13 @@ pub(crate) struct Clients(Arc<Mutex<HashMap<Trust, Client>>>);
 
 /// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
 #[derive(Debug, Clone)]
-struct Client {
-    http: reqwest::Client,
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
     websocket: reqwest::Client,
 }
 
 impl Clients {
-    fn get(&self, trust: &Trust) -> Result<Client, TlsError> {
+    pub(crate) fn get(&self, trust: &Trust) -> Result<Client, TlsError> {
         let mut clients = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(client) = clients.get(trust) {
             return Ok(client.clone());
@@ -458,14 +461,15 @@ fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Opti
             let after = response.headers.iter().find(|(name, _)| name == RETRY_AFTER.as_str());
             // Only the form in seconds: the form as a date would need the server's clock.
             let seconds = after.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
-            Some(Duration::from_secs(seconds))
+            // A server that asks for an hour is asked again sooner, as often as the call allows.
+            Some(Duration::from_secs(seconds).min(LONGEST_WISH))
         }
         _ => None,
     }
 }
 
 /// The innermost cause, which is what a person can act on.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

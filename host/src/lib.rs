@@ -29,28 +29,37 @@
 //! # }
 //! ```
 
+mod backoff;
 mod bindings;
 mod cache;
 mod call;
 mod capability;
+mod connector;
+mod connector_type;
 mod diagnostic;
 mod egress;
 mod engine;
 mod event;
 mod limits;
 mod origin;
+mod params;
 mod playbook;
 mod plugin;
+mod poller;
 mod render;
 mod report;
 mod runner;
 mod schema;
 mod secrets;
+mod sink;
 mod source;
-mod step_params;
+mod state_file;
+mod store;
 mod tls;
 
 pub use call::CallError;
+pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
+pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
 pub use diagnostic::{Diagnostic, Diagnostics, Record};
 pub use egress::Grant;
 pub use engine::{Engine, EngineError};
@@ -62,9 +71,13 @@ pub use plugin::{
     CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, StepType, Template,
     TemplateParam,
 };
+pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
 pub use runner::{Observer, Prepared, RunEvent, RunInputs, Runner};
 pub use schema::{Role, Schema, SchemaProblem};
 pub use secrets::{ENV_PREFIX, Redactor, Secrets, SecretsError, Vault};
+pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
+pub use state_file::StateFile;
+pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use tls::{TlsError, Trust};
 pub use tokio_util::sync::CancellationToken;

@@ -19,6 +19,10 @@ pub struct Limits {
     pub cpu: Duration,
     /// How long a call without a time limit of its own may take. Default 60 s.
     pub deadline: Duration,
+    /// Time on the CPU for one poll of a connector, which may read a whole fleet. Default 5 min.
+    pub poll_cpu: Duration,
+    /// How long one poll of a connector may take, waiting for whoever takes its events included. Default 1 h.
+    pub poll_deadline: Duration,
     /// What a call gets on top of its time limit, and after a request to stop, before it is dropped. Default 5 s.
     pub grace: Duration,
     /// The largest response body or websocket frame, in bytes. Default 64 MiB.
@@ -35,6 +39,8 @@ impl Default for Limits {
             memory: 64 << 20,
             cpu: Duration::from_secs(10),
             deadline: Duration::from_mins(1),
+            poll_cpu: Duration::from_mins(5),
+            poll_deadline: Duration::from_hours(1),
             grace: Duration::from_secs(5),
             body: 64 << 20,
             connections: 64,

@@ -1,18 +1,31 @@
-//! From what an author wrote under `params` to what a plugin is given.
+//! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::{Diagnostic, Place};
-use crate::origin::Origin;
+use crate::egress::Grant;
+use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
 use crate::plugin::StepType;
 use crate::render::{self, Renderer};
 use crate::runner::RunInputs;
-use crate::schema::{Role, SchemaProblem};
+use crate::schema::{Role, Schema, SchemaProblem};
 use crate::secrets::Vault;
 use crate::source::{Document, escape_key};
+use crate::tls::Trust;
+
+/// What an author wrote for a plugin: a map in a file, and the schema that the plugin has for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Written<'a> {
+    pub(crate) document: &'a Document,
+    /// Where the map stands in the document, as a JSON pointer.
+    pub(crate) pointer: String,
+    pub(crate) values: &'a Map<String, Value>,
+    pub(crate) schema: &'a Schema,
+}
 
 /// Rendered and validated params, and what of them concerns the host.
 #[derive(Debug, Clone)]
@@ -20,6 +33,7 @@ pub(crate) struct Rendered {
     pub(crate) value: Value,
     pub(crate) origin: Option<String>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
     pub(crate) verify_tls: bool,
     pub(crate) ca_file: Option<String>,
 }
@@ -44,85 +58,128 @@ pub(crate) fn needs_results(step: &Step) -> bool {
     })
 }
 
-/// What can be told without alert or secrets: wrong literals, unknown and missing keys, and alert data where it decides
-/// where to connect or as whom.
-pub(crate) fn check(document: &Document, step: &Step, step_type: &StepType) -> Vec<Diagnostic> {
-    let pointer = format!("{}/params", step.pointer);
-    let mut found = Vec::new();
-    for (name, value) in &step.params {
-        let untrusted = any_text(value, &|text| render::check(text).is_ok_and(|seen| seen.untrusted()));
-        if untrusted && is_known(step_type, name) && !step_type.params.accepts_untrusted(name) {
-            let place = document.span(&format!("{pointer}/{}", escape_key(name)));
-            found.push(
-                Diagnostic::error(
-                    "untrusted-value",
-                    format!("`{name}` may not use alert data or earlier results"),
-                )
-                .at(Place::bytes(document.source().clone(), place))
-                .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`"),
-            );
+impl<'a> Written<'a> {
+    /// The params of a step.
+    pub(crate) fn of_step(document: &'a Document, step: &'a Step, step_type: &'a StepType) -> Self {
+        Self {
+            document,
+            pointer: format!("{}/params", step.pointer),
+            values: &step.params,
+            schema: &step_type.params,
         }
     }
-    // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
-    let params = Value::Object(step.params.clone());
-    let literal = |problem: &SchemaProblem| {
-        problem.at_key
-            || params
-                .pointer(&problem.pointer)
-                .is_none_or(|value| !any_text(value, &render::is_template))
-    };
-    let problems = step_type.params.validate(&params).into_iter().filter(literal);
-    found.extend(problems.map(|problem| place(document, &pointer, problem)));
-    found
+
+    /// What can be told without alert or secrets: wrong literals, unknown and missing keys, and alert data where it decides
+    /// where to connect or as whom.
+    pub(crate) fn check(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (name, value) in self.values {
+            let untrusted = any_text(value, &|text| render::check(text).is_ok_and(|seen| seen.untrusted()));
+            if untrusted && self.is_known(name) && !self.schema.accepts_untrusted(name) {
+                let place = self.document.span(&format!("{}/{}", self.pointer, escape_key(name)));
+                found.push(
+                    Diagnostic::error(
+                        "untrusted-value",
+                        format!("`{name}` may not use alert data or earlier results"),
+                    )
+                    .at(Place::bytes(self.document.source().clone(), place))
+                    .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`"),
+                );
+            }
+        }
+        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
+        let values = Value::Object(self.values.clone());
+        let literal = |problem: &SchemaProblem| {
+            problem.at_key
+                || values
+                    .pointer(&problem.pointer)
+                    .is_none_or(|value| !any_text(value, &render::is_template))
+        };
+        let problems = self.schema.validate(&values).into_iter().filter(literal);
+        found.extend(problems.map(|problem| self.place(problem)));
+        found
+    }
+
+    /// Renders the values and validates them.
+    pub(crate) fn render(&self, renderer: &Renderer) -> Result<Rendered, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let value = render_value(
+            self.document,
+            &Value::Object(self.values.clone()),
+            &self.pointer,
+            renderer,
+            &mut problems,
+        );
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let schema = self.schema;
+        let mut problems: Vec<_> = schema
+            .validate(&value)
+            .into_iter()
+            .map(|problem| self.place(problem))
+            .collect();
+        let param = |role| schema.role(role).and_then(|name| value.get(name));
+        let origin = param(Role::Origin).and_then(Value::as_str).map(str::to_owned);
+        if let (Some(url), Some(name), true) = (&origin, schema.role(Role::Origin), problems.is_empty())
+            && let Err(error) = Origin::of(url)
+        {
+            let span = self.document.span(&format!("{}/{name}", self.pointer));
+            problems.push(
+                Diagnostic::error("invalid-value", format!("`{name}`: {error}"))
+                    .at(Place::bytes(self.document.source().clone(), span)),
+            );
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        let duration = |role| param(role).and_then(seconds).map(Duration::from_secs);
+        Ok(Rendered {
+            origin,
+            timeout: duration(Role::TimeoutSeconds),
+            interval: duration(Role::IntervalSeconds),
+            verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
+            ca_file: param(Role::CaFile).and_then(Value::as_str).map(str::to_owned),
+            value,
+        })
+    }
+
+    fn place(&self, problem: SchemaProblem) -> Diagnostic {
+        place(self.document, &self.pointer, problem)
+    }
+
+    fn is_known(&self, param: &str) -> bool {
+        self.schema.document()["properties"].get(param).is_some()
+    }
 }
 
-/// Renders the params and validates them.
-pub(crate) fn render(
-    document: &Document,
-    step: &Step,
-    step_type: &StepType,
-    renderer: &Renderer,
-) -> Result<Rendered, Vec<Diagnostic>> {
-    let pointer = format!("{}/params", step.pointer);
-    let mut problems = Vec::new();
-    let value = render_value(
-        document,
-        &Value::Object(step.params.clone()),
-        &pointer,
-        renderer,
-        &mut problems,
-    );
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let schema = &step_type.params;
-    let mut problems: Vec<_> = schema
-        .validate(&value)
-        .into_iter()
-        .map(|problem| place(document, &pointer, problem))
-        .collect();
-    let param = |role| schema.role(role).and_then(|name| value.get(name));
-    let origin = param(Role::Origin).and_then(Value::as_str).map(str::to_owned);
-    if let (Some(url), Some(name), true) = (&origin, schema.role(Role::Origin), problems.is_empty())
-        && let Err(error) = Origin::of(url)
-    {
-        let span = document.span(&format!("{pointer}/{name}"));
-        problems.push(
-            Diagnostic::error("invalid-value", format!("`{name}`: {error}"))
-                .at(Place::bytes(document.source().clone(), span)),
-        );
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    Ok(Rendered {
-        origin,
-        timeout: param(Role::TimeoutSeconds).and_then(seconds).map(Duration::from_secs),
-        verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
-        ca_file: param(Role::CaFile).and_then(Value::as_str).map(str::to_owned),
-        value,
-    })
+/// What the params that have a role let a call reach.
+pub(crate) fn grant(params: &Rendered, directory: &Path) -> Result<Option<Grant>, GrantError> {
+    let Some(origin) = &params.origin else { return Ok(None) };
+    let origin = Origin::of(origin)?;
+    let trust = match &params.ca_file {
+        _ if !params.verify_tls => Trust::Anybody,
+        None => Trust::Platform,
+        Some(file) => {
+            let path = directory.join(file);
+            let pem = std::fs::read(&path).map_err(|source| GrantError::CaFile {
+                path: path.display().to_string(),
+                source,
+            })?;
+            Trust::PlatformAnd(pem)
+        }
+    };
+    Ok(Some(Grant { origin, trust }))
+}
+
+/// Why it cannot be said what a call may reach.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GrantError {
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error("cannot read the CA file `{path}`: {source}")]
+    CaFile { path: String, source: std::io::Error },
 }
 
 fn render_value(
@@ -154,9 +211,10 @@ fn render_value(
     }
 }
 
-fn place(document: &Document, params: &str, problem: SchemaProblem) -> Diagnostic {
-    let pointer = format!("{params}{}", problem.pointer);
-    // What concerns the params as a whole is shown at their key, not at the first of them.
+/// A schema's problem as a diagnostic, in the map at a JSON pointer.
+pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> Diagnostic {
+    let pointer = format!("{map}{}", problem.pointer);
+    // What concerns the map as a whole is shown at its key, not at the first of its values.
     let span = if problem.at_key || problem.pointer.is_empty() {
         document.key_span(&pointer)
     } else {
@@ -165,10 +223,6 @@ fn place(document: &Document, params: &str, problem: SchemaProblem) -> Diagnosti
     Diagnostic::error(problem.code, problem.message)
         .at(Place::bytes(document.source().clone(), span))
         .maybe_hint(problem.hint)
-}
-
-fn is_known(step_type: &StepType, param: &str) -> bool {
-    step_type.params.document()["properties"].get(param).is_some()
 }
 
 fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {

@@ -10,14 +10,18 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::InstancePre;
 use wasmtime::component::types::ComponentItem;
 
-use crate::bindings::exports::playbook::plugin::step as wit;
+use crate::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
+use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
+use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
+use crate::connector_type::ConnectorType;
 use crate::egress::{Clients, Egress, Grant};
 use crate::engine::{Engine, EngineError};
 use crate::event::EventSink;
 use crate::limits::Limits;
 use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
+use crate::store::Memory;
 use crate::tls::TlsError;
 
 /// The contract that this host speaks.
@@ -33,9 +37,12 @@ pub struct Plugin {
     size: usize,
     imports: Vec<String>,
     exports: Vec<String>,
-    pre: InstancePre<CallState>,
-    limits: Limits,
+    pub(crate) pre: InstancePre<CallState>,
+    pub(crate) limits: Limits,
+    step: Option<StepExports>,
+    pub(crate) connector: Option<ConnectorExports>,
     step_types: Vec<StepType>,
+    connector_types: Vec<ConnectorType>,
 }
 
 /// A kind of step that a plugin provides.
@@ -234,6 +241,9 @@ impl Plugin {
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|e| contract(e.root_cause().to_string()))?;
+        let provides = |interface: &str| exports.iter().any(|name| is_export(name, interface));
+        let step = provides("step").then(|| StepExports::new(&pre)).transpose();
+        let connector = provides("connector").then(|| ConnectorExports::new(&pre)).transpose();
         let mut loaded = Self {
             name: plugin(),
             sha256: Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
@@ -241,25 +251,31 @@ impl Plugin {
                 hex
             }),
             size: bytes.len(),
+            step: step.map_err(|e| contract(e.root_cause().to_string()))?,
+            connector: connector.map_err(|e| contract(e.root_cause().to_string()))?,
             imports,
             exports,
             pre,
             limits: limits.clone(),
             step_types: Vec::new(),
+            connector_types: Vec::new(),
         };
-        let described = loaded
-            .call(Self::offline(), async |accessor, step| {
-                step.call_describe(accessor).await
-            })
-            .await?;
-        loaded.step_types = described
-            .into_iter()
-            .map(StepType::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|reason| PluginError::Description {
-                plugin: plugin(),
-                reason,
-            })?;
+        let misdescribed = |reason| PluginError::Description {
+            plugin: plugin(),
+            reason,
+        };
+        if loaded.step.is_some() {
+            let described = loaded
+                .call(loaded.offline(), async |accessor, step| {
+                    step.call_describe(accessor).await
+                })
+                .await?;
+            let parsed: Result<_, _> = described.into_iter().map(StepType::parse).collect();
+            loaded.step_types = parsed.map_err(misdescribed)?;
+        }
+        if loaded.connector.is_some() {
+            loaded.connector_types = loaded.describe_connectors().await?.map_err(misdescribed)?;
+        }
         Ok(loaded)
     }
 
@@ -293,6 +309,11 @@ impl Plugin {
         &self.step_types
     }
 
+    /// The connectors it provides.
+    pub fn connector_types(&self) -> &[ConnectorType] {
+        &self.connector_types
+    }
+
     /// The text that a template gives with these params.
     pub async fn render_template(
         &self,
@@ -301,7 +322,7 @@ impl Plugin {
         params: &Value,
     ) -> Result<String, PluginError> {
         let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
-        self.call(Self::offline(), async |accessor, step| {
+        self.call(self.offline(), async |accessor, step| {
             step.call_render_template(accessor, step_type, template, params).await
         })
         .await?
@@ -329,7 +350,9 @@ impl Plugin {
             cancel: call.cancel,
             redactor: call.vault.redactor(),
             sink: call.events,
+            remembered: Memory::none(),
             deadline,
+            cpu: self.limits.cpu,
         };
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
         let outcome = self
@@ -359,13 +382,16 @@ impl Plugin {
         })
     }
 
-    fn offline() -> CallContext {
+    /// For calls that make no request.
+    pub(crate) fn offline(&self) -> CallContext {
         CallContext {
             egress: Egress::none(),
             cancel: CancellationToken::new(),
             redactor: Redactor::none(),
             sink: EventSink::ignore(),
+            remembered: Memory::none(),
             deadline: DESCRIBING,
+            cpu: self.limits.cpu,
         }
     }
 
@@ -374,20 +400,25 @@ impl Plugin {
         context: CallContext,
         body: impl AsyncFnOnce(&wasmtime::component::Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
     ) -> Result<R, PluginError> {
-        call::call(&self.pre, &self.limits, context, async |accessor, plugin| {
-            body(accessor, plugin.playbook_plugin_step()).await
-        })
-        .await
-        .map_err(|source| PluginError::Call {
+        let exports = self.step.as_ref().expect("only plugins with steps are asked for one");
+        let load = |store: &mut wasmtime::Store<CallState>, instance: &_| exports.load(store, instance);
+        call::call(&self.pre, &self.limits, context, load, body)
+            .await
+            .map_err(|source| self.stopped(source))
+    }
+
+    /// A call that did not return.
+    pub(crate) fn stopped(&self, source: CallError) -> PluginError {
+        PluginError::Call {
             plugin: self.name.clone(),
             source,
-        })
+        }
     }
 }
 
-/// The connections that steps share.
+/// The connections that calls share.
 #[derive(Debug, Default, Clone)]
-pub struct Network(Clients);
+pub struct Network(pub(crate) Clients);
 
 impl StepType {
     fn parse(described: wit::StepType) -> Result<Self, String> {
@@ -440,20 +471,20 @@ impl Template {
     }
 }
 
-impl From<wit::Failure> for StepFailure {
-    fn from(failure: wit::Failure) -> Self {
+impl From<types::Failure> for StepFailure {
+    fn from(failure: types::Failure) -> Self {
         let kind = match failure.kind {
-            wit::FailureKind::InvalidParams => FailureKind::InvalidParams,
-            wit::FailureKind::NotAllowed => FailureKind::NotAllowed,
-            wit::FailureKind::Auth => FailureKind::Auth,
-            wit::FailureKind::Permission => FailureKind::Permission,
-            wit::FailureKind::NotFound => FailureKind::NotFound,
-            wit::FailureKind::RateLimited => FailureKind::RateLimited,
-            wit::FailureKind::Unavailable => FailureKind::Unavailable,
-            wit::FailureKind::Protocol => FailureKind::Protocol,
-            wit::FailureKind::Timeout => FailureKind::Timeout,
-            wit::FailureKind::Cancelled => FailureKind::Cancelled,
-            wit::FailureKind::Internal => FailureKind::Internal,
+            types::FailureKind::InvalidParams => FailureKind::InvalidParams,
+            types::FailureKind::NotAllowed => FailureKind::NotAllowed,
+            types::FailureKind::Auth => FailureKind::Auth,
+            types::FailureKind::Permission => FailureKind::Permission,
+            types::FailureKind::NotFound => FailureKind::NotFound,
+            types::FailureKind::RateLimited => FailureKind::RateLimited,
+            types::FailureKind::Unavailable => FailureKind::Unavailable,
+            types::FailureKind::Protocol => FailureKind::Protocol,
+            types::FailureKind::Timeout => FailureKind::Timeout,
+            types::FailureKind::Cancelled => FailureKind::Cancelled,
+            types::FailureKind::Internal => FailureKind::Internal,
         };
         Self {
             kind,
@@ -461,6 +492,12 @@ impl From<wit::Failure> for StepFailure {
             hint: failure.hint,
         }
     }
+}
+
+/// Whether this is the name of an interface of the contract.
+fn is_export(name: &str, interface: &str) -> bool {
+    let (package, version) = CONTRACT.split_once('@').expect("the contract has a version");
+    name == format!("{package}/{interface}@{version}")
 }
 
 /// Says in one sentence why a component cannot be linked, where the linker would name a type mismatch.
@@ -481,9 +518,12 @@ fn check_contract(imports: &[String], exports: &[String]) -> Result<(), String> 
             ));
         }
     }
-    if !exports.iter().any(|name| name.starts_with(&format!("{package}/step@"))) {
+    if !exports
+        .iter()
+        .any(|name| is_export(name, "step") || is_export(name, "connector"))
+    {
         return Err(format!(
-            "it provides no step: `{package}/step@{version}` is not among its exports"
+            "it provides nothing: neither `{package}/step@{version}` nor `{package}/connector@{version}` is among its exports"
         ));
     }
     Ok(())

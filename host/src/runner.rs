@@ -1,6 +1,6 @@
 //! Runs playbooks with loaded plugins.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,20 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::connector::{Connector, ConnectorInputs, PreparedConnector};
+use crate::connector_type::{ConnectorType, Finding};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
-use crate::egress::Grant;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
 use crate::limits::Limits;
-use crate::origin::Origin;
+use crate::params::{self, Rendered, Written};
 use crate::playbook::{OnFailure, Playbook, Step};
 use crate::plugin::{FailureKind, Network, Note, Plugin, PluginError, StepCall, StepOutcome, StepType};
+use crate::poller::{PollObserver, Poller};
 use crate::report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
 use crate::secrets::{Redactor, Secrets, Vault};
-use crate::step_params::{self, Rendered};
-use crate::tls::Trust;
+use crate::sink::Sinks;
+use crate::store::Store;
 
 /// Loaded plugins, ready to run playbooks.
 ///
@@ -28,7 +30,7 @@ pub struct Runner {
     engine: Engine,
     limits: Limits,
     network: Network,
-    plugins: Vec<Plugin>,
+    plugins: Vec<Arc<Plugin>>,
 }
 
 /// What a run is given besides the playbook.
@@ -110,43 +112,42 @@ impl Runner {
         }
     }
 
-    /// Loads a plugin. `name` is how errors refer to it. A step type that another plugin provides is an error.
+    /// Loads a plugin. `name` is how errors refer to it. A step type or connector that another plugin provides is an error.
     pub async fn load(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
         let plugin = Plugin::load(&self.engine, name, component, &self.limits).await?;
-        if let Some(taken) = plugin
-            .step_types()
-            .iter()
-            .find(|provided| self.provider(&provided.name).is_some())
-        {
-            let reason = format!(
-                "it provides the step type `{}`, which another plugin provides already",
-                taken.name
-            );
+        if let Some(taken) = self.taken(&plugin) {
+            let reason = format!("it provides {taken}, which another plugin provides already");
             return Err(PluginError::Description {
                 plugin: name.to_owned(),
                 reason,
             });
         }
-        self.plugins.push(plugin);
+        self.plugins.push(Arc::new(plugin));
         Ok(())
     }
 
-    /// Loads a plugin, unless the ones before it provide one of its step types.
+    /// Loads a plugin, unless the ones before it provide one of its step types or connectors.
     pub async fn load_unless_provided(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
         let plugin = Plugin::load(&self.engine, name, component, &self.limits).await?;
-        if !plugin
-            .step_types()
-            .iter()
-            .any(|provided| self.provider(&provided.name).is_some())
-        {
-            self.plugins.push(plugin);
+        if self.taken(&plugin).is_none() {
+            self.plugins.push(Arc::new(plugin));
         }
         Ok(())
     }
 
+    /// What a plugin provides that another provides already.
+    fn taken(&self, plugin: &Plugin) -> Option<String> {
+        let mut steps = plugin.step_types().iter().map(|step| &step.name);
+        let mut connectors = plugin.connector_types().iter().map(|connector| &connector.name);
+        let step = steps.find(|name| self.provider(name).is_some());
+        let connector = connectors.find(|name| self.watched(name).is_some());
+        step.map(|name| format!("the step type `{name}`"))
+            .or_else(|| connector.map(|name| format!("the connector `{name}`")))
+    }
+
     /// The step types that playbooks can use.
     pub fn step_types(&self) -> impl Iterator<Item = &StepType> + Clone {
-        self.plugins.iter().flat_map(super::plugin::Plugin::step_types)
+        self.plugins.iter().flat_map(|plugin| plugin.step_types())
     }
 
     /// The text that a template of a step type gives with these params.
@@ -169,7 +170,7 @@ impl Runner {
         let mut problems = Diagnostics::default();
         for step in &playbook.steps {
             match self.step_type(playbook, step) {
-                Ok(step_type) => problems.extend(step_params::check(&playbook.document, step, step_type)),
+                Ok(step_type) => problems.extend(Written::of_step(&playbook.document, step, step_type).check()),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -187,16 +188,16 @@ impl Runner {
             problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
         }
         problems = problems.or(Diagnostics::default())?;
-        let renderer = step_params::renderer(&vault, &inputs, &Map::new());
+        let renderer = params::renderer(&vault, &inputs, &Map::new());
         let mut params = Vec::new();
         for step in &playbook.steps {
             let wanted = step.enabled && inputs.only.as_ref().is_none_or(|only| *only == step.id);
-            if !wanted || step_params::needs_results(step) {
+            if !wanted || params::needs_results(step) {
                 params.push(None);
                 continue;
             }
             let step_type = self.step_type(playbook, step).expect("checked just now");
-            match step_params::render(&playbook.document, step, step_type, &renderer) {
+            match Written::of_step(&playbook.document, step, step_type).render(&renderer) {
                 Ok(rendered) => params.push(Some(rendered)),
                 Err(found) => {
                     problems.extend(found);
@@ -211,6 +212,52 @@ impl Runner {
             vault,
             params,
         })
+    }
+
+    /// The connectors that can be polled.
+    pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorType> + Clone {
+        self.plugins.iter().flat_map(|plugin| plugin.connector_types())
+    }
+
+    /// Everything that is wrong with a connector file and can be told without secrets.
+    pub fn check_connector(&self, connector: &Connector) -> Diagnostics {
+        match self.watcher(connector) {
+            Ok((_, kind)) => connector.check(kind).into(),
+            Err(problem) => vec![problem].into(),
+        }
+    }
+
+    /// Renders and validates a connector file. Nothing is sent before this has succeeded.
+    pub fn prepare_connector(
+        &self,
+        connector: &Connector,
+        inputs: ConnectorInputs,
+    ) -> Result<PreparedConnector, Diagnostics> {
+        let (_, kind) = self.watcher(connector).map_err(|problem| vec![problem])?;
+        connector.prepare(kind, inputs)
+    }
+
+    /// Tests a connector's connection.
+    pub async fn test_connection(&self, connector: &PreparedConnector) -> Result<Vec<Finding>, PluginError> {
+        let (plugin, _) = self.watched(&connector.kind).expect("it was prepared with this plugin");
+        plugin.check_connection(&self.network, connector.call()).await
+    }
+
+    /// A poller of a connector.
+    pub fn poller(
+        &self,
+        connector: PreparedConnector,
+        store: Arc<dyn Store>,
+        sinks: Sinks,
+        observer: PollObserver,
+    ) -> Poller {
+        let (plugin, _) = self.watched(&connector.kind).expect("it was prepared with this plugin");
+        Poller::new(plugin.clone(), self.network.clone(), connector, store, sinks, observer)
+    }
+
+    /// The connections that all calls share.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Runs the steps in order. Cancelling ends the step under way and skips the rest.
@@ -298,22 +345,24 @@ impl Runner {
     ) -> Result<StepOutcome, StepError> {
         let (plugin, step_type) = self.provider(&step.kind).expect("`prepare` found it");
         let late;
-        let params = if let Some(params) = params {
-            params
+        let rendered = if let Some(rendered) = params {
+            rendered
         } else {
-            let renderer = step_params::renderer(&prepared.vault, &prepared.inputs, results);
-            late = step_params::render(&prepared.playbook.document, step, step_type, &renderer)
+            let renderer = params::renderer(&prepared.vault, &prepared.inputs, results);
+            late = Written::of_step(&prepared.playbook.document, step, step_type)
+                .render(&renderer)
                 .map_err(|problems| invalid_input(Diagnostics::from(problems).to_string()))?;
             &late
         };
-        let grant = grant(params, &prepared.inputs.directory)?;
+        let grant =
+            params::grant(rendered, &prepared.inputs.directory).map_err(|error| invalid_input(error.to_string()))?;
         let (id, observer) = (step.id.clone(), observer.clone());
         let call = StepCall {
             step_type: step.kind.clone(),
-            params: params.value.clone(),
+            params: rendered.value.clone(),
             vault: prepared.vault.clone(),
             grant,
-            timeout: params.timeout,
+            timeout: rendered.timeout,
             cancel: cancel.clone(),
             events: EventSink::new(move |event| observer(RunEvent::Step { id: id.clone(), event })),
         };
@@ -323,8 +372,29 @@ impl Runner {
     fn provider(&self, step_type: &str) -> Option<(&Plugin, &StepType)> {
         self.plugins
             .iter()
+            .map(AsRef::as_ref)
             .flat_map(|plugin| plugin.step_types().iter().map(move |provided| (plugin, provided)))
             .find(|(_, provided)| provided.name == step_type)
+    }
+
+    fn watched(&self, kind: &str) -> Option<(&Arc<Plugin>, &ConnectorType)> {
+        self.plugins
+            .iter()
+            .flat_map(|plugin| plugin.connector_types().iter().map(move |provided| (plugin, provided)))
+            .find(|(_, provided)| provided.name == kind)
+    }
+
+    fn watcher(&self, connector: &Connector) -> Result<(&Arc<Plugin>, &ConnectorType), Diagnostic> {
+        self.watched(&connector.kind).ok_or_else(|| {
+            let document = &connector.document;
+            let message = format!("no loaded plugin provides the connector `{}`", connector.kind);
+            Diagnostic::error("unknown-connector", message)
+                .at(Place::bytes(document.source().clone(), document.span("/connector")))
+                .maybe_hint(suggestion(
+                    &connector.kind,
+                    self.connector_types().map(|known| known.name.as_str()),
+                ))
+        })
     }
 
     fn step_type(&self, playbook: &Playbook, step: &Step) -> Result<&StepType, Diagnostic> {
@@ -344,23 +414,6 @@ impl Runner {
                 ))
             })
     }
-}
-
-/// What the step may reach, from the params that have a role.
-fn grant(params: &Rendered, directory: &Path) -> Result<Option<Grant>, StepError> {
-    let Some(origin) = &params.origin else { return Ok(None) };
-    let origin = Origin::of(origin).map_err(|error| invalid_input(error.to_string()))?;
-    let trust = match &params.ca_file {
-        _ if !params.verify_tls => Trust::Anybody,
-        None => Trust::Platform,
-        Some(file) => {
-            let path = directory.join(file);
-            let pem = std::fs::read(&path)
-                .map_err(|error| invalid_input(format!("cannot read the CA file `{}`: {error}", path.display())))?;
-            Trust::PlatformAnd(pem)
-        }
-    };
-    Ok(Some(Grant { origin, trust }))
 }
 
 fn invalid_input(message: String) -> StepError {

@@ -36,6 +36,8 @@ pub enum Role {
     Origin,
     /// The step's time limit, in seconds.
     TimeoutSeconds,
+    /// How long from one poll to the next, in seconds.
+    IntervalSeconds,
     /// Whether the server's certificate is checked.
     VerifyTls,
     /// A file of certificate authorities, in PEM.
@@ -47,6 +49,7 @@ impl Role {
         match self {
             Self::Origin => "origin",
             Self::TimeoutSeconds => "timeout-seconds",
+            Self::IntervalSeconds => "interval-seconds",
             Self::VerifyTls => "verify-tls",
             Self::CaFile => "ca-file",
         }

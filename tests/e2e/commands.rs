@@ -83,18 +83,28 @@ async fn templates_lists_the_allowlist_and_fills_it_in() {
 
 #[tokio::test]
 async fn schema_prints_the_schemas_of_the_repository() {
+    let schemas = [
+        ("playbook", "playbook"),
+        ("run", "run"),
+        ("connector", "connector"),
+        ("osquery_live_query", "osquery_live_query.params"),
+        ("osquery_live_query.result", "osquery_live_query.result"),
+        ("fleetdm.config", "fleetdm.config"),
+        ("fleetdm.connector_config", "fleetdm.options"),
+        ("fleetdm.event.aisoc", "event"),
+        ("fleetdm.event.ocsf", "event.ocsf"),
+        ("fleetdm.event.ecs", "event.ecs"),
+        ("osctrl.config", "osctrl.config"),
+        ("osctrl.connector_config", "osctrl.options"),
+        ("osctrl.event.aisoc", "event"),
+        ("osctrl.event.ocsf", "event.ocsf"),
+        ("osctrl.event.ecs", "event.ecs"),
+    ];
     let (names, _) = expect(0, &["schema"]).await;
-    assert_eq!(
-        names.lines().collect::<Vec<_>>(),
-        ["playbook", "run", "osquery_live_query", "osquery_live_query.result"]
-    );
-    for (name, file) in [
-        ("playbook", "playbook.schema.json"),
-        ("run", "run.schema.json"),
-        ("osquery_live_query", "osquery_live_query.params.schema.json"),
-        ("osquery_live_query.result", "osquery_live_query.result.schema.json"),
-    ] {
-        let file = std::fs::read_to_string(repository(&format!("schemas/{file}"))).unwrap();
+    let listed: Vec<&str> = schemas.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.lines().collect::<Vec<_>>(), listed);
+    for (name, file) in schemas {
+        let file = std::fs::read_to_string(repository(&format!("schemas/{file}.schema.json"))).unwrap();
         let file: Value = serde_json::from_str(&file).unwrap();
         assert_eq!(json_of(&["schema", name]).await, file, "{name}");
     }

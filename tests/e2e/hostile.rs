@@ -121,7 +121,7 @@ async fn a_plugin_of_another_contract_is_refused_in_words() {
             r#"(component (import "playbook:plugin/log@0.9.0" (instance)))"#,
             "it was made for playbook:plugin@0.9.0",
         ),
-        ("(component)", "it provides no step"),
+        ("(component)", "it provides nothing"),
     ] {
         let bytes = wat::parse_str(component).unwrap();
         match Plugin::load(&engine, "other", &bytes, &Limits::default()).await {

@@ -9,11 +9,23 @@ async fn the_component_imports_nothing_but_the_contract() {
     let names = |key: &str| -> Vec<String> { serde_json::from_value(shown[key].clone()).unwrap() };
     assert_eq!(
         names("imports"),
-        ["http", "websocket", "clock", "log", "progress", "cancellation"]
-            .map(|name| format!("playbook:plugin/{name}@0.1.0"))
-            .as_slice()
+        [
+            "http",
+            "websocket",
+            "clock",
+            "log",
+            "progress",
+            "cancellation",
+            "types",
+            "state"
+        ]
+        .map(|name| format!("playbook:plugin/{name}@0.1.0"))
+        .as_slice()
     );
-    assert_eq!(names("exports"), ["playbook:plugin/step@0.1.0"]);
+    assert_eq!(
+        names("exports"),
+        ["playbook:plugin/step@0.1.0", "playbook:plugin/connector@0.1.0"]
+    );
 }
 
 #[tokio::test]

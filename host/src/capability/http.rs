@@ -5,9 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::bindings::playbook::plugin::http;
+use crate::bindings::playbook::plugin::{http, types};
 use crate::call::CallState;
 use crate::egress::{EgressError, Request};
+
+impl types::Host for CallState {}
 
 impl http::Host for CallState {}
 

@@ -5,4 +5,5 @@ pub(crate) mod clock;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod progress;
+pub(crate) mod state;
 pub(crate) mod websocket;

@@ -31,6 +31,14 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check playbooks without running them; no network
     Validate(ValidateArgs),
+    /// Poll a connector on its interval, and deliver what changed as events
+    #[command(after_help = concat!("Example:\n  playbook poll corp-fleet.yaml --secrets secrets.yaml --sink events.ndjson\n\nEvents go to stdout, one JSON object a line, unless --sink names something else. A line for each poll goes to stderr.\nWhat was polled is remembered in the state directory: each event is delivered at least once, and after a crash the\nbatch that was under way again, with the same dedupe_key.\n\nExit status: 0 asked to stop, or with --once all was read, 1 failed, 2 invalid input (nothing was sent),\n3 with --once parts could not be read, 130 interrupted"))]
+    Poll(PollArgs),
+    /// Test a connector's connection: who we are, and whether that suffices
+    #[command(
+        after_help = "Exit status: 0 all is as it should be, 1 something is not, 2 invalid input (nothing was sent)"
+    )]
+    Check(CheckArgs),
     /// List the texts that steps may send; with a name, show one
     #[command(after_help = "Example:\n  playbook templates running_processes --param limit=20")]
     Templates(TemplatesArgs),
@@ -95,6 +103,54 @@ pub(crate) struct ValidateArgs {
     pub(crate) output: Output,
 }
 
+/// Which connector, and with what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectorArgs {
+    /// The connector file
+    pub(crate) file: PathBuf,
+    /// Secrets, a YAML map of names to values; readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Set {{ vars.NAME }}
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(crate) vars: Vec<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PollArgs {
+    #[command(flatten)]
+    pub(crate) connector: ConnectorArgs,
+    /// Poll each stream once, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Where to remember what was polled; by default playbook in your state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Where events go: `-` for stdout, a file, or an http or https URL; several get all events each
+    #[arg(long = "sink", value_name = "-|FILE|URL")]
+    pub(crate) sinks: Vec<String>,
+    /// A header for the URLs, such as "Authorization: Bearer {{ secrets.ingest_token }}"
+    #[arg(long = "sink-header", value_name = "NAME: VALUE", requires = "sinks")]
+    pub(crate) sink_headers: Vec<String>,
+    /// The form of the events: aisoc, ocsf or ecs
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<String>,
+    /// Serve counters for Prometheus at http://ADDR/metrics; a port alone is 127.0.0.1's
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) connector: ConnectorArgs,
+    /// How to print what was found
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct TemplatesArgs {
     /// The template to show
@@ -111,7 +167,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, or a step type; `STEP_TYPE.result` for its result. Without a name: list them
+    /// `playbook`, `run`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,

@@ -56,10 +56,7 @@ pub(crate) fn plugin_error(error: &PluginError) -> CommandError {
         PluginError::Contract { .. } => Some("`playbook plugin inspect` shows what the built-in plugin looks like"),
         _ => None,
     };
-    CommandError {
-        message: error.to_string(),
-        hint: hint.map(str::to_owned),
-    }
+    CommandError::new(error.to_string()).maybe_hint(hint.map(str::to_owned))
 }
 
 /// A file's bytes; `-` is standard input.

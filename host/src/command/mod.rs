@@ -1,10 +1,13 @@
 //! The `playbook` command: a thin layer over the library.
 
 mod args;
+mod check;
 mod completions;
 mod demo;
 mod inputs;
+mod metrics;
 mod plugin;
+mod poll;
 mod run;
 mod schema;
 mod table;
@@ -41,20 +44,35 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do its work. Whatever reaches the user in this form had no effect.
+/// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CommandError {
     message: String,
     hint: Option<String>,
+    exit: Exit,
 }
 
 impl CommandError {
+    /// The input was invalid, and nothing was sent.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: None,
+            exit: Exit::InvalidInput,
         }
+    }
+
+    /// The input was fine, and what it asks for failed.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Failed,
+            ..Self::new(message)
+        }
+    }
+
+    pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -87,6 +105,8 @@ pub(crate) fn main() -> ExitCode {
         match args.command {
             Command::Run(args) => run::run(args, verbosity).await,
             Command::Validate(args) => validate::validate(args).await,
+            Command::Poll(args) => poll::poll(args, verbosity).await,
+            Command::Check(args) => check::check(args).await,
             Command::Templates(args) => templates::templates(args).await,
             Command::Schema(args) => schema::schema(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,
@@ -111,7 +131,7 @@ fn report(error: &CommandError) -> Exit {
     if let Some(hint) = &error.hint {
         let _ = writeln!(stderr, "{bold}help{reset}: {hint}");
     }
-    Exit::InvalidInput
+    error.exit
 }
 
 /// Writes a result to stdout. A reader that went away (`| head`) is not an error.

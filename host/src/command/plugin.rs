@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use playbook_host::{CONTRACT, Limits, Plugin};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{InspectArgs, Output, PluginArgs, PluginCommand};
 use super::inputs;
@@ -29,12 +29,19 @@ async fn inspect(args: InspectArgs) -> Result<Exit, CommandError> {
         .iter()
         .map(|step| (step.name.as_str(), step.summary.as_str()))
         .collect();
+    let connectors: Vec<(&str, &str)> = plugin
+        .connector_types()
+        .iter()
+        .map(|connector| (connector.name.as_str(), connector.summary.as_str()))
+        .collect();
+    let named = |types: &[(&str, &str)]| -> Vec<Value> {
+        let named = types
+            .iter()
+            .map(|(name, summary)| json!({"name": name, "summary": summary}));
+        named.collect()
+    };
     let shown = match args.output {
         Output::Json => {
-            let types: Vec<_> = types
-                .iter()
-                .map(|(name, summary)| json!({"name": name, "summary": summary}))
-                .collect();
             format!(
                 "{:#}\n",
                 json!({
@@ -44,7 +51,8 @@ async fn inspect(args: InspectArgs) -> Result<Exit, CommandError> {
                     "contract": CONTRACT,
                     "imports": plugin.imports(),
                     "exports": plugin.exports(),
-                    "step_types": types,
+                    "step_types": named(&types),
+                    "connectors": named(&connectors),
                 })
             )
         }
@@ -61,8 +69,10 @@ async fn inspect(args: InspectArgs) -> Result<Exit, CommandError> {
                     add(if index == 0 { label } else { "" }, name);
                 }
             }
-            for (index, (name, summary)) in types.iter().enumerate() {
-                add(if index == 0 { "steps" } else { "" }, &format!("{name}: {summary}"));
+            for (label, types) in [("steps", &types), ("polls", &connectors)] {
+                for (index, (name, summary)) in types.iter().enumerate() {
+                    add(if index == 0 { label } else { "" }, &format!("{name}: {summary}"));
+                }
             }
             out
         }

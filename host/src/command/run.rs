@@ -84,7 +84,7 @@ fn terminal_width() -> u16 {
 }
 
 /// Ctrl-C, or the request of a supervisor to stop.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -108,7 +108,7 @@ pub(crate) fn show_problems(problems: &Diagnostics) -> Exit {
     Exit::InvalidInput
 }
 
-fn secrets(file: Option<&Path>) -> Result<Secrets, CommandError> {
+pub(crate) fn secrets(file: Option<&Path>) -> Result<Secrets, CommandError> {
     let environment = Secrets::from_env();
     let Some(path) = file else { return Ok(environment) };
     let file = Secrets::from_file(path).map_err(|error| {
@@ -116,10 +116,7 @@ fn secrets(file: Option<&Path>) -> Result<Secrets, CommandError> {
             SecretsError::Read { .. } => Some("--secrets names a YAML file such as `fleet_token: \"…\"`".to_owned()),
             _ => None,
         };
-        CommandError {
-            message: error.to_string(),
-            hint,
-        }
+        CommandError::new(error.to_string()).maybe_hint(hint)
     })?;
     Ok(file.or(&environment))
 }

@@ -1,13 +1,16 @@
 //! `playbook schema`.
 
+use playbook_host::Schema;
+
 use super::args::SchemaArgs;
 use super::inputs;
 use super::{CommandError, Exit, print};
 
 /// The schemas that the host owns, by name.
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 3] = [
     ("playbook", include_str!("../../../schemas/playbook.schema.json")),
     ("run", include_str!("../../../schemas/run.schema.json")),
+    ("connector", playbook_host::CONNECTOR_SCHEMA),
 ];
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
@@ -22,6 +25,19 @@ pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
             format!("{}.result", step_type.name),
             format!("{:#}\n", step_type.result.document()),
         ));
+    }
+    for connector in runner.connector_types() {
+        let mut add = |what: &str, schema: &Schema| {
+            known.push((
+                format!("{}.{what}", connector.name),
+                format!("{:#}\n", schema.document()),
+            ));
+        };
+        add("config", &connector.config);
+        add("connector_config", &connector.options);
+        for format in &connector.formats {
+            add(&format!("event.{}", format.name), &format.schema);
+        }
     }
     let Some(name) = args.name else {
         print(&known.iter().fold(String::new(), |out, (name, _)| out + name + "\n"))?;

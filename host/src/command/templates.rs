@@ -53,10 +53,7 @@ async fn fill_in(
         .render_template(&step_type.name, &template.name, &Value::Object(params))
         .await;
     rendered.map_err(|error| match error {
-        PluginError::Failed(failure) => CommandError {
-            message: failure.message,
-            hint: failure.hint,
-        },
+        PluginError::Failed(failure) => CommandError::new(failure.message).maybe_hint(failure.hint),
         other => CommandError::new(other.to_string()),
     })
 }

@@ -1,0 +1,45 @@
+//! `playbook check`: "Test connection".
+
+use playbook_host::PluginError;
+
+use super::args::{CheckArgs, Output};
+use super::{CommandError, Exit, inputs, poll, print, run};
+
+pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
+    let runner = inputs::runner(&args.connector.plugins).await?;
+    let secrets = run::secrets(args.connector.secrets.as_deref())?;
+    let Some(prepared) = poll::prepare(&runner, &args.connector, secrets, None)? else {
+        return Ok(Exit::InvalidInput);
+    };
+    let found = match runner.test_connection(&prepared).await {
+        Ok(found) => found,
+        Err(error) => {
+            let hint = match &error {
+                PluginError::Failed(failure) => failure.hint.clone(),
+                _ => None,
+            };
+            return Err(CommandError::failed(format!("{}: {error}", prepared.subject())).maybe_hint(hint));
+        }
+    };
+    let fits = found.iter().all(|finding| finding.ok);
+    match args.output {
+        Output::Json => {
+            let report = serde_json::json!({"connector": prepared.name(), "ok": fits, "findings": found});
+            print(&format!("{report:#}\n"))?;
+        }
+        Output::Table => {
+            let width = found
+                .iter()
+                .map(|finding| finding.subject.chars().count())
+                .max()
+                .unwrap_or(0);
+            let mut text = format!("{}: {}\n", prepared.name(), prepared.subject());
+            for finding in &found {
+                let mark = if finding.ok { "✔" } else { "✘" };
+                text.push_str(&format!("  {mark} {:width$}  {}\n", finding.subject, finding.text));
+            }
+            print(&text)?;
+        }
+    }
+    Ok(if fits { Exit::Success } else { Exit::Failed })
+}

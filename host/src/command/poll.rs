@@ -1,0 +1,207 @@
+//! `playbook poll`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playbook_host::{
+    CallEvent, CancellationToken, Connector, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError,
+    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
+};
+
+use super::args::{ConnectorArgs, PollArgs};
+use super::metrics::Metrics;
+use super::{CommandError, Exit, inputs, run};
+
+/// The largest connector file, in bytes.
+const LARGEST_TEXT: u64 = 1 << 20;
+
+pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
+    let runner = inputs::runner(&args.connector.plugins).await?;
+    let secrets = run::secrets(args.connector.secrets.as_deref())?;
+    let Some(prepared) = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())? else {
+        return Ok(Exit::InvalidInput);
+    };
+    let sinks = sinks(&args, &runner, secrets, &prepared)?;
+    let dir = match &args.state {
+        Some(dir) => dir.clone(),
+        None => StateFile::user_dir().ok_or_else(|| {
+            CommandError::new("there is no home directory to keep state in").hint("name a directory with --state")
+        })?,
+    };
+    let subject = prepared.subject();
+    let store = StateFile::open(&dir, prepared.name(), &subject).map_err(|e| CommandError::new(e.to_string()))?;
+    let metrics = Metrics::new(prepared.name());
+    let serving = match &args.metrics {
+        Some(address) => Some(metrics.clone().serve(address).await?),
+        None => None,
+    };
+    let observer = observer(prepared.name().to_owned(), metrics, verbosity);
+    let poller = runner.poller(prepared, Arc::new(store), sinks, observer);
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let signals = tokio::spawn(async move {
+        run::interrupted().await;
+        stopping.cancel();
+        // A second request does not wait for what is being delivered.
+        run::interrupted().await;
+        std::process::exit(Exit::Interrupted as i32);
+    });
+    let exit = if args.once {
+        let once = poller.run_once(stop.clone()).await.map_err(failed)?;
+        match once {
+            _ if stop.is_cancelled() => Exit::Interrupted,
+            Once::Complete => Exit::Success,
+            Once::Partial => Exit::Partial,
+            Once::Failed => Exit::Failed,
+        }
+    } else {
+        poller.run(stop).await.map_err(failed)?;
+        // Asked to stop, which is how polling ends.
+        Exit::Success
+    };
+    signals.abort();
+    drop(serving);
+    Ok(exit)
+}
+
+/// Reads and checks a connector file; shows what is wrong with it.
+pub(crate) fn prepare(
+    runner: &Runner,
+    args: &ConnectorArgs,
+    secrets: Secrets,
+    format: Option<String>,
+) -> Result<Option<PreparedConnector>, CommandError> {
+    let text = inputs::read_text(&args.file, LARGEST_TEXT)?;
+    let inputs = ConnectorInputs {
+        secrets,
+        vars: inputs::assignments("--var", &args.vars)?,
+        directory: args.file.parent().unwrap_or(Path::new(".")).to_owned(),
+        format,
+    };
+    let prepared = Connector::parse(&args.file.display().to_string(), &text)
+        .and_then(|connector| runner.prepare_connector(&connector, inputs));
+    Ok(match prepared {
+        Ok(prepared) => Some(prepared),
+        Err(problems) => {
+            run::show_problems(&problems);
+            None
+        }
+    })
+}
+
+/// Where the command line says that events go.
+fn sinks(
+    args: &PollArgs,
+    runner: &Runner,
+    secrets: Secrets,
+    connector: &PreparedConnector,
+) -> Result<Sinks, CommandError> {
+    let sink = |name: &String| -> Result<Arc<dyn Sink>, CommandError> {
+        if name == "-" {
+            return Ok(Arc::new(Lines::new(std::io::stdout())));
+        }
+        if name.contains("://") {
+            let headers = &args.sink_headers;
+            let webhook = Webhook::new(name, headers, secrets.clone(), connector, runner.network());
+            return Ok(Arc::new(webhook.map_err(|error| CommandError::new(error.to_string()))?));
+        }
+        let file = FileSink::open(Path::new(name));
+        Ok(Arc::new(file.map_err(|error| {
+            CommandError::new(format!("cannot write to `{name}`: {error}"))
+                .hint("a sink is a file, an http or https URL, or - for standard output")
+        })?))
+    };
+    if args.sinks.is_empty() {
+        return Ok(vec![sink(&"-".to_owned())?]);
+    }
+    args.sinks.iter().map(sink).collect()
+}
+
+/// Shows what happens on stderr, a line for each poll, and counts it.
+fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
+    Arc::new(move |event| {
+        metrics.count(&event);
+        let line = match event {
+            PollEvent::Finished(cycle) => cycle_in_words(&cycle),
+            PollEvent::Redelivered { events } => {
+                format!("{events} events that were under way when the last process ended were delivered again")
+            }
+            PollEvent::SinkFailed {
+                sink,
+                message,
+                again_in,
+            } => {
+                format!(
+                    "{sink} takes no events: {message}; trying again in {}",
+                    seconds(again_in)
+                )
+            }
+            PollEvent::Retrying {
+                stream,
+                failure,
+                again_in,
+            } => {
+                format!("{stream}: {failure}; trying again in {}", seconds(again_in))
+            }
+            PollEvent::Said {
+                stream,
+                event: CallEvent::Log { level, message },
+            } => {
+                let shown = level >= LogLevel::Warn || verbosity > 0;
+                if !shown {
+                    return;
+                }
+                format!("{stream}: {message}")
+            }
+            _ => return,
+        };
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
+    })
+}
+
+/// The time, where no log keeper will add it.
+fn stamp() -> String {
+    if std::io::stderr().is_terminal() {
+        format!("{}  ", jiff::Timestamp::now().strftime("%H:%M:%SZ"))
+    } else {
+        String::new()
+    }
+}
+
+fn cycle_in_words(cycle: &Cycle) -> String {
+    let took = seconds(cycle.duration);
+    let mut line = match &cycle.outcome {
+        Ok(summary) => format!(
+            "{}: {}, {} events in {took}",
+            cycle.stream, summary.message, cycle.events
+        ),
+        Err(failure) => {
+            let hint = failure
+                .hint
+                .as_ref()
+                .map(|hint| format!(" ({hint})"))
+                .unwrap_or_default();
+            format!("{}: failed after {took}: {failure}{hint}", cycle.stream)
+        }
+    };
+    if let Some(next) = cycle.next {
+        line.push_str(&format!("; next in {}", seconds(next)));
+    }
+    if let Ok(summary) = &cycle.outcome {
+        for failure in &summary.failures {
+            line.push_str(&format!("\n  {failure}"));
+        }
+    }
+    line
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn failed(error: PollError) -> CommandError {
+    CommandError::failed(error.to_string())
+}

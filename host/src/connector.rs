@@ -1,0 +1,233 @@
+//! The connector file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::connector_type::{ConnectorCall, ConnectorType, Settings};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::egress::Grant;
+use crate::params::{self, Rendered, Written, place};
+use crate::render::{self, Renderer};
+use crate::schema::Schema;
+use crate::secrets::{Secrets, Vault};
+use crate::source::{Document, Source, escape_key};
+
+/// JSON Schema of a connector file.
+pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/connector.schema.json");
+
+/// Used when neither the file nor the schema of its options says how often to poll.
+const INTERVAL: Duration = Duration::from_mins(5);
+
+/// A parsed connector file.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    config: Map<String, Value>,
+    options: Map<String, Value>,
+    pub(crate) document: Document,
+}
+
+/// What a connector is given besides its file.
+#[derive(Debug, Clone)]
+pub struct ConnectorInputs {
+    /// What `{{ secrets.… }}` stands for.
+    pub secrets: Secrets,
+    /// What `{{ vars.… }}` sees.
+    pub vars: Map<String, Value>,
+    /// The directory that file names in the config start from.
+    pub directory: PathBuf,
+    /// The form of the events; without one, the connector's usual form.
+    pub format: Option<String>,
+}
+
+/// A connector with everything checked that could be checked before its first request.
+#[derive(Debug, Clone)]
+pub struct PreparedConnector {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) settings: Settings,
+    pub(crate) interval: Duration,
+    pub(crate) streams: Vec<String>,
+    pub(crate) vault: Vault,
+    pub(crate) grant: Option<Grant>,
+}
+
+impl Connector {
+    /// Reads a connector file. `name` is what messages call the text. All problems are reported, not the first only.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
+        let document = Document::parse(Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        })?;
+        let schema = serde_json::from_str(CONNECTOR_SCHEMA).map_err(|error| error.to_string());
+        let schema = schema
+            .and_then(Schema::compile)
+            .expect("the schema of connector files is valid");
+        let problems = schema.validate(document.value());
+        let mut problems: Vec<Diagnostic> = problems
+            .into_iter()
+            .map(|problem| place(&document, "", problem))
+            .collect();
+        check_templates(&document, document.value(), &mut String::new(), &mut problems);
+        Diagnostics::from(problems).or(())?;
+        let text = |key: &str| document.value()[key].as_str().unwrap_or_default().to_owned();
+        let map = |key: &str| document.value()[key].as_object().cloned().unwrap_or_default();
+        Ok(Self {
+            kind: text("connector"),
+            name: text("name"),
+            config: map("config"),
+            options: map("connector_config"),
+            document,
+        })
+    }
+
+    /// What it is called. What was polled is remembered under this name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Everything that is wrong and can be told without secrets.
+    pub(crate) fn check(&self, kind: &ConnectorType) -> Vec<Diagnostic> {
+        let mut problems = self.config(kind).check();
+        problems.extend(self.options(kind).check());
+        problems
+    }
+
+    pub(crate) fn prepare(
+        &self,
+        kind: &ConnectorType,
+        inputs: ConnectorInputs,
+    ) -> Result<PreparedConnector, Diagnostics> {
+        Diagnostics::from(self.check(kind)).or(())?;
+        let formats = kind.formats.iter().map(|format| format.name.as_str());
+        let format = inputs.format.unwrap_or_else(|| kind.formats[0].name.clone());
+        if !formats.clone().any(|known| known == format) {
+            let problem = Diagnostic::error("unknown-format", format!("there are no events in the form `{format}`"));
+            return Err(vec![problem.maybe_hint(suggestion(&format, formats))].into());
+        }
+        let vault = Vault::new(inputs.secrets);
+        let renderer = Renderer::new(vault.clone(), json!({"vars": inputs.vars}));
+        let config = self.config(kind).render(&renderer);
+        let options = self.options(kind).render(&renderer);
+        let (config, options): (Rendered, Rendered) = match (config, options) {
+            (Ok(config), Ok(options)) => (config, options),
+            (config, options) => {
+                let problems = [config.err(), options.err()].into_iter().flatten().flatten();
+                return Err(problems.collect::<Vec<_>>().into());
+            }
+        };
+        let grant = params::grant(&config, &inputs.directory).map_err(|error| {
+            let span = self.document.key_span("/config");
+            let problem = Diagnostic::error("invalid-value", error.to_string());
+            vec![problem.at(Place::bytes(self.document.source().clone(), span))]
+        })?;
+        Ok(PreparedConnector {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            interval: options.interval.unwrap_or(INTERVAL),
+            settings: Settings {
+                format,
+                config: config.value,
+                options: options.value,
+            },
+            streams: kind.streams.iter().map(|stream| stream.name.clone()).collect(),
+            vault,
+            grant,
+        })
+    }
+
+    fn config<'a>(&'a self, kind: &'a ConnectorType) -> Written<'a> {
+        Written {
+            document: &self.document,
+            pointer: "/config".into(),
+            values: &self.config,
+            schema: &kind.config,
+        }
+    }
+
+    fn options<'a>(&'a self, kind: &'a ConnectorType) -> Written<'a> {
+        Written {
+            document: &self.document,
+            pointer: "/connector_config".into(),
+            values: &self.options,
+            schema: &kind.options,
+        }
+    }
+}
+
+impl PreparedConnector {
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind of connector.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// What it polls, for people and for a store to tell it from others: the kind and the server.
+    pub fn subject(&self) -> String {
+        match &self.grant {
+            Some(grant) => format!("{} at {}", self.kind, grant.origin),
+            None => self.kind.clone(),
+        }
+    }
+
+    /// The form of its events.
+    pub fn format(&self) -> &str {
+        &self.settings.format
+    }
+
+    /// How long from one poll to the next.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(crate) fn call(&self) -> ConnectorCall {
+        ConnectorCall {
+            connector: self.kind.clone(),
+            settings: self.settings.clone(),
+            vault: self.vault.clone(),
+            grant: self.grant.clone(),
+            cancel: crate::CancellationToken::new(),
+            events: crate::event::EventSink::ignore(),
+            remembered: crate::store::Memory::none(),
+        }
+    }
+}
+
+/// Checks every template of a document.
+fn check_templates(document: &Document, value: &Value, pointer: &mut String, problems: &mut Vec<Diagnostic>) {
+    let mut below = |key: &str, value: &Value, problems: &mut Vec<Diagnostic>| {
+        let length = pointer.len();
+        pointer.push('/');
+        pointer.push_str(key);
+        check_templates(document, value, pointer, problems);
+        pointer.truncate(length);
+    };
+    match value {
+        Value::String(text) => {
+            let found = render::check(text).err().unwrap_or_default();
+            problems.extend(
+                found
+                    .into_iter()
+                    .map(|problem| crate::playbook::locate(document, pointer, problem)),
+            );
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                below(&index.to_string(), item, problems);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                below(&escape_key(key), value, problems);
+            }
+        }
+        _ => {}
+    }
+}

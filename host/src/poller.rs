@@ -1,0 +1,503 @@
+//! Polls a connector on its interval and delivers what it tells: each event at least once, none left out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::{full_jitter, jittered};
+use crate::connector::PreparedConnector;
+use crate::connector_type::{Notice, PollSummary};
+use crate::event::{CallEvent, EventSink};
+use crate::plugin::{FailureKind, Network, Plugin, PluginError, StepFailure};
+use crate::sink::{SinkError, Sinks};
+use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
+
+/// Failures in a row after which a source is given up until the next interval, each time.
+const GIVING_UP: u32 = 5;
+
+/// How long a batch under way may take after a request to stop.
+const DRAINING: Duration = Duration::from_secs(10);
+
+/// A connector that is polled.
+///
+/// Each of its streams is polled on its own: one that is slow or fails holds up no other. A batch of events is journaled,
+/// delivered to every sink, and its changes are made once all have acknowledged it; one batch at a time, whatever the
+/// stream. After a crash the batch that was under way is delivered again, byte for byte.
+pub struct Poller {
+    plugin: Arc<Plugin>,
+    network: Network,
+    connector: PreparedConnector,
+    store: Arc<dyn Store>,
+    sinks: Sinks,
+    observer: PollObserver,
+    /// Held by whoever delivers.
+    turn: Mutex<()>,
+}
+
+/// Receives what happens while polling, as it happens; it should return at once.
+pub type PollObserver = Arc<dyn Fn(PollEvent) + Send + Sync>;
+
+/// Something that happened while polling. Texts are free of secrets.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum PollEvent {
+    /// A batch that an earlier process had not finished was delivered again.
+    Redelivered {
+        /// Its events.
+        events: usize,
+    },
+    /// The plugin said something.
+    Said {
+        /// The stream.
+        stream: String,
+        /// What it said.
+        event: CallEvent,
+    },
+    /// Events were acknowledged by every sink.
+    Delivered {
+        /// How much each matters.
+        severities: Vec<Severity>,
+    },
+    /// A sink did not take events; they are kept and delivered again.
+    SinkFailed {
+        /// The sink.
+        sink: String,
+        /// Why.
+        message: String,
+        /// How long until the next try.
+        again_in: Duration,
+    },
+    /// A poll failed and is tried again.
+    Retrying {
+        /// The stream.
+        stream: String,
+        /// Why.
+        failure: PollFailure,
+        /// How long until the next try.
+        again_in: Duration,
+    },
+    /// A poll ended, for good or for bad.
+    Finished(Cycle),
+}
+
+/// A poll of a stream, retries included.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Cycle {
+    /// The stream.
+    pub stream: String,
+    /// What was read, or why nothing was.
+    pub outcome: Result<PollSummary, PollFailure>,
+    /// How many events were delivered.
+    pub events: usize,
+    /// How long it took.
+    pub duration: Duration,
+    /// How long until the next poll begins; none if there is none.
+    pub next: Option<Duration>,
+}
+
+/// Why a poll failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PollFailure {
+    /// What kind of failure; none if the plugin itself misbehaved.
+    pub kind: Option<FailureKind>,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// Why polling ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PollError {
+    /// Nothing can be remembered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sink will never take events again.
+    #[error("{0}")]
+    Sink(String),
+    /// The plugin cannot say what it is asked to.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+}
+
+/// How polling once went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once {
+    /// Every stream was read.
+    Complete,
+    /// Parts could not be read.
+    Partial,
+    /// A stream could not be read.
+    Failed,
+}
+
+/// How a stream has been doing. Remembered, so that a restart does not tell it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Health {
+    /// Failures in a row.
+    failures: u32,
+    /// When the first of them was.
+    since: Option<Timestamp>,
+    /// What has been told of them.
+    told: Option<String>,
+}
+
+impl Poller {
+    pub(crate) fn new(
+        plugin: Arc<Plugin>,
+        network: Network,
+        connector: PreparedConnector,
+        store: Arc<dyn Store>,
+        sinks: Sinks,
+        observer: PollObserver,
+    ) -> Self {
+        Self {
+            plugin,
+            network,
+            connector,
+            store,
+            sinks,
+            observer,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Polls until asked to stop. What is being delivered then is finished, if the sinks take it within a few seconds.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), PollError> {
+        self.redeliver(&stop).await?;
+        let streams = self.connector.streams.iter().map(|stream| self.follow(stream, &stop));
+        // An error of one ends all: it is the store's or a sink's, which they share.
+        futures::future::try_join_all(streams).await?;
+        Ok(())
+    }
+
+    /// Polls every stream once.
+    pub async fn run_once(&self, stop: CancellationToken) -> Result<Once, PollError> {
+        self.redeliver(&stop).await?;
+        let streams = self.connector.streams.iter().map(|stream| async {
+            let cycle = self.cycle(stream, &stop).await?;
+            let once = match &cycle.outcome {
+                Ok(summary) if summary.failures.is_empty() => Once::Complete,
+                Ok(_) => Once::Partial,
+                Err(_) => Once::Failed,
+            };
+            (self.observer)(PollEvent::Finished(cycle));
+            Ok::<_, PollError>(once)
+        });
+        let ended = futures::future::try_join_all(streams).await?;
+        let worst = [Once::Failed, Once::Partial]
+            .into_iter()
+            .find(|worst| ended.contains(worst));
+        Ok(worst.unwrap_or(Once::Complete))
+    }
+
+    /// Delivers what an earlier process had begun to deliver.
+    async fn redeliver(&self, stop: &CancellationToken) -> Result<(), PollError> {
+        let Some(batch) = self.store.pending()? else {
+            return Ok(());
+        };
+        let events = batch.events.len();
+        if self.hand_over(&batch, stop).await? {
+            self.remember(&batch.changes).await?;
+            (self.observer)(PollEvent::Redelivered { events });
+        }
+        Ok(())
+    }
+
+    /// Polls a stream on the interval.
+    async fn follow(&self, stream: &str, stop: &CancellationToken) -> Result<(), PollError> {
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let mut cycle = self.cycle(stream, stop).await?;
+            let next = (began + jittered(self.connector.interval)).saturating_duration_since(Instant::now());
+            cycle.next = Some(next).filter(|_| !stop.is_cancelled());
+            (self.observer)(PollEvent::Finished(cycle));
+            sleep(next, stop).await;
+        }
+        Ok(())
+    }
+
+    /// Polls a stream, again and again while it fails in a way that may pass, until it is given up.
+    async fn cycle(&self, stream: &str, stop: &CancellationToken) -> Result<Cycle, PollError> {
+        let began = Instant::now();
+        let mut events = 0;
+        let key = hosts_key(&format!("health/{stream}"));
+        let mut health = self.health(&key)?;
+        let outcome = loop {
+            let (outcome, delivered) = self.poll(stream, stop).await?;
+            events += delivered;
+            let failure = match outcome {
+                Ok(summary) => {
+                    events += self.recovered(stream, &key, &health, stop).await?;
+                    break Ok(summary);
+                }
+                Err(failure) => failure,
+            };
+            if stop.is_cancelled() {
+                break Err(failure);
+            }
+            health.failures += 1;
+            health.since.get_or_insert_with(Timestamp::now);
+            if !failure.may_pass() || health.failures >= GIVING_UP {
+                events += self.gave_up(stream, &key, &mut health, &failure, stop).await?;
+                break Err(failure);
+            }
+            let again_in = full_jitter(health.failures);
+            (self.observer)(PollEvent::Retrying {
+                stream: stream.to_owned(),
+                failure,
+                again_in,
+            });
+            sleep(again_in, stop).await;
+        };
+        Ok(Cycle {
+            stream: stream.to_owned(),
+            outcome,
+            events,
+            duration: began.elapsed(),
+            next: None,
+        })
+    }
+
+    /// Polls a stream once, and delivers its batches as they come.
+    async fn poll(
+        &self,
+        stream: &str,
+        stop: &CancellationToken,
+    ) -> Result<(Result<PollSummary, PollFailure>, usize), PollError> {
+        let (sender, mut batches) = mpsc::channel(1);
+        let mut call = self.connector.call();
+        call.remembered = Memory::of(self.store.clone());
+        call.cancel = stop.clone();
+        let (named, observer) = (stream.to_owned(), self.observer.clone());
+        call.events = EventSink::new(move |event| {
+            observer(PollEvent::Said {
+                stream: named.clone(),
+                event,
+            });
+        });
+        let polling = async {
+            tokio::select! {
+                polled = self.plugin.poll(&self.network, call, stream, sender) => polled.map_err(PollFailure::from),
+                // What was handed over is delivered all the same; what was not stays to be read again.
+                () = stop.cancelled() => Err(PollFailure::stopped()),
+            }
+        };
+        // Owns the receiver: however this ends, whoever still writes must not wait for somebody to read.
+        let delivering = async move {
+            let mut delivered = 0;
+            while let Some(batch) = batches.recv().await {
+                if !self.deliver(&batch, stop).await? {
+                    break;
+                }
+                delivered += batch.events.len();
+            }
+            Ok::<_, PollError>(delivered)
+        };
+        let (polled, delivered) = tokio::join!(polling, delivering);
+        Ok((polled, delivered?))
+    }
+
+    /// Delivers a batch and makes its changes. Tells whether it was acknowledged; it is not when there is no time left.
+    async fn deliver(&self, batch: &Batch, stop: &CancellationToken) -> Result<bool, PollError> {
+        let _turn = self.turn.lock().await;
+        if !batch.events.is_empty() {
+            let (store, kept) = (self.store.clone(), batch.clone());
+            blocking(move || store.begin(&kept)).await?;
+            if !self.hand_over(batch, stop).await? {
+                return Ok(false);
+            }
+        }
+        self.remember(&batch.changes).await?;
+        Ok(true)
+    }
+
+    /// Gives a batch to every sink, as often as it takes.
+    async fn hand_over(&self, batch: &Batch, stop: &CancellationToken) -> Result<bool, PollError> {
+        for sink in &self.sinks {
+            for events in batch.events.chunks(sink.batch_size()) {
+                let mut failures = 0;
+                loop {
+                    let delivered = tokio::select! {
+                        delivered = sink.deliver(events) => delivered,
+                        () = drained(stop) => return Ok(false),
+                    };
+                    match delivered {
+                        Ok(()) => break,
+                        Err(SinkError::Gone(message)) => return Err(PollError::Sink(message)),
+                        Err(SinkError::Later(message)) => {
+                            failures += 1;
+                            let again_in = full_jitter(failures);
+                            (self.observer)(PollEvent::SinkFailed {
+                                sink: sink.name().to_owned(),
+                                message,
+                                again_in,
+                            });
+                            tokio::select! {
+                                () = tokio::time::sleep(again_in) => {}
+                                () = drained(stop) => return Ok(false),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let severities = batch.events.iter().map(|event| event.severity).collect();
+        (self.observer)(PollEvent::Delivered { severities });
+        Ok(true)
+    }
+
+    async fn remember(&self, changes: &[Change]) -> Result<(), PollError> {
+        let (store, changes) = (self.store.clone(), changes.to_vec());
+        Ok(blocking(move || store.commit(&changes)).await?)
+    }
+
+    fn health(&self, key: &str) -> Result<Health, PollError> {
+        let found = self.store.get(&[key.to_owned()])?.pop().flatten();
+        // What is not understood is forgotten: at worst something is told again.
+        Ok(found
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    /// Tells once that a source has been given up, and remembers since when.
+    async fn gave_up(
+        &self,
+        stream: &str,
+        key: &str,
+        health: &mut Health,
+        failure: &PollFailure,
+        stop: &CancellationToken,
+    ) -> Result<usize, PollError> {
+        let (code, what) = match failure.kind {
+            Some(FailureKind::Auth | FailureKind::Permission) => ("access-lost", "refuses access"),
+            _ => ("source-unreachable", "cannot be read"),
+        };
+        let since = health.since.unwrap_or_else(Timestamp::now);
+        // From now on one probe an interval.
+        health.failures = health.failures.max(GIVING_UP);
+        let news = health.told.as_deref() != Some(code);
+        health.told = Some(code.to_owned());
+        let notice = Notice {
+            code,
+            id: format!("{stream}-{}", since.as_millisecond()),
+            severity: Severity::Medium,
+            title: format!("{} {what}: {stream}", self.connector.name),
+            description: format!("since {since}: {failure}"),
+            time: Timestamp::now(),
+        };
+        self.tell(Some(notice).filter(|_| news), key, health, stop).await
+    }
+
+    /// Tells once that a source can be read again, if it was told that it could not.
+    async fn recovered(
+        &self,
+        stream: &str,
+        key: &str,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> Result<usize, PollError> {
+        let remembered = self.health(key)?;
+        if remembered == Health::default() {
+            return Ok(0);
+        }
+        let since = health.since.unwrap_or_else(Timestamp::now);
+        let notice = Notice {
+            code: "source-recovered",
+            id: format!("{stream}-{}", since.as_millisecond()),
+            severity: Severity::Info,
+            title: format!("{} can be read again: {stream}", self.connector.name),
+            description: format!("it could not since {since}"),
+            time: Timestamp::now(),
+        };
+        let notice = Some(notice).filter(|_| remembered.told.is_some());
+        self.tell(notice, key, &Health::default(), stop).await
+    }
+
+    async fn tell(
+        &self,
+        notice: Option<Notice>,
+        key: &str,
+        health: &Health,
+        stop: &CancellationToken,
+    ) -> Result<usize, PollError> {
+        let mut events = Vec::new();
+        if let Some(notice) = notice {
+            events.push(self.plugin.tell(self.connector.call(), notice).await?);
+        }
+        let told = events.len();
+        let value = serde_json::to_string(health).expect("plain fields are JSON");
+        let changes = vec![Change {
+            key: key.to_owned(),
+            value: Some(value),
+        }];
+        let delivered = self.deliver(&Batch { events, changes }, stop).await?;
+        Ok(if delivered { told } else { 0 })
+    }
+}
+
+impl PollFailure {
+    /// Whether trying again soon may help.
+    fn may_pass(&self) -> bool {
+        use FailureKind::{Auth, InvalidParams, NotAllowed, NotFound, Permission};
+        !matches!(
+            self.kind,
+            Some(Auth | InvalidParams | NotAllowed | NotFound | Permission)
+        )
+    }
+
+    fn stopped() -> Self {
+        Self {
+            kind: Some(FailureKind::Cancelled),
+            message: "it was asked to stop".into(),
+            hint: None,
+        }
+    }
+}
+
+impl From<PluginError> for PollFailure {
+    fn from(error: PluginError) -> Self {
+        match error {
+            PluginError::Failed(StepFailure { kind, message, hint }) => Self {
+                kind: Some(kind),
+                message,
+                hint,
+            },
+            other => Self {
+                kind: None,
+                message: other.to_string(),
+                hint: None,
+            },
+        }
+    }
+}
+
+/// Waits, unless asked to stop.
+async fn sleep(duration: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Returns when the time is over that a batch under way gets after a request to stop.
+async fn drained(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(DRAINING).await;
+}
+
+/// Runs what waits for the disk where it holds up nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

@@ -1,0 +1,190 @@
+//! A store in a file: an embedded database with transactions, which survives being killed at any moment.
+
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use crate::store::{Batch, Change, Store, StoreError};
+
+/// What connectors remember.
+const ENTRIES: TableDefinition<'_, &str, &str> = TableDefinition::new("entries");
+
+/// Facts about the file itself, and the batch that is on its way.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// Key of the pending batch in [`META`].
+const PENDING: &str = "pending";
+
+/// Key of what the file remembers in [`META`].
+const SUBJECT: &str = "subject";
+
+/// What one connector remembers, in a file of its own.
+#[derive(Debug)]
+pub struct StateFile {
+    database: Database,
+    path: String,
+}
+
+impl StateFile {
+    /// Where the `playbook` command keeps the files: `playbook` in the user's state directory.
+    pub fn user_dir() -> Option<PathBuf> {
+        use etcetera::BaseStrategy as _;
+        let strategy = etcetera::choose_base_strategy().ok()?;
+        let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+        Some(base.join("playbook"))
+    }
+
+    /// Opens the file of the connector `name` in `dir`, and makes both if they are not there, for the user alone. `subject`
+    /// says what is polled: a file that remembers something else is refused.
+    pub fn open(dir: &Path, name: &str, subject: &str) -> Result<Self, StoreError> {
+        let path = dir.join(format!("{name}.redb"));
+        let shown = path.display().to_string();
+        let io = |source: std::io::Error| StoreError::Broken {
+            path: shown.clone(),
+            source: source.into(),
+        };
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir).map_err(io)?;
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(io)?;
+        let database = FileBackend::new(file).and_then(|file| redb::Builder::new().create_with_backend(file));
+        Self::from_database(database, shown, subject)
+    }
+
+    /// A store on other storage.
+    #[cfg(test)]
+    pub(crate) fn on(backend: impl redb::StorageBackend, subject: &str) -> Result<Self, StoreError> {
+        Self::from_database(
+            redb::Builder::new().create_with_backend(backend),
+            "memory".into(),
+            subject,
+        )
+    }
+
+    fn from_database(
+        database: Result<Database, DatabaseError>,
+        path: String,
+        subject: &str,
+    ) -> Result<Self, StoreError> {
+        let database = match database {
+            Ok(database) => database,
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse { path }),
+            Err(source) => {
+                return Err(StoreError::Broken {
+                    path,
+                    source: source.into(),
+                });
+            }
+        };
+        let store = Self { database, path };
+        let found = store.try_to(|| store.claim(subject))?;
+        match found {
+            Some(found) if found != subject => Err(StoreError::Foreign {
+                path: store.path,
+                found,
+                wanted: subject.to_owned(),
+            }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Writes down what the file remembers, unless it says so already. Makes the tables.
+    fn claim(&self, subject: &str) -> Result<Option<String>, redb::Error> {
+        let write = self.database.begin_write()?;
+        let found = {
+            write.open_table(ENTRIES)?;
+            let mut meta = write.open_table(META)?;
+            let found = meta
+                .get(SUBJECT)?
+                .map(|found| String::from_utf8_lossy(found.value()).into_owned());
+            if found.is_none() {
+                meta.insert(SUBJECT, subject.as_bytes())?;
+            }
+            found
+        };
+        write.commit()?;
+        Ok(found)
+    }
+
+    fn try_to<T>(&self, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        work().map_err(|source| StoreError::Broken {
+            path: self.path.clone(),
+            source: source.into(),
+        })
+    }
+}
+
+impl Store for StateFile {
+    fn get(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        self.try_to(|| {
+            let entries = self.database.begin_read()?.open_table(ENTRIES)?;
+            let find = |key: &String| Ok(entries.get(key.as_str())?.map(|found| found.value().to_owned()));
+            keys.iter().map(find).collect()
+        })
+    }
+
+    fn entries(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.try_to(|| {
+            let entries = self.database.begin_read()?.open_table(ENTRIES)?;
+            let mut found = Vec::new();
+            for entry in entries.range(after.unwrap_or(prefix)..)? {
+                let (key, value) = entry?;
+                if found.len() == limit || !key.value().starts_with(prefix) {
+                    break;
+                }
+                if after != Some(key.value()) {
+                    found.push((key.value().to_owned(), value.value().to_owned()));
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn pending(&self) -> Result<Option<Batch>, StoreError> {
+        let found = self.try_to(|| {
+            let meta = self.database.begin_read()?.open_table(META)?;
+            Ok(meta.get(PENDING)?.map(|batch| batch.value().to_owned()))
+        })?;
+        found
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .map_err(|source| StoreError::Broken {
+                path: self.path.clone(),
+                source: source.into(),
+            })
+    }
+
+    fn begin(&self, batch: &Batch) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec(batch).expect("a batch is made of texts");
+        self.try_to(|| {
+            let write = self.database.begin_write()?;
+            write.open_table(META)?.insert(PENDING, bytes.as_slice())?;
+            Ok(write.commit()?)
+        })
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
+        self.try_to(|| {
+            let mut write = self.database.begin_write()?;
+            write.set_durability(Durability::Immediate)?;
+            {
+                let mut entries = write.open_table(ENTRIES)?;
+                for change in changes {
+                    match &change.value {
+                        Some(value) => entries.insert(change.key.as_str(), value.as_str())?,
+                        None => entries.remove(change.key.as_str())?,
+                    };
+                }
+                write.open_table(META)?.remove(PENDING)?;
+            }
+            Ok(write.commit()?)
+        })
+    }
+}
