@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod alert;
 mod backoff;
 mod bindings;
 mod cache;
@@ -37,11 +38,13 @@ mod capability;
 mod connector;
 mod connector_type;
 mod diagnostic;
+mod document;
 mod egress;
 mod engine;
 mod event;
 mod limits;
 mod origin;
+mod outline;
 mod params;
 mod playbook;
 mod plugin;
@@ -56,11 +59,14 @@ mod source;
 mod state_file;
 mod store;
 mod tls;
+mod written;
+mod yaml_error;
 
+pub use alert::parse_alert;
 pub use call::CallError;
 pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
 pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
-pub use diagnostic::{Diagnostic, Diagnostics, Record};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
 pub use egress::Grant;
 pub use engine::{Engine, EngineError};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
@@ -73,10 +79,11 @@ pub use plugin::{
 };
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
-pub use runner::{Observer, Prepared, RunEvent, RunInputs, Runner};
+pub use runner::{Definition, Observer, Prepared, RunEvent, RunInputs, Runner};
 pub use schema::{Role, Schema, SchemaProblem};
-pub use secrets::{ENV_PREFIX, Redactor, Secrets, SecretsError, Vault};
+pub use secrets::{ENV_PREFIX, Redactor, Secrets, Vault};
 pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
+pub use source::Source;
 pub use state_file::StateFile;
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use tls::{TlsError, Trust};

@@ -1,11 +1,13 @@
 //! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::{Document, escape_key};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
@@ -14,8 +16,10 @@ use crate::render::{self, Renderer};
 use crate::runner::RunInputs;
 use crate::schema::{Role, Schema, SchemaProblem};
 use crate::secrets::Vault;
-use crate::source::{Document, escape_key};
 use crate::tls::Trust;
+
+/// How long a rendered value may be to be shown, in bytes.
+const LONGEST_SHOWN: usize = 60;
 
 /// What an author wrote for a plugin: a map in a file, and the schema that the plugin has for it.
 #[derive(Debug, Clone)]
@@ -73,18 +77,22 @@ impl<'a> Written<'a> {
     /// where to connect or as whom.
     pub(crate) fn check(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
+        // What is no map was complained about when the file was read.
+        if self
+            .document
+            .value()
+            .pointer(&self.pointer)
+            .is_some_and(|value| !value.is_object() && !value.is_null())
+        {
+            return found;
+        }
         for (name, value) in self.values {
-            let untrusted = any_text(value, &|text| render::check(text).is_ok_and(|seen| seen.untrusted()));
-            if untrusted && self.is_known(name) && !self.schema.accepts_untrusted(name) {
-                let place = self.document.span(&format!("{}/{}", self.pointer, escape_key(name)));
-                found.push(
-                    Diagnostic::error(
-                        "untrusted-value",
-                        format!("`{name}` may not use alert data or earlier results"),
-                    )
-                    .at(Place::bytes(self.document.source().clone(), place))
-                    .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`"),
-                );
+            if self.is_known(name) && !self.schema.accepts_untrusted(name) {
+                let pointer = format!("{}/{}", self.pointer, escape_key(name));
+                each_text(value, &pointer, &mut |pointer, text| {
+                    let range = render::check(text).ok().and_then(|seen| seen.untrusted);
+                    found.extend(range.map(|range| self.untrusted(name, pointer, range)));
+                });
             }
         }
         // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
@@ -100,16 +108,24 @@ impl<'a> Written<'a> {
         found
     }
 
+    fn untrusted(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
+        let place = Place::bytes(
+            self.document.source().clone(),
+            self.document.span_within(pointer, range),
+        );
+        Diagnostic::error(
+            Code::UntrustedValue,
+            format!("`{name}` may not use alert data or earlier results"),
+        )
+        .at(place)
+        .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`")
+    }
+
     /// Renders the values and validates them.
     pub(crate) fn render(&self, renderer: &Renderer) -> Result<Rendered, Vec<Diagnostic>> {
         let mut problems = Vec::new();
-        let value = render_value(
-            self.document,
-            &Value::Object(self.values.clone()),
-            &self.pointer,
-            renderer,
-            &mut problems,
-        );
+        let written = Value::Object(self.values.clone());
+        let value = render_value(self.document, &written, &self.pointer, renderer, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -117,18 +133,22 @@ impl<'a> Written<'a> {
         let mut problems: Vec<_> = schema
             .validate(&value)
             .into_iter()
-            .map(|problem| self.place(problem))
+            .map(|problem| {
+                let shown = rendered_to(&written, &value, &problem, renderer);
+                let diagnostic = self.place(problem);
+                match shown {
+                    Some(shown) => diagnostic.label(format!("this became {shown}")),
+                    None => diagnostic,
+                }
+            })
             .collect();
         let param = |role| schema.role(role).and_then(|name| value.get(name));
         let origin = param(Role::Origin).and_then(Value::as_str).map(str::to_owned);
         if let (Some(url), Some(name), true) = (&origin, schema.role(Role::Origin), problems.is_empty())
             && let Err(error) = Origin::of(url)
         {
-            let span = self.document.span(&format!("{}/{name}", self.pointer));
-            problems.push(
-                Diagnostic::error("invalid-value", format!("`{name}`: {error}"))
-                    .at(Place::bytes(self.document.source().clone(), span)),
-            );
+            let place = self.document.place(&format!("{}/{name}", self.pointer));
+            problems.push(Diagnostic::error(Code::InvalidValue, format!("`{name}`: {error}")).at(place));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -143,6 +163,17 @@ impl<'a> Written<'a> {
             ca_file: param(Role::CaFile).and_then(Value::as_str).map(str::to_owned),
             value,
         })
+    }
+
+    /// Why the server that was rendered cannot be reached as the params say.
+    pub(crate) fn refused(&self, error: &GrantError) -> Diagnostic {
+        let (code, role) = match error {
+            GrantError::Origin(_) => (Code::InvalidValue, Role::Origin),
+            GrantError::CaFile { .. } => (Code::UnreadableFile, Role::CaFile),
+        };
+        let name = self.schema.role(role).unwrap_or_default();
+        let place = self.document.place(&format!("{}/{}", self.pointer, escape_key(name)));
+        Diagnostic::error(code, error.to_string()).at(place)
     }
 
     fn place(&self, problem: SchemaProblem) -> Diagnostic {
@@ -211,18 +242,51 @@ fn render_value(
     }
 }
 
+/// What a template's value became, if that helps to see what is wrong with it: it is short and holds no secret.
+fn rendered_to(written: &Value, rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -> Option<String> {
+    // The template may stand for the list or map that the value is in.
+    let mut pointer = problem.pointer.as_str();
+    while written.pointer(pointer).is_none() {
+        pointer = &pointer[..pointer.rfind('/')?];
+    }
+    let template = written.pointer(pointer)?.as_str()?;
+    if problem.at_key || !render::is_template(template) {
+        return None;
+    }
+    let shown = rendered.pointer(&problem.pointer)?.to_string();
+    (shown.len() <= LONGEST_SHOWN && !renderer.holds_secret(&shown)).then(|| format!("`{shown}`"))
+}
+
 /// A schema's problem as a diagnostic, in the map at a JSON pointer.
 pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> Diagnostic {
     let pointer = format!("{map}{}", problem.pointer);
     // What concerns the map as a whole is shown at its key, not at the first of its values.
-    let span = if problem.at_key || problem.pointer.is_empty() {
-        document.key_span(&pointer)
+    let place = if problem.at_key || problem.pointer.is_empty() {
+        document.key_place(&pointer)
     } else {
-        document.span(&pointer)
+        document.place(&pointer)
     };
     Diagnostic::error(problem.code, problem.message)
-        .at(Place::bytes(document.source().clone(), span))
+        .at(place)
         .maybe_hint(problem.hint)
+}
+
+/// Calls `found` with each text in a value and the JSON pointer to it.
+pub(crate) fn each_text(value: &Value, pointer: &str, found: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => found(pointer, text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_text(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                each_text(value, &format!("{pointer}/{}", escape_key(key)), found);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, nearest, suggestion};
+use crate::document::{Document, escape_key};
+use crate::params::each_text;
 use crate::render::{self, Problem};
-use crate::source::{Document, Source, escape_key};
+use crate::source::Source;
 
 /// Keys of a playbook. Names are `AiSOC`'s, so that its files load.
 const PLAYBOOK_KEYS: [&str; 8] = [
@@ -75,25 +77,27 @@ impl Playbook {
     ///
     /// `name` is what messages call the text. All problems are reported, not the first only.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let document = Document::parse(Source {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        })?;
+        let (playbook, problems) = Self::read(Document::parse(Source::new(name, text))?);
+        problems.or(playbook)
+    }
+
+    /// What could be read, which is not fit to be run if there are problems.
+    pub(crate) fn read(document: Document) -> (Self, Diagnostics) {
         let mut read = Read {
             document: &document,
             problems: Diagnostics::default(),
         };
-        let playbook = read.playbook();
+        let (id, name, enabled, steps) = read.playbook();
+        read.step_references(&steps);
         let problems = read.problems;
-        problems.or(())?;
-        let (id, name, enabled, steps) = playbook;
-        Ok(Self {
+        let playbook = Self {
             id,
             name,
             enabled,
             steps,
             document,
-        })
+        };
+        (playbook, problems)
     }
 
     /// Its id, if it has one.
@@ -130,7 +134,7 @@ impl Read<'_> {
                 let steps = if let Value::Array(steps) = &map["steps"] {
                     self.steps(steps, "/steps")
                 } else {
-                    self.value("/steps", "wrong-type", "`steps` must be a list of steps");
+                    self.value("/steps", Code::WrongType, "`steps` must be a list of steps");
                     Vec::new()
                 };
                 (
@@ -144,17 +148,33 @@ impl Read<'_> {
                 (None, None, true, self.step(map, String::new()).into_iter().collect())
             }
             _ => {
-                let diagnostic = Diagnostic::error("no-playbook", "this is not a playbook: there are no `steps`")
-                    .hint("a playbook is a map with `steps`, a list of steps, or a single step with `id`, `type` and `params`");
-                self.push(diagnostic, document.span(""));
+                self.no_playbook();
                 (None, None, true, Vec::new())
             }
         }
     }
 
+    fn no_playbook(&mut self) {
+        let document = self.document;
+        let problem = Diagnostic::error(Code::NoPlaybook, "this is not a playbook: there are no `steps`");
+        let keys = document.value().as_object().into_iter().flat_map(Map::keys);
+        let misspelt = nearest("steps", keys.map(String::as_str));
+        self.problems.push(match misspelt {
+            Some(key) => problem
+                .at(document.key_place(&format!("/{}", escape_key(key))))
+                .hint("did you mean `steps`?"),
+            None if document.value().get("connector").is_some() => problem
+                .at(document.key_place("/connector"))
+                .hint("it is a connector file, which `playbook poll` and `playbook check` take"),
+            None => problem.at(document.place("")).hint(
+                "a playbook is a map with `steps`, a list of steps, or a single step with `id`, `type` and `params`",
+            ),
+        });
+    }
+
     fn steps(&mut self, items: &[Value], pointer: &str) -> Vec<Step> {
         if items.is_empty() {
-            self.value(pointer, "no-steps", "there are no steps");
+            self.value(pointer, Code::NoSteps, "there are no steps");
         }
         let mut steps: Vec<Step> = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -162,17 +182,23 @@ impl Read<'_> {
             let Some(map) = item.as_object() else {
                 self.value(
                     &pointer,
-                    "wrong-type",
+                    Code::WrongType,
                     "a step must be a map with `id`, `type` and `params`",
                 );
                 continue;
             };
             let Some(step) = self.step(map, pointer) else { continue };
-            if steps.iter().any(|earlier| earlier.id == step.id) {
-                self.value(
-                    &format!("{}/id", step.pointer),
-                    "duplicate-step",
-                    &format!("there are two steps with the id `{}`", step.id),
+            let first = steps
+                .iter()
+                .find(|earlier| earlier.id == step.id && !step.id.is_empty());
+            if let Some(first) = first {
+                let (first, again) = (format!("{}/id", first.pointer), format!("{}/id", step.pointer));
+                let message = format!("there are two steps with the id `{}`", step.id);
+                self.problems.push(
+                    Diagnostic::error(Code::DuplicateStep, message)
+                        .at(self.document.place(&again))
+                        .label("given again here")
+                        .related(self.document.place(&first), "first given here"),
                 );
             }
             steps.push(step);
@@ -187,14 +213,16 @@ impl Read<'_> {
             if !neutral {
                 self.key(
                     &format!("{pointer}/{key}"),
-                    "unsupported",
+                    Code::Unsupported,
                     &format!("`{key}` is not supported yet"),
                 );
             }
         }
         for key in ["id", "type"] {
-            if !map.contains_key(key) {
-                self.value(&pointer, "missing-key", &format!("the step has no `{key}`"));
+            let misspelt =
+                |found: &&String| !STEP_KEYS.contains(&found.as_str()) && nearest(found, STEP_KEYS) == Some(key);
+            if map.get(key).is_none_or(Value::is_null) && !map.keys().any(|found| misspelt(&found)) {
+                self.value(&pointer, Code::MissingKey, &format!("the step has no `{key}`"));
             }
         }
         let id = self.text(map, &pointer, "id");
@@ -203,7 +231,7 @@ impl Read<'_> {
         {
             self.value(
                 &format!("{pointer}/id"),
-                "invalid-value",
+                Code::InvalidValue,
                 "an id has 1 to 64 letters, digits, `-`, `_` or `.`",
             );
         }
@@ -211,7 +239,7 @@ impl Read<'_> {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(params)) => params.clone(),
             Some(_) => {
-                self.value(&format!("{pointer}/params"), "wrong-type", "`params` must be a map");
+                self.value(&format!("{pointer}/params"), Code::WrongType, "`params` must be a map");
                 Map::new()
             }
         };
@@ -220,15 +248,16 @@ impl Read<'_> {
         let name = self.text(map, &pointer, "name");
         let (enabled, on_failure) = (self.flag(map, &pointer), self.on_failure(map, &pointer));
         if map.get("timeout_seconds").is_some_and(|value| !value.is_null()) {
-            let diagnostic = Diagnostic::error("unsupported", "`timeout_seconds` of a step is not supported yet")
+            let diagnostic = Diagnostic::error(Code::Unsupported, "`timeout_seconds` of a step is not supported yet")
                 .hint("set `timeout_seconds` among the step's params");
             self.push(
                 diagnostic,
                 self.document.key_span(&format!("{pointer}/timeout_seconds")),
             );
         }
+        // Without an id there is a problem already; the params are looked at all the same.
         Some(Step {
-            id: id?,
+            id: id.unwrap_or_default(),
             kind: kind?,
             name,
             params,
@@ -244,7 +273,7 @@ impl Read<'_> {
             // AiSOC's `retry` retries as `retry_max` says, which is 0 here, and then goes on.
             Some(Some("continue" | "retry")) => OnFailure::Continue,
             Some(found) => {
-                let diagnostic = Diagnostic::error("invalid-value", "`on_failure` must be abort, continue or retry")
+                let diagnostic = Diagnostic::error(Code::InvalidValue, "`on_failure` must be abort, continue or retry")
                     .maybe_hint(found.and_then(|found| suggestion(found, ["abort", "continue", "retry"])));
                 self.push(diagnostic, self.document.span(&format!("{pointer}/on_failure")));
                 OnFailure::Abort
@@ -254,29 +283,39 @@ impl Read<'_> {
 
     /// Checks every template below a pointer.
     fn templates(&mut self, value: &Value, pointer: &str) {
-        match value {
-            Value::String(text) => {
-                for problem in render::check(text).err().unwrap_or_default() {
-                    self.problems.push(locate(self.document, pointer, problem));
-                }
+        each_text(value, pointer, &mut |pointer, text| {
+            for problem in render::check(text).err().unwrap_or_default() {
+                self.problems.push(locate(self.document, pointer, problem));
             }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.templates(item, &format!("{pointer}/{index}"));
+        });
+    }
+
+    /// Checks that the steps exist that templates name.
+    fn step_references(&mut self, steps: &[Step]) {
+        let ids = steps.iter().map(|step| step.id.as_str());
+        for step in steps {
+            let params = Value::Object(step.params.clone());
+            each_text(&params, &format!("{}/params", step.pointer), &mut |pointer, text| {
+                let named = render::check(text).map(|seen| seen.steps).unwrap_or_default();
+                for (name, range) in named.into_iter().filter(|(name, _)| !ids.clone().any(|id| id == name)) {
+                    self.problems.push(locate(
+                        self.document,
+                        pointer,
+                        Problem {
+                            range,
+                            code: Code::UnknownStep,
+                            message: format!("there is no step `{name}`"),
+                            hint: suggestion(&name, ids.clone()),
+                        },
+                    ));
                 }
-            }
-            Value::Object(map) => {
-                for (key, value) in map {
-                    self.templates(value, &format!("{pointer}/{}", escape_key(key)));
-                }
-            }
-            _ => {}
+            });
         }
     }
 
     fn unknown_keys(&mut self, map: &Map<String, Value>, pointer: &str, known: &[&'static str]) {
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let diagnostic = Diagnostic::error("unknown-key", format!("unknown key `{key}`"))
+            let diagnostic = Diagnostic::error(Code::UnknownKey, format!("unknown key `{key}`"))
                 .maybe_hint(suggestion(key, known.iter().copied()));
             self.push(
                 diagnostic,
@@ -293,7 +332,7 @@ impl Read<'_> {
             _ => {
                 self.value(
                     &format!("{pointer}/{key}"),
-                    "wrong-type",
+                    Code::WrongType,
                     &format!("`{key}` must be a text"),
                 );
                 None
@@ -308,7 +347,7 @@ impl Read<'_> {
             Some(_) => {
                 self.value(
                     &format!("{pointer}/enabled"),
-                    "wrong-type",
+                    Code::WrongType,
                     "`enabled` must be true or false",
                 );
                 true
@@ -316,11 +355,11 @@ impl Read<'_> {
         }
     }
 
-    fn value(&mut self, pointer: &str, code: &'static str, message: &str) {
+    fn value(&mut self, pointer: &str, code: Code, message: &str) {
         self.push(Diagnostic::error(code, message), self.document.span(pointer));
     }
 
-    fn key(&mut self, pointer: &str, code: &'static str, message: &str) {
+    fn key(&mut self, pointer: &str, code: Code, message: &str) {
         self.push(Diagnostic::error(code, message), self.document.key_span(pointer));
     }
 

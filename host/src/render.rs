@@ -7,14 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja, syntax::SyntaxConfig};
 use serde_json::Value;
 
-use crate::diagnostic::suggestion;
+use crate::diagnostic::{Code, nearest, suggestion};
 use crate::secrets::{ENV_PREFIX, Vault};
 
 /// The names that templates may begin with.
@@ -61,6 +61,37 @@ const FILTERS: [&str; 37] = [
     "upper",
 ];
 
+/// The tests that templates may use, after `is` and `is not`.
+const TESTS: [&str; 27] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+];
+
 /// How much a template may compute, in the engine's own units.
 const FUEL: u64 = 100_000;
 
@@ -68,7 +99,7 @@ const FUEL: u64 = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) range: Range<usize>,
-    pub(crate) code: &'static str,
+    pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
@@ -80,13 +111,10 @@ pub(crate) struct Mentions {
     pub(crate) roots: BTreeSet<String>,
     /// The secrets, and where each is named.
     pub(crate) secrets: Vec<(String, Range<usize>)>,
-}
-
-impl Mentions {
-    /// Whether the rendered value may depend on what an attacker can influence.
-    pub(crate) fn untrusted(&self) -> bool {
-        self.roots.contains("alert") || self.roots.contains("steps")
-    }
+    /// The steps, and where each is named.
+    pub(crate) steps: Vec<(String, Range<usize>)>,
+    /// Where something is named that an attacker can influence; the rendered value may depend on it.
+    pub(crate) untrusted: Option<Range<usize>>,
 }
 
 /// Whether a text has anything to fill in.
@@ -102,36 +130,34 @@ pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
             None => Ok(Mentions::default()),
         };
     }
-    let environment = environment();
-    let template = environment
+    let template = ENVIRONMENT
         .template_from_str(text)
         .map_err(|error| vec![explain(&error, text)])?;
     let tokens = tokens(text).map_err(|error| vec![explain(&error, text)])?;
     let mut problems = Vec::new();
     problems.extend(integration_reference(text));
+    let roots: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    let untrusted = ["alert", "steps"].iter().filter(|root| roots.contains(**root));
     let mentions = Mentions {
-        roots: template.undeclared_variables(false).into_iter().collect(),
         secrets: secrets(&tokens, &mut problems),
+        steps: steps(&tokens),
+        untrusted: untrusted
+            .map(|root| find_ident(&tokens, root).unwrap_or(0..text.len()))
+            .min_by_key(|range| range.start),
+        roots,
     };
-    for root in mentions.roots.iter().filter(|root| !ROOTS.contains(&root.as_str())) {
-        problems.push(Problem {
-            range: find_ident(&tokens, root).unwrap_or(0..text.len()),
-            code: "undefined-variable",
-            message: format!("`{root}` is not defined"),
-            hint: suggestion(root, ROOTS),
-        });
-    }
-    check_filters(&tokens, &mut problems);
+    check_roots(text, &tokens, &mentions.roots, &mut problems);
+    check_names(&tokens, &mut problems);
     if problems.is_empty() {
         Ok(mentions)
     } else {
+        problems.sort_by_key(|problem| problem.range.start);
         Err(problems)
     }
 }
 
 /// The values that templates see.
 pub(crate) struct Renderer {
-    environment: Environment<'static>,
     context: Jinja,
     values: Value,
     vault: Vault,
@@ -147,12 +173,7 @@ impl Renderer {
             .map(|(name, value)| (name.clone(), Jinja::from(Serde(value))));
         let handles = ("secrets".to_owned(), Jinja::from_object(Handles(vault.clone())));
         let context = Jinja::from_pairs(roots.chain([handles]));
-        Self {
-            environment: environment(),
-            context,
-            values,
-            vault,
-        }
+        Self { context, values, vault }
     }
 
     /// Renders a text. It must have passed [`check`].
@@ -170,8 +191,7 @@ impl Renderer {
         }
         let located = |error: minijinja::Error| self.locate(explain(&error, text), text);
         let Some(expression) = sole_expression(text) else {
-            return self
-                .environment
+            return ENVIRONMENT
                 .render_str(text, &self.context)
                 .map(Value::String)
                 .map_err(located);
@@ -181,8 +201,7 @@ impl Renderer {
             self.locate(problem, text)
         };
         let source = &text[expression.clone()];
-        let compiled = self
-            .environment
+        let compiled = ENVIRONMENT
             .compile_expression(source)
             .map_err(|error| shifted(explain(&error, source)))?;
         let value = compiled
@@ -193,7 +212,7 @@ impl Renderer {
             return Err(self.locate(
                 Problem {
                     range: start..start + source.trim().len(),
-                    code: "undefined-variable",
+                    code: Code::UndefinedVariable,
                     message: format!("`{}` is not defined", source.trim()),
                     hint: None,
                 },
@@ -202,20 +221,20 @@ impl Renderer {
         }
         serde_json::to_value(&value).map_err(|_| Problem {
             range: expression,
-            code: "template",
+            code: Code::TemplateFailed,
             message: "the expression's value cannot be used here".into(),
             hint: None,
         })
     }
 
     fn unknown_secret(&self, name: &str, range: Range<usize>) -> Problem {
-        let near = crate::diagnostic::nearest(name, self.vault.names());
+        let near = nearest(name, self.vault.names());
         let near = near
             .map(|near| format!("did you mean `{near}`? Otherwise "))
             .unwrap_or_default();
         Problem {
             range,
-            code: "unknown-secret",
+            code: Code::UnknownSecret,
             message: format!("there is no secret `{name}`"),
             hint: Some(format!(
                 "{near}set {ENV_PREFIX}{}, or add `{name}: …` to the file given with --secrets",
@@ -224,42 +243,91 @@ impl Renderer {
         }
     }
 
-    /// Says which part of a dotted path is missing, and what is there.
-    fn locate(&self, mut problem: Problem, text: &str) -> Problem {
-        if problem.code != "undefined-variable" {
+    /// Whether a text shows a secret or what stands for one.
+    pub(crate) fn holds_secret(&self, text: &str) -> bool {
+        self.vault.redactor().redact(text) != text
+    }
+
+    /// Says which part of a path is missing, and what is there.
+    fn locate(&self, problem: Problem, text: &str) -> Problem {
+        if problem.code != Code::UndefinedVariable {
             return problem;
         }
-        let path = text.get(problem.range.clone()).unwrap_or_default().trim();
-        let mut value = &self.values;
-        let mut known = String::new();
-        for name in path.split('.') {
-            match value.get(name) {
-                Some(next) => {
-                    value = next;
-                    known = if known.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{known}.{name}")
-                    };
-                }
-                None if known.is_empty() => break,
-                None => {
-                    problem.message = format!("`{known}.{name}` is not defined");
-                    let keys: Vec<&str> = value
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(key, _)| key.as_str())
-                        .collect();
-                    let empty = format!("`{known}` is empty here");
-                    problem.hint = suggestion(name, keys).or(Some(empty));
-                    break;
-                }
+        let Ok(tokens) = tokens(text) else { return problem };
+        let inside = |range: &Range<usize>| problem.range.start <= range.start && range.end <= problem.range.end;
+        let missing = (0..tokens.len())
+            .filter(|at| inside(&tokens[*at].1))
+            .find_map(|at| self.missing(&tokens[at..], is_variable(&tokens, at)?));
+        missing.unwrap_or(problem)
+    }
+
+    /// The part that is missing of the path that these tokens begin with.
+    fn missing(&self, tokens: &[(Token<'_>, Range<usize>)], root: &str) -> Option<Problem> {
+        let mut value = self.values.get(root)?;
+        let mut known = root.to_owned();
+        let mut rest = &tokens[1..];
+        loop {
+            let (name, index, length) = match rest {
+                [(Token::Dot, _), (Token::Ident(name), _), ..] => ((*name).to_owned(), None, 2),
+                [(Token::BracketOpen, _), (name, _), (Token::BracketClose, _), ..] => match name {
+                    Token::Str(name) => ((*name).to_owned(), None, 3),
+                    Token::String(name) => (name.to_string(), None, 3),
+                    Token::Int(index) => (index.to_string(), usize::try_from(*index).ok(), 3),
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            let next = match index {
+                Some(index) => value.get(index),
+                None => value.get(&name),
+            };
+            let path = match rest[0].0 {
+                Token::Dot => format!("{known}.{name}"),
+                _ if index.is_some() => format!("{known}[{name}]"),
+                _ => format!("{known}[\"{name}\"]"),
+            };
+            if let Some(next) = next {
+                (value, known, rest) = (next, path, &rest[length..]);
+                continue;
             }
+            // These may look at what is missing.
+            let excused = match &rest[length..] {
+                [(Token::Pipe, _), (Token::Ident(filter), _), ..] => ["default", "d"].contains(filter),
+                [(Token::Ident("is"), _), ..] => true,
+                _ => false,
+            };
+            return (!excused).then(|| Problem {
+                range: tokens[0].1.start..rest[length - 1].1.end,
+                code: Code::UndefinedVariable,
+                message: format!("`{path}` is not defined"),
+                hint: Some(missing_hint(root, &known, &name, value)),
+            });
         }
-        problem
     }
 }
+
+/// What to do about a name that a value does not have.
+fn missing_hint(root: &str, known: &str, name: &str, value: &Value) -> String {
+    let keys: Vec<&str> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let near = suggestion(name, keys);
+    match (value, near) {
+        (Value::Object(_), Some(near)) if root == "vars" => format!("{near}; or set it with `--var {name}=…`"),
+        (Value::Object(_), Some(near)) => near,
+        (Value::Object(_), None) if root == "vars" => format!("set it with `--var {name}=…`"),
+        (Value::Object(_), None) if known == "alert" => "`alert` is empty here; give one with `--alert FILE`".into(),
+        (Value::Object(_), None) => format!("`{known}` is empty here"),
+        (Value::Array(items), _) => format!("`{known}` is a list of {}", items.len()),
+        _ => format!("`{known}` is a single value, with nothing inside"),
+    }
+}
+
+/// What all templates share.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
@@ -337,7 +405,7 @@ fn secrets(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) -> Vec<(String, Ran
         if !emits || !parts.iter().all(|part| is_plain(part)) {
             problems.push(Problem {
                 range: inner[first].1.start..inner.last().map_or(0, |(_, range)| range.end),
-                code: "secret-transformed",
+                code: Code::SecretTransformed,
                 message: "a secret may be placed in a text, but not looked at or changed".into(),
                 hint: Some("write `{{ secrets.name }}` alone, or join texts with `~`; what the template would see is not the value".into()),
             });
@@ -358,7 +426,7 @@ fn secrets(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) -> Vec<(String, Ran
     if let (Some(range), false) = (catches, found.is_empty()) {
         problems.push(Problem {
             range: range.clone(),
-            code: "secret-transformed",
+            code: Code::SecretTransformed,
             message: "a text that holds a secret may have no blocks but `{% if %}`".into(),
             hint: Some("such a block could change the secret; move it to another value".into()),
         });
@@ -381,29 +449,107 @@ fn is_plain(part: &[(Token<'_>, Range<usize>)]) -> bool {
 
 /// Whether the token is this name as a variable, and not an attribute or a named argument.
 fn is_root(tokens: &[(Token<'_>, Range<usize>)], at: usize, name: &str) -> bool {
-    matches!(tokens[at].0, Token::Ident(found) if found == name)
-        && !at
-            .checked_sub(1)
-            .is_some_and(|before| matches!(tokens[before].0, Token::Dot))
+    matches!(tokens[at].0, Token::Ident(found) if found == name) && !is_attribute(tokens, at)
+}
+
+fn is_attribute(tokens: &[(Token<'_>, Range<usize>)], at: usize) -> bool {
+    at.checked_sub(1)
+        .is_some_and(|before| matches!(tokens[before].0, Token::Dot))
+}
+
+/// The variable that a token names, if it is one.
+fn is_variable<'t>(tokens: &[(Token<'t>, Range<usize>)], at: usize) -> Option<&'t str> {
+    match tokens[at].0 {
+        Token::Ident(name) if is_root(tokens, at, name) => Some(name),
+        _ => None,
+    }
 }
 
 fn find_ident(tokens: &Tokens<'_>, name: &str) -> Option<Range<usize>> {
-    (0..tokens.len())
-        .find(|at| is_root(tokens, *at, name))
-        .map(|at| tokens[at].1.clone())
+    let at = (0..tokens.len()).find(|at| is_root(tokens, *at, name))?;
+    Some(tokens[at].1.clone())
 }
 
-fn check_filters(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
-    for pair in tokens.windows(2) {
-        if let [(Token::Pipe, _), (Token::Ident(name), range)] = pair
-            && !FILTERS.contains(name)
-        {
-            problems.push(Problem {
-                range: range.clone(),
-                code: "unknown-filter",
-                message: format!("there is no filter `{name}`"),
-                hint: suggestion(name, FILTERS),
-            });
+/// The steps that a template names, in `steps.ID` or `steps["ID"]`.
+fn steps(tokens: &Tokens<'_>) -> Vec<(String, Range<usize>)> {
+    let named = |at: usize| match &tokens[at + 1..] {
+        [(Token::Dot, _), (Token::Ident(name), range), ..]
+        | [(Token::BracketOpen, _), (Token::Str(name), range), ..] => Some(((*name).to_owned(), range.clone())),
+        [(Token::BracketOpen, _), (Token::String(name), range), ..] => Some((name.to_string(), range.clone())),
+        _ => None,
+    };
+    let roots = (0..tokens.len()).filter(|at| is_root(tokens, *at, "steps"));
+    roots.filter_map(named).collect()
+}
+
+/// Every variable must be one of the roots.
+fn check_roots(text: &str, tokens: &Tokens<'_>, roots: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+    let mut dashed: Vec<Range<usize>> = Vec::new();
+    for root in roots.iter().filter(|root| !ROOTS.contains(&root.as_str())) {
+        let at = (0..tokens.len()).find(|at| is_root(tokens, *at, root));
+        let mut problem = Problem {
+            range: at.map_or(0..text.len(), |at| tokens[at].1.clone()),
+            code: Code::UndefinedVariable,
+            message: format!("`{root}` is not defined"),
+            hint: suggestion(root, ROOTS),
+        };
+        if let Some(name) = at.and_then(|at| dashed_name(tokens, at)) {
+            if dashed.contains(&name) {
+                continue;
+            }
+            let written = &text[name.clone()];
+            problem.message = format!("`{written}` is read as a subtraction");
+            problem.hint = Some(format!(
+                "a name with `-` in it is written in brackets: `[\"{written}\"]`"
+            ));
+            problem.range = name.clone();
+            dashed.push(name);
+        }
+        problems.push(problem);
+    }
+}
+
+/// The whole of a name that was torn apart at its dashes, of which the token at `at` is a part, as in `steps.find-users`.
+fn dashed_name(tokens: &Tokens<'_>, at: usize) -> Option<Range<usize>> {
+    let part = |at: usize| matches!(tokens[at].0, Token::Ident(_) | Token::Int(_) | Token::Minus);
+    let touches = |at: usize| tokens[at].1.end == tokens[at + 1].1.start;
+    let mut first = at;
+    while first > 0 && part(first - 1) && touches(first - 1) {
+        first -= 1;
+    }
+    let mut last = at;
+    while last + 1 < tokens.len() && part(last + 1) && touches(last) {
+        last += 1;
+    }
+    let of_a_path = first > 0 && matches!(tokens[first - 1].0, Token::Dot);
+    (of_a_path && first < at).then(|| tokens[first].1.start..tokens[last].1.end)
+}
+
+/// Filters and tests must be known.
+fn check_names(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
+    let mut unknown = |code, what: &str, name: &str, range: &Range<usize>, known: &[&str]| {
+        problems.push(Problem {
+            range: range.clone(),
+            code,
+            message: format!("there is no {what} `{name}`"),
+            hint: suggestion(name, known.iter().copied()),
+        });
+    };
+    for at in 0..tokens.len() {
+        match &tokens[at..] {
+            [(Token::Pipe, _), (Token::Ident(name), range), ..] if !FILTERS.contains(name) => {
+                unknown(Code::UnknownFilter, "filter", name, range, &FILTERS);
+            }
+            [(Token::Ident("is"), _), rest @ ..] if !is_attribute(tokens, at) => {
+                let negated = matches!(rest, [(Token::Ident("not"), _), ..]);
+                let rest = &rest[usize::from(negated)..];
+                if let [(Token::Ident(name), range), ..] = rest
+                    && !TESTS.contains(name)
+                {
+                    unknown(Code::UnknownTest, "test", name, range, &TESTS);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -416,7 +562,7 @@ fn integration_reference(text: &str) -> Option<Problem> {
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then(|| Problem {
         range: start..end,
-        code: "integration-reference",
+        code: Code::IntegrationReference,
         message: format!("`${{{name}}}` refers to an integration that only AiSOC's server can look up"),
         hint: Some(format!(
             "write the value here, or use `{{{{ secrets.{} }}}}` or `{{{{ vars.{} }}}}`",
@@ -434,14 +580,17 @@ fn explain(error: &minijinja::Error, text: &str) -> Problem {
         .unwrap_or(0..text.len());
     let detail: String = error.detail().unwrap_or_default().chars().take(200).collect();
     let (code, message) = match error.kind() {
-        ErrorKind::SyntaxError => ("template-syntax", format!("the template is not well-formed: {detail}")),
+        ErrorKind::SyntaxError => (
+            Code::TemplateSyntax,
+            format!("the template is not well-formed: {detail}"),
+        ),
         ErrorKind::UndefinedError => {
             let name = text.get(range.clone()).unwrap_or_default().trim();
-            ("undefined-variable", format!("`{name}` is not defined"))
+            (Code::UndefinedVariable, format!("`{name}` is not defined"))
         }
-        ErrorKind::OutOfFuel => ("template-too-long", "the template computes too much".to_owned()),
-        kind if detail.is_empty() => ("template", kind.to_string()),
-        _ => ("template", detail),
+        ErrorKind::OutOfFuel => (Code::TemplateTooLong, "the template computes too much".to_owned()),
+        kind if detail.is_empty() => (Code::TemplateFailed, kind.to_string()),
+        _ => (Code::TemplateFailed, detail),
     };
     Problem {
         range,

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connector::{Connector, ConnectorInputs, PreparedConnector};
 use crate::connector_type::{ConnectorType, Finding};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::document::Document;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
 use crate::limits::Limits;
@@ -21,6 +22,7 @@ use crate::poller::{PollObserver, Poller};
 use crate::report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
 use crate::secrets::{Redactor, Secrets, Vault};
 use crate::sink::Sinks;
+use crate::source::Source;
 use crate::store::Store;
 
 /// Loaded plugins, ready to run playbooks.
@@ -62,6 +64,16 @@ impl RunInputs {
             only: None,
         }
     }
+}
+
+/// What a file defines.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Definition {
+    /// A playbook.
+    Playbook(Playbook),
+    /// A connector.
+    Connector(Connector),
 }
 
 /// Something that happened during a run.
@@ -165,34 +177,74 @@ impl Runner {
         }
     }
 
-    /// Everything that is wrong with a playbook and can be told without alert or secrets.
-    pub fn check(&self, playbook: &Playbook) -> Diagnostics {
-        let mut problems = Diagnostics::default();
-        for step in &playbook.steps {
-            match self.step_type(playbook, step) {
-                Ok(step_type) => problems.extend(Written::of_step(&playbook.document, step, step_type).check()),
-                Err(problem) => problems.push(problem),
-            }
+    /// Reads a playbook or a connector file, which is told by its key `connector`.
+    ///
+    /// All that is wrong with it and can be told without alert and secrets is told at once.
+    pub fn read(&self, source: Source) -> Result<Definition, Diagnostics> {
+        let document = Document::parse(source)?;
+        if document.value().get("connector").is_some() {
+            self.connector(document).map(Definition::Connector)
+        } else {
+            self.playbook(document).map(Definition::Playbook)
         }
-        problems
+    }
+
+    /// Reads a playbook, and checks its steps against the loaded plugins.
+    pub fn read_playbook(&self, source: Source) -> Result<Playbook, Diagnostics> {
+        self.playbook(Document::parse(source)?)
+    }
+
+    /// Reads a connector file, and checks it against the loaded plugins.
+    pub fn read_connector(&self, source: Source) -> Result<Connector, Diagnostics> {
+        self.connector(Document::parse(source)?)
+    }
+
+    fn playbook(&self, document: Document) -> Result<Playbook, Diagnostics> {
+        let (playbook, mut problems) = Playbook::read(document);
+        problems.extend(self.check(&playbook));
+        problems.or(playbook)
+    }
+
+    fn connector(&self, document: Document) -> Result<Connector, Diagnostics> {
+        let (connector, mut problems) = Connector::read(document);
+        // Without a kind there is a problem already.
+        if !connector.kind.is_empty() {
+            problems.extend(self.check_connector(&connector));
+        }
+        problems.or(connector)
+    }
+
+    /// Everything that is wrong with a playbook's steps and can be told without alert or secrets.
+    pub fn check(&self, playbook: &Playbook) -> Diagnostics {
+        let steps = playbook.steps.iter();
+        steps.flat_map(|step| self.check_step(playbook, step)).collect()
+    }
+
+    fn check_step(&self, playbook: &Playbook, step: &Step) -> Vec<Diagnostic> {
+        match self.step_type(playbook, step) {
+            Ok(step_type) => Written::of_step(&playbook.document, step, step_type).check(),
+            Err(problem) => vec![problem],
+        }
     }
 
     /// Renders and validates all that does not depend on earlier results. Nothing is sent before this has succeeded.
     pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
         let vault = Vault::new(inputs.secrets.clone());
-        let mut problems = self.check(playbook);
+        let mut problems = Diagnostics::default();
         if let Some(only) = &inputs.only
             && !playbook.step_ids().any(|id| id == only)
         {
-            let unknown = Diagnostic::error("unknown-step", format!("there is no step `{only}`"));
+            let unknown = Diagnostic::error(Code::UnknownStep, format!("there is no step `{only}` to run"));
             problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
         }
-        problems = problems.or(Diagnostics::default())?;
         let renderer = params::renderer(&vault, &inputs, &Map::new());
         let mut params = Vec::new();
         for step in &playbook.steps {
+            let found = self.check_step(playbook, step);
+            let sound = found.is_empty();
+            problems.extend(found);
             let wanted = step.enabled && inputs.only.as_ref().is_none_or(|only| *only == step.id);
-            if !wanted || params::needs_results(step) {
+            if !sound || !wanted || params::needs_results(step) {
                 params.push(None);
                 continue;
             }
@@ -223,7 +275,7 @@ impl Runner {
     pub fn check_connector(&self, connector: &Connector) -> Diagnostics {
         match self.watcher(connector) {
             Ok((_, kind)) => connector.check(kind).into(),
-            Err(problem) => vec![problem].into(),
+            Err(problem) => problem.into(),
         }
     }
 
@@ -233,7 +285,7 @@ impl Runner {
         connector: &Connector,
         inputs: ConnectorInputs,
     ) -> Result<PreparedConnector, Diagnostics> {
-        let (_, kind) = self.watcher(connector).map_err(|problem| vec![problem])?;
+        let (_, kind) = self.watcher(connector)?;
         connector.prepare(kind, inputs)
     }
 
@@ -386,10 +438,9 @@ impl Runner {
 
     fn watcher(&self, connector: &Connector) -> Result<(&Arc<Plugin>, &ConnectorType), Diagnostic> {
         self.watched(&connector.kind).ok_or_else(|| {
-            let document = &connector.document;
             let message = format!("no loaded plugin provides the connector `{}`", connector.kind);
-            Diagnostic::error("unknown-connector", message)
-                .at(Place::bytes(document.source().clone(), document.span("/connector")))
+            Diagnostic::error(Code::UnknownConnector, message)
+                .at(connector.document.place("/connector"))
                 .maybe_hint(suggestion(
                     &connector.kind,
                     self.connector_types().map(|known| known.name.as_str()),
@@ -401,17 +452,13 @@ impl Runner {
         self.provider(&step.kind)
             .map(|(_, step_type)| step_type)
             .ok_or_else(|| {
-                let document = &playbook.document;
-                let span = document.span(&format!("{}/type", step.pointer));
-                Diagnostic::error(
-                    "unknown-step-type",
-                    format!("no loaded plugin provides the step type `{}`", step.kind),
-                )
-                .at(Place::bytes(document.source().clone(), span))
-                .maybe_hint(suggestion(
-                    &step.kind,
-                    self.step_types().map(|known| known.name.as_str()),
-                ))
+                let message = format!("no loaded plugin provides the step type `{}`", step.kind);
+                Diagnostic::error(Code::UnknownStepType, message)
+                    .at(playbook.document.place(&format!("{}/type", step.pointer)))
+                    .maybe_hint(suggestion(
+                        &step.kind,
+                        self.step_types().map(|known| known.name.as_str()),
+                    ))
             })
     }
 }

@@ -4,8 +4,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
-use crate::diagnostic::suggestion;
-use crate::source::escape_key;
+use crate::diagnostic::{Code, nearest, suggestion};
+use crate::document::escape_key;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
 #[derive(Debug)]
@@ -21,12 +21,21 @@ pub struct SchemaProblem {
     pub pointer: String,
     /// Whether the key is meant rather than the value.
     pub at_key: bool,
-    /// A stable word for this kind of problem.
-    pub code: &'static str,
+    /// The kind of problem.
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The key that is missing.
+    missing: Option<String>,
+    /// The key that a misspelt one is likely meant to be.
+    meant: Option<String>,
+}
+
+/// The map that holds the key a problem is about.
+fn around(problem: &SchemaProblem) -> &str {
+    problem.pointer.rsplit_once('/').map_or("", |(map, _)| map)
 }
 
 /// The part that a top-level param plays for the host, from `x-role` in a params schema.
@@ -93,6 +102,15 @@ impl Schema {
                 }
             }
         }
+        // A misspelt key is one mistake, not two.
+        let misspelt: Vec<(String, String)> = problems
+            .iter()
+            .filter_map(|problem| Some((around(problem).to_owned(), problem.meant.clone()?)))
+            .collect();
+        problems.retain(|problem| {
+            let missing = problem.missing.as_ref();
+            !missing.is_some_and(|missing| misspelt.contains(&(problem.pointer.clone(), missing.clone())))
+        });
         problems
     }
 
@@ -104,25 +122,26 @@ impl Schema {
             code,
             message,
             hint: None,
+            missing: None,
+            meant: None,
         };
-        let is_item = |name: &&str| name.parse::<usize>().is_ok();
-        // An item is called by the list it is in.
-        let name = pointer
-            .rsplit('/')
-            .find(|name| !is_item(name))
-            .filter(|name| !name.is_empty())
-            .unwrap_or("this")
-            .to_owned();
+        let name = subject(&pointer);
         if let Some(message) = self.custom_message(error) {
             // A message that has no subject is about the value.
             let message = if message.starts_with("must ") {
-                format!("`{name}` {message}")
+                format!("{name} {message}")
             } else {
                 message
             };
-            return vec![problem("invalid-value", message)];
+            let code = match error.kind() {
+                _ if error.instance().is_number() => Code::OutOfRange,
+                _ if !error.instance().is_object() => Code::InvalidValue,
+                ValidationErrorKind::Not { .. } => Code::ConflictingKeys,
+                _ => Code::MissingKey,
+            };
+            return vec![problem(code, message)];
         }
-        let limits = |what: &str, limit: &Value| problem("out-of-range", format!("`{name}` must be {what} {limit}"));
+        let limits = |what: &str, limit: &Value| problem(Code::OutOfRange, format!("{name} must be {what} {limit}"));
         vec![match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
@@ -132,17 +151,20 @@ impl Schema {
                     .map(|key| SchemaProblem {
                         pointer: format!("{pointer}/{}", escape_key(key)),
                         at_key: true,
-                        code: "unknown-key",
+                        code: Code::UnknownKey,
                         message: format!("unknown key `{key}`"),
                         hint: suggestion(key, known.iter().map(String::as_str)),
+                        missing: None,
+                        meant: nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
                     })
                     .collect();
             }
             ValidationErrorKind::Required { property } => {
                 let property = property.as_str().unwrap_or_default();
-                let mut missing = problem("missing-key", format!("`{property}` is missing"));
+                let mut missing = problem(Code::MissingKey, format!("`{property}` is missing"));
                 missing.at_key = true;
                 missing.hint = self.description(error, property);
+                missing.missing = Some(property.to_owned());
                 missing
             }
             ValidationErrorKind::Enum { options } => {
@@ -154,54 +176,54 @@ impl Schema {
                     .collect();
                 let found = error.instance().as_str().unwrap_or_default();
                 let mut unknown = problem(
-                    "invalid-value",
-                    format!("`{name}` must be one of: {}", options.join(", ")),
+                    Code::UnknownValue,
+                    format!("{name} must be one of: {}", options.join(", ")),
                 );
-                unknown.hint = crate::diagnostic::nearest(found, options).map(|near| format!("did you mean `{near}`?"));
+                unknown.hint = nearest(found, options).map(|near| format!("did you mean `{near}`?"));
                 unknown
             }
             ValidationErrorKind::Constant { expected_value } => {
-                problem("invalid-value", format!("`{name}` must be {expected_value}"))
+                problem(Code::InvalidValue, format!("{name} must be {expected_value}"))
             }
             ValidationErrorKind::Type { kind } => {
-                let expected = match kind {
-                    TypeKind::Single(kind) => kind.to_string(),
-                    TypeKind::Multiple(kinds) => kinds
-                        .iter()
-                        .map(|kind| kind.to_string())
-                        .collect::<Vec<_>>()
-                        .join(" or "),
+                let expected: Vec<String> = match kind {
+                    TypeKind::Single(kind) => vec![kind.to_string()],
+                    TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
                 };
-                problem(
-                    "wrong-type",
+                let words: Vec<&str> = expected.iter().map(|kind| in_words(kind)).collect();
+                let mut wrong = problem(
+                    Code::WrongType,
                     format!(
-                        "`{name}` must be of type {expected}, and is {}",
+                        "{name} must be {}, and is {}",
+                        words.join(" or "),
                         kind_of(error.instance())
                     ),
-                )
+                );
+                wrong.hint = type_hint(&expected, error.instance());
+                wrong
             }
             ValidationErrorKind::Minimum { limit } => limits("at least", limit),
             ValidationErrorKind::Maximum { limit } => limits("at most", limit),
             ValidationErrorKind::ExclusiveMinimum { limit } => limits("more than", limit),
             ValidationErrorKind::ExclusiveMaximum { limit } => limits("less than", limit),
             ValidationErrorKind::MinItems { limit: 1 } | ValidationErrorKind::MinLength { limit: 1 } => {
-                problem("out-of-range", format!("`{name}` must not be empty"))
+                problem(Code::OutOfRange, format!("{name} must not be empty"))
             }
             ValidationErrorKind::MinItems { limit } => {
-                problem("out-of-range", format!("`{name}` must have at least {limit} items"))
+                problem(Code::OutOfRange, format!("{name} must have at least {limit} items"))
             }
             ValidationErrorKind::MaxItems { limit } => {
-                problem("out-of-range", format!("`{name}` must have at most {limit} items"))
+                problem(Code::OutOfRange, format!("{name} must have at most {limit} items"))
             }
             ValidationErrorKind::MinLength { limit } => problem(
-                "out-of-range",
-                format!("`{name}` must have at least {limit} characters"),
+                Code::OutOfRange,
+                format!("{name} must have at least {limit} characters"),
             ),
             ValidationErrorKind::MaxLength { limit } => {
-                problem("out-of-range", format!("`{name}` must have at most {limit} characters"))
+                problem(Code::OutOfRange, format!("{name} must have at most {limit} characters"))
             }
             ValidationErrorKind::Pattern { pattern } => {
-                problem("invalid-value", format!("`{name}` must match the pattern {pattern}"))
+                problem(Code::InvalidValue, format!("{name} must match the pattern {pattern}"))
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 // The branch that fails deepest is the one that was meant.
@@ -217,10 +239,10 @@ impl Schema {
                     .max_by_key(|errors| (deepest(errors), std::cmp::Reverse(errors.len())))
                 {
                     Some(branch) => return branch.iter().flat_map(|error| self.explain(error)).collect(),
-                    None => problem("invalid-value", format!("`{name}` fits none of the accepted forms")),
+                    None => problem(Code::InvalidValue, format!("{name} fits none of the accepted forms")),
                 }
             }
-            _ => problem("invalid-value", format!("`{name}`: {}", error.masked())),
+            _ => problem(Code::InvalidValue, format!("{name}: {}", error.masked())),
         }]
     }
 
@@ -259,13 +281,61 @@ impl Schema {
     }
 }
 
+/// What a message calls the value at a JSON pointer.
+fn subject(pointer: &str) -> String {
+    let is_item = |name: &str| name.parse::<usize>().is_ok();
+    let last = pointer.rsplit('/').next().unwrap_or_default();
+    // An item is called by the list it is in.
+    match pointer.rsplit('/').find(|name| !is_item(name)) {
+        None | Some("") => "this".to_owned(),
+        Some(name) if is_item(last) => format!("an item of `{name}`"),
+        Some(name) => format!("`{name}`"),
+    }
+}
+
+/// A type of JSON Schema, for people.
+fn in_words(kind: &str) -> &str {
+    match kind {
+        "null" => "empty",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "string" => "a text",
+        "array" => "a list",
+        "object" => "a map",
+        other => other,
+    }
+}
+
 fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "empty",
-        Value::Bool(_) => "a boolean",
+        Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
-        Value::String(_) => "a string",
+        Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
     }
+}
+
+/// What to do about a value of the wrong type.
+fn type_hint(expected: &[String], found: &Value) -> Option<String> {
+    let wants = |kind: &str| expected.iter().any(|expected| expected == kind);
+    let hint = match found {
+        Value::String(text) if wants("boolean") && is_old_boolean(text) => {
+            "write `true` or `false`; `yes`, `no`, `on` and `off` are texts"
+        }
+        Value::String(_) if wants("boolean") => "write `true` or `false`, without quotes",
+        Value::String(_) if wants("integer") || wants("number") => "leave the quotes out",
+        Value::Number(_) | Value::Bool(_) if wants("string") => "put it in quotes",
+        Value::Null => "write a value, or leave the key out",
+        Value::String(_) | Value::Number(_) if wants("array") => "write `[…]`, even for a single one",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// A word that older YAML reads as true or false.
+fn is_old_boolean(text: &str) -> bool {
+    ["yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str())
 }

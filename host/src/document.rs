@@ -1,0 +1,177 @@
+//! A parsed document that knows where its values stand.
+//!
+//! Two parsers read every document. The first only looks: it knows where each value stands and refuses what the second
+//! would accept in silence (see [`Outline`]). The second makes the values.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
+use crate::outline::{Outline, Spans};
+use crate::source::Source;
+use crate::written;
+
+pub(crate) use crate::outline::escape_key;
+
+/// A parsed YAML (or JSON) document.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    source: Arc<Source>,
+    value: Value,
+    outline: Outline,
+}
+
+impl Document {
+    /// Reads a YAML document; JSON is YAML, and a file that is called so must be.
+    pub(crate) fn parse(source: Source) -> Result<Self, Diagnostics> {
+        source.check_size().map_err(Diagnostics::from)?;
+        let source = Arc::new(source);
+        let json = is_json(source.name());
+        let text = if json {
+            without_surrogates(source.text())
+        } else {
+            source.text().into()
+        };
+        let (outline, mut problems) = Outline::read(&source, &text);
+        let unread = problems.iter().all(|problem| problem.code() != Code::EmptyFile);
+        let value = if json && unread {
+            parse_json(&source)
+        } else if problems.is_empty() {
+            serde_yaml::from_str::<Value>(source.text()).map_err(|error| {
+                // The first pass refuses what this one would; how this one puts it may show values.
+                let offset = error.location().map_or(0, |location| location.index());
+                Diagnostic::error(Code::YamlSyntax, "this is not YAML that can be read here")
+                    .at(Place::bytes(source.clone(), offset..offset))
+            })
+        } else {
+            Ok(Value::Null)
+        };
+        match value {
+            Ok(value) if problems.is_empty() => Ok(Self { source, value, outline }),
+            Ok(_) => Err(Diagnostics::from(problems).in_order()),
+            Err(problem) => {
+                // What is wrong with the JSON is said in its own words.
+                problems.retain(|problem| problem.code() != Code::YamlSyntax);
+                problems.push(problem);
+                Err(Diagnostics::from(problems).in_order())
+            }
+        }
+    }
+
+    /// The text it was read from.
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// The value.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Where the value at a JSON pointer stands; if there is none, where the nearest value around it stands.
+    pub(crate) fn span(&self, pointer: &str) -> Range<usize> {
+        self.outline.nearest(pointer).map_or(0..0, |spans| spans.value)
+    }
+
+    /// Where the key of the value at a JSON pointer stands; list items have none, so the value's place is given.
+    pub(crate) fn key_span(&self, pointer: &str) -> Range<usize> {
+        match self.outline.nearest(pointer) {
+            Some(Spans { key: Some(key), .. }) => key,
+            Some(spans) => spans.value,
+            None => 0..0,
+        }
+    }
+
+    /// Where `range` of the text at a JSON pointer stands, however that text is written.
+    pub(crate) fn span_within(&self, pointer: &str, range: Range<usize>) -> Range<usize> {
+        let Some(Spans {
+            value: whole, style, ..
+        }) = self.outline.nearest(pointer)
+        else {
+            return 0..0;
+        };
+        let text = self.value.pointer(pointer).and_then(Value::as_str);
+        let written = &self.source.text()[whole.clone()];
+        match (style, text) {
+            (Some(style), Some(text)) => written::find(written, style, text, range).map_or(whole.clone(), |within| {
+                whole.start + within.start..whole.start + within.end
+            }),
+            _ => whole,
+        }
+    }
+
+    /// The place of a value.
+    pub(crate) fn place(&self, pointer: &str) -> Place {
+        Place::bytes(self.source.clone(), self.span(pointer))
+    }
+
+    /// The place of a key.
+    pub(crate) fn key_place(&self, pointer: &str) -> Place {
+        Place::bytes(self.source.clone(), self.key_span(pointer))
+    }
+}
+
+/// Reads a JSON text.
+pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
+    serde_json::from_str(source.text()).map_err(|error| {
+        let message = error.to_string();
+        // The place is shown, so the words need not say it.
+        let message = message.split(" at line ").next().unwrap_or_default();
+        // The place is the last character that was read; at a line's end, column 0 of the next.
+        let place = Place::position(source.clone(), error.line(), error.column());
+        let hint = if error.is_eof() {
+            "a bracket or a quote is not closed"
+        } else if message.starts_with("trailing comma") {
+            "remove the comma before the closing bracket"
+        } else if message.starts_with("key must be a string") {
+            "names are written in double quotes"
+        } else if message.starts_with("trailing characters") {
+            "a JSON file holds one value, and it ends before this"
+        } else {
+            "names and texts are written in double quotes, and entries are parted by commas"
+        };
+        Diagnostic::error(Code::JsonSyntax, format!("this is not JSON: {message}"))
+            .at(place)
+            .hint(hint)
+    })
+}
+
+/// A JSON text without the pairs of escapes that JSON has for characters beyond the first 65,536, and YAML does not. Their
+/// place is kept by zeros.
+fn without_surrogates(text: &str) -> Cow<'_, str> {
+    let is_pair = |at: usize| {
+        let hex = |at: usize| u16::from_str_radix(text.get(at + 2..at + 6)?, 16).ok();
+        text[at + 6..].starts_with("\\u") && hex(at).is_some_and(|unit| (0xd800..0xdc00).contains(&unit))
+    };
+    let starts = text.match_indices("\\u").map(|(at, _)| at);
+    let pairs: Vec<usize> = starts
+        .filter(|at| text.is_char_boundary(at + 6) && is_pair(*at))
+        .collect();
+    if pairs.is_empty() {
+        return text.into();
+    }
+    let mut kept = text.to_owned();
+    for at in pairs {
+        let end = at + 12;
+        if kept
+            .get(at..end)
+            .is_some_and(|pair| pair.is_ascii() && !pair.contains(['"', '\n']))
+        {
+            kept.replace_range(at..end, "000000000000");
+        }
+    }
+    kept.into()
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+#[cfg(test)]
+mod tests;
