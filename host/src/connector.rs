@@ -67,14 +67,15 @@ pub struct PreparedConnector {
 impl Connector {
     /// Reads a connector file. `name` is what messages call the text. All problems are reported, not the first only.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let (connector, problems) = Self::read(Document::parse(Source::new(name, text))?);
+        let (document, problems) = Document::parse(Source::new(name, text))?;
+        let (connector, problems) = Self::read(document, problems);
         problems.or(connector)
     }
 
-    /// What could be read, which is not fit to be polled if there are problems.
-    pub(crate) fn read(document: Document) -> (Self, Diagnostics) {
-        let problems = SCHEMA.validate(document.value()).into_iter();
-        let mut problems: Diagnostics = problems.map(|problem| place(&document, "", problem)).collect();
+    /// What could be read, and its problems besides those of the document; with any it is not fit to be polled.
+    pub(crate) fn read(document: Document, mut problems: Diagnostics) -> (Self, Diagnostics) {
+        let found = SCHEMA.validate(document.value()).into_iter();
+        problems.extend(found.map(|problem| place(&document, "", problem)));
         each_text(document.value(), "", &mut |pointer, text| {
             let found = render::check(text).err().unwrap_or_default();
             problems.extend(found.into_iter().map(|problem| locate(&document, pointer, problem)));

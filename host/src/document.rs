@@ -26,9 +26,10 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a YAML document; JSON is YAML, and a file that is called so must be.
-    pub(crate) fn parse(source: Source) -> Result<Self, Diagnostics> {
-        source.check_size().map_err(Diagnostics::from)?;
+    /// Reads a YAML document; JSON is YAML, and a file that is called so must be. Beside the document come problems that do
+    /// not keep it from being looked at further.
+    pub(crate) fn parse(source: Source) -> Result<(Self, Diagnostics), Diagnostics> {
+        source.check_size()?;
         let source = Arc::new(source);
         let json = is_json(source.name());
         let text = if json {
@@ -36,28 +37,23 @@ impl Document {
         } else {
             source.text().into()
         };
-        let (outline, mut problems) = Outline::read(&source, &text);
-        let unread = problems.iter().all(|problem| problem.code() != Code::EmptyFile);
-        let value = if json && unread {
-            parse_json(&source)
-        } else if problems.is_empty() {
-            serde_yaml::from_str::<Value>(source.text()).map_err(|error| {
-                // The first pass refuses what this one would; how this one puts it may show values.
+        let outline = Outline::read(&source, &text);
+        if json && !source.text().trim().is_empty() {
+            // What is wrong with the JSON is said in its own words.
+            let value = parse_json(&source)?;
+            let (outline, problems) = outline?;
+            return Ok((Self { source, value, outline }, problems));
+        }
+        let (outline, mut problems) = outline?;
+        match serde_yaml::from_str(source.text()) {
+            Ok(value) => Ok((Self { source, value, outline }, problems)),
+            // The first pass found what this one stumbled over; how this one puts it may show values.
+            Err(_) if !problems.is_empty() => Err(problems),
+            Err(error) => {
                 let offset = error.location().map_or(0, |location| location.index());
-                Diagnostic::error(Code::YamlSyntax, "this is not YAML that can be read here")
-                    .at(Place::bytes(source.clone(), offset..offset))
-            })
-        } else {
-            Ok(Value::Null)
-        };
-        match value {
-            Ok(value) if problems.is_empty() => Ok(Self { source, value, outline }),
-            Ok(_) => Err(Diagnostics::from(problems).in_order()),
-            Err(problem) => {
-                // What is wrong with the JSON is said in its own words.
-                problems.retain(|problem| problem.code() != Code::YamlSyntax);
-                problems.push(problem);
-                Err(Diagnostics::from(problems).in_order())
+                let problem = Diagnostic::error(Code::YamlSyntax, "this is not YAML that can be read here");
+                problems.push(problem.at(Place::bytes(source.clone(), offset..offset)));
+                Err(problems)
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 use crate::source::Source;
 use crate::yaml_error;
 
@@ -64,10 +64,10 @@ pub(crate) struct Spans {
 }
 
 impl Outline {
-    /// Reads the places. With problems the outline is of what could be read.
+    /// Reads the places, and finds what must not be and yet can be read. An error is what cannot be read.
     ///
     /// `text` is the source's, or one with the same characters at the same places that YAML can read, too.
-    pub(crate) fn read(source: &Arc<Source>, text: &str) -> (Self, Vec<Diagnostic>) {
+    pub(crate) fn read(source: &Arc<Source>, text: &str) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut reading = Reading {
             source,
             offsets: Offsets::of(source.text()),
@@ -75,7 +75,7 @@ impl Outline {
             open: Vec::new(),
             anchors: HashMap::new(),
             documents: 0,
-            problems: Vec::new(),
+            problems: Diagnostics::default(),
         };
         for event in Parser::new_from_str(text) {
             let going_on = match event {
@@ -84,15 +84,13 @@ impl Outline {
             };
             if let Err(problem) = going_on {
                 reading.problems.push(problem);
-                break;
+                return Err(reading.problems);
             }
         }
-        if reading.documents == 0 && reading.problems.is_empty() {
-            reading
-                .problems
-                .push(reading.problem(0..0, Code::EmptyFile, "the file is empty"));
+        if reading.documents == 0 {
+            return Err(reading.problem(0..0, Code::EmptyFile, "the file is empty").into());
         }
-        (Self { nodes: reading.nodes }, reading.problems)
+        Ok((Self { nodes: reading.nodes }, reading.problems))
     }
 
     /// Where the value at a JSON pointer stands; if there is none, where the nearest value around it stands.
@@ -102,9 +100,10 @@ impl Outline {
         for name in pointer.split('/').skip(1) {
             let name = unescape_key(name);
             let next = match &self.nodes[self.followed(at)].inner {
+                // Of a key given twice the last one has the value.
                 Inner::Map(entries) => entries
                     .iter()
-                    .find(|entry| entry.name == name)
+                    .rfind(|entry| entry.name == name)
                     .map(|entry| (Some(entry.key.clone()), entry.value)),
                 Inner::List(items) => name
                     .parse()
@@ -194,7 +193,7 @@ struct Reading<'s> {
     /// The anchored values by number; none while one is not complete.
     anchors: HashMap<usize, Option<usize>>,
     documents: usize,
-    problems: Vec<Diagnostic>,
+    problems: Diagnostics,
 }
 
 struct Open {

@@ -77,15 +77,16 @@ impl Playbook {
     ///
     /// `name` is what messages call the text. All problems are reported, not the first only.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let (playbook, problems) = Self::read(Document::parse(Source::new(name, text))?);
+        let (document, problems) = Document::parse(Source::new(name, text))?;
+        let (playbook, problems) = Self::read(document, problems);
         problems.or(playbook)
     }
 
-    /// What could be read, which is not fit to be run if there are problems.
-    pub(crate) fn read(document: Document) -> (Self, Diagnostics) {
+    /// What could be read, and its problems besides those of the document; with any it is not fit to be run.
+    pub(crate) fn read(document: Document, problems: Diagnostics) -> (Self, Diagnostics) {
         let mut read = Read {
             document: &document,
-            problems: Diagnostics::default(),
+            problems,
         };
         let (id, name, enabled, steps) = read.playbook();
         read.step_references(&steps);

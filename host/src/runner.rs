@@ -181,32 +181,34 @@ impl Runner {
     ///
     /// All that is wrong with it and can be told without alert and secrets is told at once.
     pub fn read(&self, source: Source) -> Result<Definition, Diagnostics> {
-        let document = Document::parse(source)?;
+        let (document, problems) = Document::parse(source)?;
         if document.value().get("connector").is_some() {
-            self.connector(document).map(Definition::Connector)
+            self.connector(document, problems).map(Definition::Connector)
         } else {
-            self.playbook(document).map(Definition::Playbook)
+            self.playbook(document, problems).map(Definition::Playbook)
         }
     }
 
     /// Reads a playbook, and checks its steps against the loaded plugins.
     pub fn read_playbook(&self, source: Source) -> Result<Playbook, Diagnostics> {
-        self.playbook(Document::parse(source)?)
+        let (document, problems) = Document::parse(source)?;
+        self.playbook(document, problems)
     }
 
     /// Reads a connector file, and checks it against the loaded plugins.
     pub fn read_connector(&self, source: Source) -> Result<Connector, Diagnostics> {
-        self.connector(Document::parse(source)?)
+        let (document, problems) = Document::parse(source)?;
+        self.connector(document, problems)
     }
 
-    fn playbook(&self, document: Document) -> Result<Playbook, Diagnostics> {
-        let (playbook, mut problems) = Playbook::read(document);
+    fn playbook(&self, document: Document, problems: Diagnostics) -> Result<Playbook, Diagnostics> {
+        let (playbook, mut problems) = Playbook::read(document, problems);
         problems.extend(self.check(&playbook));
         problems.or(playbook)
     }
 
-    fn connector(&self, document: Document) -> Result<Connector, Diagnostics> {
-        let (connector, mut problems) = Connector::read(document);
+    fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
+        let (connector, mut problems) = Connector::read(document, problems);
         // Without a kind there is a problem already.
         if !connector.kind.is_empty() {
             problems.extend(self.check_connector(&connector));

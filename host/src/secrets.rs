@@ -66,17 +66,16 @@ impl Secrets {
     fn parse(source: Source) -> Result<Self, Diagnostics> {
         let document = Document::parse(source);
         document
-            .and_then(|document| Self::of(&document))
+            .and_then(|(document, problems)| Self::of(&document, problems))
             .map_err(Diagnostics::without_text)
     }
 
-    fn of(document: &Document) -> Result<Self, Diagnostics> {
+    fn of(document: &Document, mut problems: Diagnostics) -> Result<Self, Diagnostics> {
         let Some(map) = document.value().as_object() else {
             let problem = Diagnostic::error(Code::WrongType, "a secrets file must be a map of names to values");
-            let whole = problem.at(document.place("")).hint("for example `fleet_token: \"…\"`");
-            return Err(whole.into());
+            problems.push(problem.at(document.place("")).hint("for example `fleet_token: \"…\"`"));
+            return Err(problems);
         };
-        let mut problems = Diagnostics::default();
         let mut secrets = BTreeMap::new();
         for (name, value) in map {
             let (code, wrong) = match value {

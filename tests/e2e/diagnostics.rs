@@ -262,7 +262,7 @@ fn every_code_is_explained_and_comes_from_some_case() {
 fn step(params: &[&str]) -> String {
     let mut text = "- id: users\n  type: osquery_live_query\n  params:\n".to_owned();
     let credentials = ["api_token", "username", "password"];
-    let given = |key: &str| params.iter().any(|line| line.trim_start().starts_with(key));
+    let given = |key: &str| params.iter().any(|line| line.starts_with(&format!("{key}:")));
     for (key, value) in [
         ("backend", "fleetdm"),
         ("base_url", "https://fleet.example.com"),
