@@ -13,8 +13,9 @@ pub fn parse_alert(source: Source) -> Result<Value, Diagnostics> {
     source.check_size().map_err(Diagnostics::from)?;
     let source = Arc::new(source);
     if source.text().trim().is_empty() {
-        let problem = Diagnostic::error(Code::EmptyFile, "the file is empty");
-        return Err(problem.at(Place::bytes(source, 0..0)).into());
+        let problem = Diagnostic::error(Code::EmptyFile, "the alert is empty");
+        let problem = problem.at(Place::bytes(source, 0..0));
+        return Err(problem.hint("an alert is a JSON object; `{}` has nothing in it").into());
     }
     let alert = document::parse_json(&source)?;
     if alert.is_object() {

@@ -99,7 +99,11 @@ impl Connector {
 
     /// Everything that is wrong and can be told without secrets.
     pub(crate) fn check(&self, kind: &ConnectorType) -> Vec<Diagnostic> {
-        let mut problems = self.config(kind).check();
+        let mut problems = Vec::new();
+        // That there is none was said when the file was read.
+        if self.document.value().get("config").is_some() {
+            problems.extend(self.config(kind).check());
+        }
         problems.extend(self.options(kind).check());
         problems
     }

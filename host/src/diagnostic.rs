@@ -17,7 +17,7 @@ mod text;
 
 pub use self::code::{Code, Explanation, Shown};
 pub(crate) use self::place::Place;
-pub(crate) use self::suggest::{nearest, suggestion};
+pub(crate) use self::suggest::{cut, nearest, suggestion};
 use self::text::printable;
 
 /// A problem: what is wrong, where, and what to do.
@@ -61,6 +61,9 @@ pub struct Record<'a> {
     pub message: &'a str,
     /// What to do next.
     pub hint: Option<&'a str>,
+    /// What is at the place, where that helps to see what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
     /// Other places that have to do with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Related<'a>>,
@@ -149,6 +152,7 @@ impl Diagnostic {
             code: self.code,
             message: &self.message,
             hint: self.hint.as_deref(),
+            label: self.labels.first().and_then(|label| label.text.as_deref()),
             related: self.labels.iter().skip(1).map(Label::record).collect(),
         }
     }
@@ -195,7 +199,8 @@ impl Diagnostics {
         for diagnostic in &mut self.0 {
             // What a value was taken for is quoted by these.
             if let Code::YamlTag | Code::YamlKey | Code::UnknownAlias | Code::RecursiveAlias = diagnostic.code {
-                diagnostic.code.explanation().title.clone_into(&mut diagnostic.message);
+                let title = diagnostic.code.explanation().title;
+                diagnostic.message = title[..1].to_lowercase() + &title[1..];
             }
             for label in &mut diagnostic.labels {
                 label.place = label.place.without_text();

@@ -37,8 +37,12 @@ impl Document {
         } else {
             source.text().into()
         };
+        if let Some(problem) = control_character(&source) {
+            return Err(problem.into());
+        }
         let outline = Outline::read(&source, &text);
-        if json && !source.text().trim().is_empty() {
+        let is_syntax = |problems: &Diagnostics| problems.iter().any(|problem| problem.code() == Code::YamlSyntax);
+        if json && !outline.as_ref().is_err_and(|problems| !is_syntax(problems)) {
             // What is wrong with the JSON is said in its own words.
             let value = parse_json(&source)?;
             let (outline, problems) = outline?;
@@ -117,23 +121,48 @@ pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
         let message = error.to_string();
         // The place is shown, so the words need not say it.
         let message = message.split(" at line ").next().unwrap_or_default();
-        // The place is the last character that was read; at a line's end, column 0 of the next.
-        let place = Place::position(source.clone(), error.line(), error.column());
-        let hint = if error.is_eof() {
-            "a bracket or a quote is not closed"
+        // The last character that was read; at a line's end, column 0 of the next.
+        let at = Place::offset(source.text(), error.line(), error.column());
+        let (at, words, hint) = if error.is_eof() {
+            let end = source.text().trim_end().len();
+            let words = message.replace("EOF while parsing", "it ends inside");
+            (end, words, "close the bracket or the quote")
         } else if message.starts_with("trailing comma") {
-            "remove the comma before the closing bracket"
+            let comma = source.text()[..at].rfind(',').unwrap_or(at);
+            (comma, message.to_owned(), "remove the comma before the closing bracket")
         } else if message.starts_with("key must be a string") {
-            "names are written in double quotes"
+            let words = "a name must be a text".to_owned();
+            (at, words, "names are written in double quotes")
         } else if message.starts_with("trailing characters") {
-            "a JSON file holds one value, and it ends before this"
+            let words = "something follows the value".to_owned();
+            (at, words, "a JSON file holds one value, and it ends before this")
+        } else if message.starts_with("control character") {
+            let words = "a control character inside a text".to_owned();
+            (at, words, "write it as an escape, such as `\\n` or `\\u0001`")
+        } else if message.starts_with("recursion limit") {
+            let place = Place::bytes(source.clone(), at..at);
+            return Diagnostic::error(Code::TooDeep, "values are nested more than 127 deep").at(place);
         } else {
-            "names and texts are written in double quotes, and entries are parted by commas"
+            let hint = "names and texts are written in double quotes, and entries are parted by commas";
+            (at, message.to_owned(), hint)
         };
-        Diagnostic::error(Code::JsonSyntax, format!("this is not JSON: {message}"))
-            .at(place)
+        Diagnostic::error(Code::JsonSyntax, format!("this is not JSON: {words}"))
+            .at(Place::bytes(source.clone(), at..at))
             .hint(hint)
     })
+}
+
+/// The first character that YAML does not allow. The two parsers disagree on what to do about one.
+fn control_character(source: &Arc<Source>) -> Option<Diagnostic> {
+    let allowed = |c: char| ['\t', '\n', '\r', '\u{85}'].contains(&c) || !c.is_control();
+    let (at, found) = source.text().char_indices().find(|(_, c)| !allowed(*c))?;
+    let code = u32::from(found);
+    let message = format!("the control character U+{code:04X} is not allowed");
+    Some(
+        Diagnostic::error(Code::YamlSyntax, message)
+            .at(Place::bytes(source.clone(), at..at + found.len_utf8()))
+            .hint(format!("in a text in double quotes it can be written `\\x{code:02x}`")),
+    )
 }
 
 /// A JSON text without the pairs of escapes that JSON has for characters beyond the first 65,536, and YAML does not. Their

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut};
 use crate::source::Source;
 use crate::yaml_error;
 
@@ -88,7 +88,12 @@ impl Outline {
             }
         }
         if reading.documents == 0 {
-            return Err(reading.problem(0..0, Code::EmptyFile, "the file is empty").into());
+            let message = if source.text().trim().is_empty() {
+                "the file is empty"
+            } else {
+                "the file holds nothing but comments"
+            };
+            return Err(reading.problem(0..0, Code::EmptyFile, message).into());
         }
         Ok((Self { nodes: reading.nodes }, reading.problems))
     }
@@ -227,8 +232,7 @@ impl Reading<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &range);
                 if self.is_key() {
-                    let plain = style == ScalarStyle::Plain;
-                    self.key(&text, plain, range);
+                    self.key(&text, range);
                 } else {
                     self.complete(range, Inner::Scalar(style), anchor)?;
                 }
@@ -281,8 +285,8 @@ impl Reading<'_> {
         )
     }
 
-    fn key(&mut self, name: &str, plain: bool, range: Range<usize>) {
-        if plain && name == "<<" {
+    fn key(&mut self, name: &str, range: Range<usize>) {
+        if name == "<<" {
             let problem = self.problem(range.clone(), Code::MergeKey, "merge keys (`<<`) are not supported");
             self.problems
                 .push(problem.hint("repeat the values, or use an alias for the whole value"));
@@ -299,7 +303,11 @@ impl Reading<'_> {
             known.insert(name.to_owned(), range);
             return;
         };
-        let problem = self.problem(range, Code::DuplicateKey, format!("the key `{name}` is given twice"));
+        let problem = self.problem(
+            range,
+            Code::DuplicateKey,
+            format!("the key `{}` is given twice", cut(name)),
+        );
         self.problems.push(
             problem
                 .label("given again here")
@@ -421,8 +429,19 @@ impl Reading<'_> {
     }
 
     fn syntax(&self, error: &ScanError) -> Diagnostic {
-        let offset = self.offsets.byte(error.marker().index()).min(self.source.text().len());
-        yaml_error::explain(self.source, error.info(), offset)
+        // What ends too early is shown at the end of what there is.
+        let end = self.source.text().trim_end().len();
+        let offset = self.offsets.byte(error.marker().index()).min(end);
+        let problem = yaml_error::explain(self.source, error.info(), offset);
+        // A bracket that is still open is likely what is wrong.
+        let is_bracket = |open: &&Open| self.source.text()[open.start..].starts_with(['[', '{']);
+        match self.open.iter().rfind(is_bracket) {
+            Some(open) if problem.code() == Code::YamlSyntax => problem.related(
+                Place::bytes(self.source.clone(), open.start..open.start + 1),
+                "opened here",
+            ),
+            _ => problem,
+        }
     }
 
     fn range(&self, span: Span) -> Range<usize> {

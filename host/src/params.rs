@@ -95,14 +95,14 @@ impl<'a> Written<'a> {
                 });
             }
         }
-        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
+        // A template's value is not known yet, so what the schema says of it does not count.
         let values = Value::Object(self.values.clone());
-        let literal = |problem: &SchemaProblem| {
-            problem.at_key
-                || values
-                    .pointer(&problem.pointer)
-                    .is_none_or(|value| !any_text(value, &render::is_template))
+        let known = |pointer: &String| {
+            values
+                .pointer(pointer)
+                .is_none_or(|value| !any_text(value, &|text| !render::is_literal(text)))
         };
+        let literal = |problem: &SchemaProblem| problem.values().iter().all(known);
         let problems = self.schema.validate(&values).into_iter().filter(literal);
         found.extend(problems.map(|problem| self.place(problem)));
         found
@@ -134,12 +134,12 @@ impl<'a> Written<'a> {
             .validate(&value)
             .into_iter()
             .map(|problem| {
-                let shown = rendered_to(&written, &value, &problem, renderer);
-                let diagnostic = self.place(problem);
-                match shown {
-                    Some(shown) => diagnostic.label(format!("this became {shown}")),
-                    None => diagnostic,
+                if !is_of_template(&written, &problem) {
+                    return self.place(problem);
                 }
+                let shown = rendered_to(&value, &problem, renderer);
+                let diagnostic = self.place(problem.of_a_template());
+                shown.into_iter().fold(diagnostic, Diagnostic::label)
             })
             .collect();
         let param = |role| schema.role(role).and_then(|name| value.get(name));
@@ -242,19 +242,24 @@ fn render_value(
     }
 }
 
-/// What a template's value became, if that helps to see what is wrong with it: it is short and holds no secret.
-fn rendered_to(written: &Value, rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -> Option<String> {
+/// Whether a template gave the value that a problem is about.
+fn is_of_template(written: &Value, problem: &SchemaProblem) -> bool {
     // The template may stand for the list or map that the value is in.
     let mut pointer = problem.pointer.as_str();
     while written.pointer(pointer).is_none() {
-        pointer = &pointer[..pointer.rfind('/')?];
+        pointer = &pointer[..pointer.rfind('/').unwrap_or(0)];
     }
-    let template = written.pointer(pointer)?.as_str()?;
-    if problem.at_key || !render::is_template(template) {
-        return None;
-    }
+    let template = written.pointer(pointer).and_then(Value::as_str);
+    !problem.at_key && template.is_some_and(render::is_template)
+}
+
+/// Says what a template's value became, if it is short; a secret is not shown.
+fn rendered_to(rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -> Option<String> {
     let shown = rendered.pointer(&problem.pointer)?.to_string();
-    (shown.len() <= LONGEST_SHOWN && !renderer.holds_secret(&shown)).then(|| format!("`{shown}`"))
+    if renderer.holds_secret(&shown) {
+        return Some("this became a text with a secret, which is not shown".into());
+    }
+    (shown.len() <= LONGEST_SHOWN).then(|| format!("this became `{shown}`"))
 }
 
 /// A schema's problem as a diagnostic, in the map at a JSON pointer.

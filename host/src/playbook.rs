@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, nearest, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut, nearest, suggestion};
 use crate::document::{Document, escape_key};
 use crate::params::each_text;
 use crate::render::{self, Problem};
@@ -274,7 +274,7 @@ impl Read<'_> {
             // AiSOC's `retry` retries as `retry_max` says, which is 0 here, and then goes on.
             Some(Some("continue" | "retry")) => OnFailure::Continue,
             Some(found) => {
-                let diagnostic = Diagnostic::error(Code::InvalidValue, "`on_failure` must be abort, continue or retry")
+                let diagnostic = Diagnostic::error(Code::UnknownValue, "`on_failure` must be abort, continue or retry")
                     .maybe_hint(found.and_then(|found| suggestion(found, ["abort", "continue", "retry"])));
                 self.push(diagnostic, self.document.span(&format!("{pointer}/on_failure")));
                 OnFailure::Abort
@@ -315,9 +315,16 @@ impl Read<'_> {
     }
 
     fn unknown_keys(&mut self, map: &Map<String, Value>, pointer: &str, known: &[&'static str]) {
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let diagnostic = Diagnostic::error(Code::UnknownKey, format!("unknown key `{key}`"))
-                .maybe_hint(suggestion(key, known.iter().copied()));
+        // A merge key was complained about when the document was read.
+        for key in map.keys().filter(|key| !known.contains(&key.as_str()) && *key != "<<") {
+            let hint = suggestion(key, known.iter().copied()).map(|hint| match hint {
+                hint if known == STEP_KEYS && !hint.ends_with('?') => {
+                    format!("{hint}; what the type of step needs belongs under `params`")
+                }
+                hint => hint,
+            });
+            let diagnostic =
+                Diagnostic::error(Code::UnknownKey, format!("unknown key `{}`", cut(key))).maybe_hint(hint);
             self.push(
                 diagnostic,
                 self.document.key_span(&format!("{pointer}/{}", escape_key(key))),
@@ -346,11 +353,9 @@ impl Read<'_> {
             None | Some(Value::Null) => true,
             Some(Value::Bool(enabled)) => *enabled,
             Some(_) => {
-                self.value(
-                    &format!("{pointer}/enabled"),
-                    Code::WrongType,
-                    "`enabled` must be true or false",
-                );
+                let problem = Diagnostic::error(Code::WrongType, "`enabled` must be true or false")
+                    .hint("write `true` or `false`, without quotes; `yes`, `no`, `on` and `off` are texts");
+                self.push(problem, self.document.span(&format!("{pointer}/enabled")));
                 true
             }
         }

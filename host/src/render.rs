@@ -122,6 +122,11 @@ pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
+/// Whether a text stands for itself.
+pub(crate) fn is_literal(text: &str) -> bool {
+    !is_template(text) && integration_reference(text).is_none()
+}
+
 /// Checks a template without rendering it, and tells what it looks at.
 pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
     if !is_template(text) {
@@ -254,11 +259,12 @@ impl Renderer {
             return problem;
         }
         let Ok(tokens) = tokens(text) else { return problem };
-        let inside = |range: &Range<usize>| problem.range.start <= range.start && range.end <= problem.range.end;
-        let missing = (0..tokens.len())
-            .filter(|at| inside(&tokens[*at].1))
-            .find_map(|at| self.missing(&tokens[at..], is_variable(&tokens, at)?));
-        missing.unwrap_or(problem)
+        // The engine points at the expression, or at the filter that was given it.
+        let ends = |(token, _): &(Token<'_>, _)| matches!(token, Token::VariableEnd | Token::BlockEnd);
+        let holds = |block: &&[(_, Range<usize>)]| block.last().is_some_and(|last| last.1.start >= problem.range.start);
+        let block = tokens.split_inclusive(ends).find(holds).unwrap_or(&tokens);
+        let missing = |at: usize| self.missing(&block[at..], is_variable(block, at)?);
+        (0..block.len()).find_map(missing).unwrap_or(problem)
     }
 
     /// The part that is missing of the path that these tokens begin with.
@@ -316,7 +322,10 @@ fn missing_hint(root: &str, known: &str, name: &str, value: &Value) -> String {
         .collect();
     let near = suggestion(name, keys);
     match (value, near) {
-        (Value::Object(_), Some(near)) if root == "vars" => format!("{near}; or set it with `--var {name}=…`"),
+        (Value::Object(_), Some(near)) if root == "vars" => {
+            let or = if near.ends_with('?') { " Otherwise" } else { "; or" };
+            format!("{near}{or} set it with `--var {name}=…`")
+        }
         (Value::Object(_), Some(near)) => near,
         (Value::Object(_), None) if root == "vars" => format!("set it with `--var {name}=…`"),
         (Value::Object(_), None) if known == "alert" => "`alert` is empty here; give one with `--alert FILE`".into(),
@@ -499,10 +508,16 @@ fn check_roots(text: &str, tokens: &Tokens<'_>, roots: &BTreeSet<String>, proble
             }
             let written = &text[name.clone()];
             problem.message = format!("`{written}` is read as a subtraction");
-            problem.hint = Some(format!(
-                "a name with `-` in it is written in brackets: `[\"{written}\"]`"
-            ));
+            problem.hint = Some(if text[..name.start].ends_with("secrets.") {
+                "give the secret a name of letters, digits and `_`".into()
+            } else {
+                format!("a name with `-` in it is written in brackets: `[\"{written}\"]`")
+            });
             problem.range = name.clone();
+            // That is what changes the secret.
+            problems.retain(|other| {
+                other.code != Code::SecretTransformed || other.range.end <= name.start || other.range.start >= name.end
+            });
             dashed.push(name);
         }
         problems.push(problem);
@@ -580,10 +595,14 @@ fn explain(error: &minijinja::Error, text: &str) -> Problem {
         .unwrap_or(0..text.len());
     let detail: String = error.detail().unwrap_or_default().chars().take(200).collect();
     let (code, message) = match error.kind() {
-        ErrorKind::SyntaxError => (
-            Code::TemplateSyntax,
-            format!("the template is not well-formed: {detail}"),
-        ),
+        ErrorKind::SyntaxError => {
+            return Problem {
+                range,
+                code: Code::TemplateSyntax,
+                hint: Some(syntax_hint(&detail).to_owned()),
+                message: format!("the template is not well-formed: {detail}"),
+            };
+        }
         ErrorKind::UndefinedError => {
             let name = text.get(range.clone()).unwrap_or_default().trim();
             (Code::UndefinedVariable, format!("`{name}` is not defined"))
@@ -597,6 +616,17 @@ fn explain(error: &minijinja::Error, text: &str) -> Problem {
         code,
         message,
         hint: None,
+    }
+}
+
+/// What to do about a template that is not well-formed.
+fn syntax_hint(detail: &str) -> &'static str {
+    if detail.ends_with(", expected end of variable block") {
+        "close the expression with `}}`"
+    } else if detail.contains("end of block") || detail.contains("end of input") {
+        "close `{% if … %}` with `{% endif %}`, `{% for … %}` with `{% endfor %}`, and quotes where they end"
+    } else {
+        "an expression is a name, a text in quotes or a number, joined by operators; a literal `{{` is `{{ '{{' }}`"
     }
 }
 

@@ -4,7 +4,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
-use crate::diagnostic::{Code, nearest, suggestion};
+use crate::diagnostic::{Code, cut, nearest, suggestion};
 use crate::document::escape_key;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
@@ -27,10 +27,29 @@ pub struct SchemaProblem {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The values that it is about, as JSON pointers; those of templates are not known before they are rendered.
+    values: Vec<String>,
+    /// What to do next where a template gave the value.
+    rendered_hint: Option<&'static str>,
     /// The key that is missing.
     missing: Option<String>,
     /// The key that a misspelt one is likely meant to be.
     meant: Option<String>,
+}
+
+impl SchemaProblem {
+    /// The values that it is about, as JSON pointers: with other values there would be no problem.
+    pub(crate) fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    /// The same problem of a value that a template gave, which is not written as literals are.
+    pub(crate) fn of_a_template(mut self) -> Self {
+        if let Some(hint) = self.rendered_hint {
+            self.hint = Some(hint.to_owned());
+        }
+        self
+    }
 }
 
 /// The map that holds the key a problem is about.
@@ -102,14 +121,17 @@ impl Schema {
                 }
             }
         }
-        // A misspelt key is one mistake, not two.
+        // A misspelt key is one mistake, not two; and what a merge key would have brought is not missing.
         let misspelt: Vec<(String, String)> = problems
             .iter()
             .filter_map(|problem| Some((around(problem).to_owned(), problem.meant.clone()?)))
             .collect();
         problems.retain(|problem| {
             let missing = problem.missing.as_ref();
-            !missing.is_some_and(|missing| misspelt.contains(&(problem.pointer.clone(), missing.clone())))
+            let merged = problem.code == Code::MissingKey && self::merges(value, &problem.pointer);
+            !merged
+                && !problem.pointer.ends_with("/<<")
+                && !missing.is_some_and(|missing| misspelt.contains(&(problem.pointer.clone(), missing.clone())))
         });
         problems
     }
@@ -122,6 +144,8 @@ impl Schema {
             code,
             message,
             hint: None,
+            values: vec![pointer.clone()],
+            rendered_hint: None,
             missing: None,
             meant: None,
         };
@@ -133,13 +157,7 @@ impl Schema {
             } else {
                 message
             };
-            let code = match error.kind() {
-                _ if error.instance().is_number() => Code::OutOfRange,
-                _ if !error.instance().is_object() => Code::InvalidValue,
-                ValidationErrorKind::Not { .. } => Code::ConflictingKeys,
-                _ => Code::MissingKey,
-            };
-            return vec![problem(code, message)];
+            return vec![self.custom(error, problem(custom_code(error), message))];
         }
         let limits = |what: &str, limit: &Value| problem(Code::OutOfRange, format!("{name} must be {what} {limit}"));
         vec![match error.kind() {
@@ -152,8 +170,10 @@ impl Schema {
                         pointer: format!("{pointer}/{}", escape_key(key)),
                         at_key: true,
                         code: Code::UnknownKey,
-                        message: format!("unknown key `{key}`"),
+                        message: format!("unknown key `{}`", cut(key)),
                         hint: suggestion(key, known.iter().map(String::as_str)),
+                        values: Vec::new(),
+                        rendered_hint: None,
                         missing: None,
                         meant: nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
                     })
@@ -163,6 +183,7 @@ impl Schema {
                 let property = property.as_str().unwrap_or_default();
                 let mut missing = problem(Code::MissingKey, format!("`{property}` is missing"));
                 missing.at_key = true;
+                missing.values.clear();
                 missing.hint = self.description(error, property);
                 missing.missing = Some(property.to_owned());
                 missing
@@ -199,7 +220,7 @@ impl Schema {
                         kind_of(error.instance())
                     ),
                 );
-                wrong.hint = type_hint(&expected, error.instance());
+                (wrong.hint, wrong.rendered_hint) = type_hints(error);
                 wrong
             }
             ValidationErrorKind::Minimum { limit } => limits("at least", limit),
@@ -252,6 +273,28 @@ impl Schema {
         Some(holder.get("x-message")?.as_str()?.to_owned())
     }
 
+    /// A problem that the schema has words of its own for. About a map as a whole, it is shown at a key that it is about.
+    fn custom(&self, error: &ValidationError<'_>, mut problem: SchemaProblem) -> SchemaProblem {
+        (problem.hint, problem.rendered_hint) = type_hints(error);
+        let Some(map) = error.instance().as_object() else {
+            return problem;
+        };
+        let failing = self.holder(error).map(|holder| &holder[error.kind().keyword()]);
+        let (mut needed, mut looked_at) = (Vec::new(), Vec::new());
+        mentioned(failing.unwrap_or(&Value::Null), &mut needed, &mut looked_at);
+        let child = |key: &str| format!("{}/{}", error.instance_path().as_str(), escape_key(key));
+        problem.values = looked_at.into_iter().map(child).collect();
+        let present = match problem.code {
+            Code::ConflictingKeys => needed.into_iter().rfind(|key| map.contains_key(*key)),
+            _ => dependent(error.schema_path().as_str()).filter(|key| map.contains_key(*key)),
+        };
+        if let Some(key) = present {
+            problem.pointer = child(key);
+            problem.at_key = true;
+        }
+        problem
+    }
+
     /// The schema object whose keyword failed.
     fn holder(&self, error: &ValidationError<'_>) -> Option<&Value> {
         let path = error.schema_path().as_str();
@@ -261,7 +304,8 @@ impl Schema {
             end = path[..end].rfind('/')?;
             let holder = self.document.pointer(&path[..end])?;
             let keyword = path[end + 1..].split('/').next()?;
-            if holder.is_object() && keyword == error.kind().keyword() {
+            let failed = error.kind().keyword();
+            if holder.is_object() && (keyword == failed || (failed == "required" && keyword == "dependentRequired")) {
                 return Some(holder);
             }
         }
@@ -318,21 +362,72 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// What to do about a value of the wrong type.
-fn type_hint(expected: &[String], found: &Value) -> Option<String> {
-    let wants = |kind: &str| expected.iter().any(|expected| expected == kind);
-    let hint = match found {
-        Value::String(text) if wants("boolean") && is_old_boolean(text) => {
-            "write `true` or `false`; `yes`, `no`, `on` and `off` are texts"
+/// What kind of problem one is that the schema has words of its own for.
+fn custom_code(error: &ValidationError<'_>) -> Code {
+    match error.kind() {
+        ValidationErrorKind::Type { .. } => Code::WrongType,
+        ValidationErrorKind::Not { .. } if error.instance().is_object() => Code::ConflictingKeys,
+        _ if error.instance().is_object() => Code::MissingKey,
+        ValidationErrorKind::MinLength { .. } | ValidationErrorKind::MaxLength { .. } => Code::OutOfRange,
+        _ if error.instance().is_number() => Code::OutOfRange,
+        _ => Code::InvalidValue,
+    }
+}
+
+/// Whether the map at a JSON pointer has a merge key.
+fn merges(value: &Value, pointer: &str) -> bool {
+    value.pointer(pointer).is_some_and(|map| map.get("<<").is_some())
+}
+
+/// The keys that a schema needs, and those whose values it looks at, however deeply it says so.
+fn mentioned<'s>(schema: &'s Value, needed: &mut Vec<&'s str>, looked_at: &mut Vec<&'s str>) {
+    match schema {
+        Value::Array(schemas) => schemas.iter().for_each(|schema| mentioned(schema, needed, looked_at)),
+        Value::Object(keywords) => {
+            for (keyword, value) in keywords {
+                match (keyword.as_str(), value) {
+                    ("required", Value::Array(keys)) => needed.extend(keys.iter().filter_map(Value::as_str)),
+                    ("properties", Value::Object(keys)) => looked_at.extend(keys.keys().map(String::as_str)),
+                    (_, inner) => mentioned(inner, needed, looked_at),
+                }
+            }
         }
-        Value::String(_) if wants("boolean") => "write `true` or `false`, without quotes",
-        Value::String(_) if wants("integer") || wants("number") => "leave the quotes out",
-        Value::Number(_) | Value::Bool(_) if wants("string") => "put it in quotes",
-        Value::Null => "write a value, or leave the key out",
-        Value::String(_) | Value::Number(_) if wants("array") => "write `[…]`, even for a single one",
-        _ => return None,
+        _ => {}
+    }
+}
+
+/// The key that needs another one, from a path that ends `/dependentRequired/KEY/0` or so.
+fn dependent(path: &str) -> Option<&str> {
+    path.rsplit_once("/dependentRequired/")?.1.split('/').next()
+}
+
+/// What to do about a value of the wrong type: as a literal, and where a template gave it.
+fn type_hints(error: &ValidationError<'_>) -> (Option<String>, Option<&'static str>) {
+    let ValidationErrorKind::Type { kind } = error.kind() else {
+        return (None, None);
     };
-    Some(hint.to_owned())
+    let wants = |wanted: &str| match kind {
+        TypeKind::Single(kind) => kind.to_string() == wanted,
+        TypeKind::Multiple(kinds) => kinds.iter().any(|kind| kind.to_string() == wanted),
+    };
+    const BOOLEAN: &str = "`{{ … == 'true' }}` is true or false";
+    let (literal, rendered) = match error.instance().as_ref() {
+        Value::String(text) if wants("boolean") && is_old_boolean(text) => (
+            "write `true` or `false`; `yes`, `no`, `on` and `off` are texts",
+            Some(BOOLEAN),
+        ),
+        Value::String(_) if wants("boolean") => ("write `true` or `false`, without quotes", Some(BOOLEAN)),
+        Value::String(_) if wants("integer") || wants("number") => {
+            ("leave the quotes out", Some("`{{ … | int }}` is a number"))
+        }
+        Value::Number(_) | Value::Bool(_) if wants("string") => {
+            ("put it in quotes", Some("`{{ … | string }}` is a text"))
+        }
+        Value::Null => ("write a value, or leave the key out", None),
+        Value::String(_) | Value::Number(_) if wants("array") => ("write `[…]`, even for a single one", None),
+        _ => return (None, None),
+    };
+    (Some(literal.to_owned()), rendered)
 }
 
 /// A word that older YAML reads as true or false.

@@ -16,7 +16,7 @@ mod redactor;
 
 pub use redactor::Redactor;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place as At};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
 use crate::document::{Document, escape_key};
 use crate::source::{Source, unreadable};
 
@@ -78,7 +78,15 @@ impl Secrets {
         };
         let mut secrets = BTreeMap::new();
         for (name, value) in map {
-            let (code, wrong) = match value {
+            let (code, wrong, hint) = match value {
+                _ if !is_name(name) => {
+                    let wrong = "cannot be named in a template";
+                    (
+                        Code::InvalidValue,
+                        wrong,
+                        "a name has letters, digits and `_`, and begins with no digit",
+                    )
+                }
                 Value::String(text) if !text.is_empty() => {
                     secrets.insert(name.clone(), SecretString::from(text.clone()));
                     continue;
@@ -87,13 +95,17 @@ impl Secrets {
                     secrets.insert(name.clone(), SecretString::from(number.to_string()));
                     continue;
                 }
-                Value::String(_) | Value::Null => (Code::OutOfRange, "must not be empty"),
-                _ => (Code::WrongType, "must be a text"),
+                Value::String(_) | Value::Null => (
+                    Code::OutOfRange,
+                    "must not be empty",
+                    "write its value, in quotes, or remove it",
+                ),
+                _ => (Code::WrongType, "must be a text", "put its value in quotes"),
             };
             problems.push(
-                Diagnostic::error(code, format!("the secret `{name}` {wrong}"))
+                Diagnostic::error(code, format!("the secret `{}` {wrong}", cut(name)))
                     .at(document.key_place(&format!("/{}", escape_key(name))))
-                    .hint("put its value in quotes"),
+                    .hint(hint),
             );
         }
         problems.or(Self(Arc::new(secrets)))
@@ -121,6 +133,11 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// Whether `{{ secrets.NAME }}` can be written.
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether others can read a file of secrets.

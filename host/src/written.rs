@@ -115,3 +115,18 @@ fn unescape(rest: &str) -> Option<(Option<char>, usize)> {
         _ => None,
     }
 }
+
+/// The first escape, in the double quotes that open at this byte, that stands for nothing.
+pub(crate) fn unknown_escape(text: &str, quote: usize) -> Option<Range<usize>> {
+    let mut at = quote + 1;
+    while let Some(rest) = text.get(at..) {
+        let backslash = rest.find('\\')?;
+        at += backslash;
+        let rest = &text[at..];
+        match unescape(rest) {
+            Some((_, length)) => at += length,
+            None => return Some(at..at + 1 + rest[1..].chars().next().map_or(0, char::len_utf8)),
+        }
+    }
+    None
+}

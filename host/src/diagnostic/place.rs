@@ -33,15 +33,13 @@ impl Place {
         }
     }
 
-    /// The character at a line and column, from 1.
-    pub(crate) fn position(source: Arc<Source>, line: usize, column: usize) -> Self {
-        let text = source.text();
+    /// Where the character at a line and column, from 1, begins.
+    pub(crate) fn offset(text: &str, line: usize, column: usize) -> usize {
         let above = text.split_inclusive('\n').take(line.saturating_sub(1));
         let line_start: usize = above.map(str::len).sum();
         let rest = &text[line_start..];
         let column = rest.char_indices().nth(column.saturating_sub(1));
-        let start = line_start + column.map_or(rest.len(), |(at, _)| at);
-        Self::bytes(source, start..start)
+        line_start + column.map_or(rest.len(), |(at, _)| at)
     }
 
     /// The name of the file.
@@ -100,7 +98,7 @@ impl Place {
             .map(|c| if c == '\n' { '\n' } else { '•' })
             .collect();
         let source = Arc::new(Source::new(self.file(), blank));
-        let at = |line, column| Self::position(source.clone(), line, column).start();
+        let at = |line, column| Self::offset(source.text(), line, column);
         Self::bytes(source.clone(), at(line, column)..at(end_line, end_column))
     }
 }

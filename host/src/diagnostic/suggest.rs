@@ -1,5 +1,7 @@
 //! "Did you mean …": known names near a misspelt one.
 
+use std::collections::BTreeSet;
+
 /// How many names a hint lists at most.
 const LISTED: usize = 12;
 
@@ -27,7 +29,8 @@ pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str
     if let Some(near) = nearest(name, known.clone()) {
         return Some(format!("did you mean `{}`?", cut(near)));
     }
-    let mut known = known.into_iter();
+    let mut seen = BTreeSet::new();
+    let mut known = known.into_iter().filter(|name| seen.insert(*name));
     let mut listed: Vec<String> = known.by_ref().take(LISTED).map(cut).collect();
     match known.count() {
         _ if listed.is_empty() => return None,
@@ -37,7 +40,8 @@ pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str
     Some(format!("known here: {}", listed.join(", ")))
 }
 
-fn cut(name: &str) -> String {
+/// A name that somebody chose, short enough to be read.
+pub(crate) fn cut(name: &str) -> String {
     match name.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),

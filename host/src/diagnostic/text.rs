@@ -59,7 +59,9 @@ fn snippet<'a>(labels: &[&'a Label], primary_first: bool) -> Option<Snippet<'a, 
     let last = spans.iter().map(|span| span.end).max()?;
     let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
-    let mut snippet = Snippet::source(harmless(&text[start..end])).line_start(1 + text[..start].matches('\n').count());
+    let end = start + text[start..end].trim_end_matches('\r').len();
+    let mut snippet =
+        Snippet::source(harmless(&text[start..end.max(last)])).line_start(1 + text[..start].matches('\n').count());
     for (index, (label, span)) in labels.iter().zip(spans).enumerate() {
         let shown_end = text.floor_char_boundary(span.end.min(span.start + LONGEST_UNDERLINE));
         let kind = if index == 0 && primary_first {
@@ -95,10 +97,12 @@ pub(super) fn printable(text: String) -> String {
 /// care of ASCII's control characters.
 fn harmless(text: &str) -> Cow<'_, str> {
     let beyond_ascii = |c: char| acts(c) && !c.is_ascii();
-    if !text.contains(beyond_ascii) {
+    if !text.contains(|c| beyond_ascii(c) || c == '\r') {
         return Cow::Borrowed(text);
     }
     let replace = |c: char| match c.len_utf8() {
+        // Of a line's end.
+        1 if c == '\r' => ' ',
         2 if beyond_ascii(c) => '·',
         3 if beyond_ascii(c) => '\u{fffd}',
         _ => c,

@@ -207,6 +207,8 @@ fn what_is_small_to_write_and_huge_to_hold_is_refused() {
         writeln!(bomb, "a{level}: &a{level} [{}]", vec![below.clone(); 9].join(", ")).unwrap();
         writeln!(deep, "a{level}: &a{level} [{below}]").unwrap();
     }
+    let json = Document::parse(Source::new("deep.json", "[".repeat(1 << 20)));
+    assert_eq!(json.unwrap_err().iter().next().unwrap().code(), Code::TooDeep);
     for (text, code) in [
         ("[".repeat(100_000), Code::TooDeep),
         ("{a: ".repeat(100_000), Code::TooDeep),
