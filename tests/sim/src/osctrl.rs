@@ -14,6 +14,7 @@ mod page;
 mod queries;
 mod query;
 mod registry;
+mod script;
 mod server;
 mod state;
 mod targets;
@@ -21,4 +22,5 @@ mod users;
 
 pub use description::{Levels, Osctrl, User};
 pub use query::Query;
+pub use script::Oddity;
 pub use server::OsctrlServer;
