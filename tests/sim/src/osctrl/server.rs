@@ -4,18 +4,22 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::header;
 use axum::middleware;
+use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::task::JoinHandle;
 
 use super::description::Osctrl;
-use super::state::{Query, State};
-use super::{nodes, queries, users};
+use super::query::Query;
+use super::state::State;
+use super::{environments, lists, nodes, queries, users};
 use crate::front::Request;
 
 /// A running server. It stops when it is dropped.
 pub struct OsctrlServer {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     url: String,
     serving: JoinHandle<()>,
 }
@@ -82,15 +86,16 @@ fn router(state: &Arc<State>) -> Router {
     let api = Router::new()
         .route("/checks-auth", get(users::check))
         .route("/users/me", get(users::me))
-        .route("/environments", get(users::environments))
-        .route("/environments/{env}", get(users::one_environment))
+        .route("/environments", get(environments::all))
+        .route("/environments/{env}", get(environments::one))
+        .route("/stats", get(environments::stats))
         .route("/nodes/{env}", get(nodes::paged))
         .route("/nodes/{env}/{status}", get(nodes::listed))
         .route("/nodes/{env}/node/{node}", get(nodes::one))
-        .route("/queries/{env}", get(queries::completed).post(queries::run))
+        .route("/queries/{env}", get(lists::completed).post(queries::run))
         .route("/queries/{env}/{name}", get(queries::show))
-        .route("/queries/{env}/list/{target}", get(queries::list))
-        .route("/queries/{env}/results/{name}", get(queries::results))
+        .route("/queries/{env}/list/{target}", get(lists::queries))
+        .route("/queries/{env}/results/{name}", get(lists::results))
         .route("/queries/{env}/{action}/{name}", post(queries::act))
         .route_layer(middleware::from_fn_with_state(state.clone(), users::require_token))
         .route("/login/environments", get(users::login_environments))
@@ -108,9 +113,16 @@ fn router(state: &Arc<State>) -> Router {
         .route("/forbidden", get(users::forbidden))
         .fallback(users::unrouted)
         .with_state(state.clone());
-    if state.osctrl.prefix.is_empty() {
+    let routes = if state.osctrl.prefix.is_empty() {
         routes
     } else {
         Router::new().nest(&state.osctrl.prefix, routes)
-    }
+    };
+    routes.layer(middleware::map_response_with_state(state.clone(), date))
+}
+
+/// Tells the time of the server's clock, which need not be that of the machine.
+async fn date(Shared(state): Shared<Arc<State>>, mut response: Response) -> Response {
+    response.headers_mut().insert(header::DATE, state.clock.date());
+    response
 }
