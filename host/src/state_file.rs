@@ -3,9 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
+};
 
 use crate::store::{Batch, Change, Store, StoreError};
+
+#[cfg(test)]
+pub(crate) mod crash_disk;
+#[cfg(test)]
+mod tests;
+
+/// Bytes of the file that are kept in memory. What is read often is small.
+const CACHE: usize = 16 << 20;
 
 /// What connectors remember.
 const ENTRIES: TableDefinition<'_, &str, &str> = TableDefinition::new("entries");
@@ -54,18 +64,18 @@ impl StateFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(io)?;
-        let database = FileBackend::new(file).and_then(|file| redb::Builder::new().create_with_backend(file));
+        let database = FileBackend::new(file).and_then(Self::database);
         Self::from_database(database, shown, subject)
     }
 
     /// A store on other storage.
     #[cfg(test)]
-    pub(crate) fn on(backend: impl redb::StorageBackend, subject: &str) -> Result<Self, StoreError> {
-        Self::from_database(
-            redb::Builder::new().create_with_backend(backend),
-            "memory".into(),
-            subject,
-        )
+    pub(crate) fn on(backend: impl StorageBackend, subject: &str) -> Result<Self, StoreError> {
+        Self::from_database(Self::database(backend), "memory".into(), subject)
+    }
+
+    fn database(backend: impl StorageBackend) -> Result<Database, DatabaseError> {
+        Database::builder().set_cache_size(CACHE).create_with_backend(backend)
     }
 
     fn from_database(

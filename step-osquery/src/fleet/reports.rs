@@ -49,7 +49,7 @@ struct Cursor {
     /// Whether it could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing: Option<Failing>,
-    /// Rows until then were there at the first poll, and are to be remembered and not told.
+    /// Set if the first poll was to tell nothing and could not read this report: rows until then are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
 }
@@ -174,6 +174,11 @@ async fn version<S: Feeds>(poll: &Poll<'_, S>) -> Option<(u32, u32)> {
 }
 
 impl<S: Feeds> Reading<'_, '_, S> {
+    /// Whether this is a first poll whose rows are to be remembered and not told.
+    fn quiet(&self) -> bool {
+        self.first && self.poll.options.initial == Initial::Skip
+    }
+
     /// Reads a report. What fails here stops this report and no other.
     async fn report<'q>(&self, query: &'q SavedQuery) -> Result<Outcome<'q>, Failure> {
         let remembered = self.poll.recall(&key(query.id)).await;
@@ -185,7 +190,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 )
             })?,
             None => Cursor {
-                quiet: Some(self.now).filter(|_| self.first && self.poll.options.initial == Initial::Skip),
+                quiet: Some(self.now).filter(|_| self.quiet()),
                 ..Cursor::default()
             },
         };
@@ -246,7 +251,8 @@ impl<S: Feeds> Reading<'_, '_, S> {
             );
             self.poll.services.log(Level::Warn, &message);
         }
-        let quiet = cursor.quiet.take();
+        let until = cursor.quiet.take();
+        let quiet = |newest: Timestamp| self.quiet() || until.is_some_and(|until| newest <= until);
         let (mut events, mut told) = (Vec::new(), 0);
         for (id, rows) in hosts {
             let until = read(cursor, id);
@@ -264,7 +270,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 let before = cursor.rows.insert(id, now).unwrap_or_default();
                 fresh.retain(|row| !before.contains(&content(row)));
             }
-            if quiet.is_none_or(|until| newest > until) {
+            if !quiet(newest) {
                 let host = HostName {
                     id: id.to_string(),
                     hostname: name,
