@@ -1,7 +1,6 @@
 //! What a running server remembers.
 
 use std::collections::HashMap;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -39,6 +38,7 @@ pub struct Campaign {
 }
 
 pub(super) struct State {
+    /// What it was like at the start.
     pub(super) fleet: Fleet,
     pub(super) hosts: Inventory,
     pub(super) front: Arc<Front>,
@@ -172,7 +172,8 @@ impl State {
         let saved = queries.get_mut(query)?;
         for (host, rows) in answers {
             saved.executions += 1;
-            if saved.query.is_stored() {
+            // A host may have been deleted while it ran.
+            if saved.query.is_stored() && self.hosts.get(host).is_some() {
                 saved.report.store(host, rows, now, cap);
             }
         }
