@@ -107,7 +107,7 @@ fn a_file_is_private_and_used_by_one_process_for_one_subject() {
     drop(file);
     match StateFile::open(&dir, "corp-fleet", "fleetdm at https://other.example.com") {
         Err(error @ StoreError::Foreign { .. }) => {
-            assert!(error.to_string().contains("give the connector another name"))
+            assert!(error.to_string().contains("give the connector another name"));
         }
         other => panic!("{other:?}"),
     }

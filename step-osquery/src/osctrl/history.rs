@@ -366,20 +366,19 @@ impl<S: Feeds> Reading<'_, '_, S> {
     /// A node's hostname; its uuid, if the environment does not have it any more.
     async fn hostname(&self, node: &str) -> Result<String, Failure> {
         let mut hostnames = self.hostnames.lock().await;
-        let known = match &*hostnames {
-            Some(known) => known.clone(),
-            None => {
-                let nodes = nodes::all(&self.poll.session, self.environment).await?;
-                let named = nodes.into_iter().map(|node| {
-                    let name = if node.hostname.is_empty() {
-                        node.localname
-                    } else {
-                        node.hostname
-                    };
-                    (canonical(&node.uuid), name)
-                });
-                hostnames.insert(Rc::new(named.collect())).clone()
-            }
+        let known = if let Some(known) = &*hostnames {
+            known.clone()
+        } else {
+            let nodes = nodes::all(&self.poll.session, self.environment).await?;
+            let named = nodes.into_iter().map(|node| {
+                let name = if node.hostname.is_empty() {
+                    node.localname
+                } else {
+                    node.hostname
+                };
+                (canonical(&node.uuid), name)
+            });
+            hostnames.insert(Rc::new(named.collect())).clone()
         };
         let found = known.get(node).filter(|name| !name.is_empty());
         Ok(found.cloned().unwrap_or_else(|| node.to_owned()))

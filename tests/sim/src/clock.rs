@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::http::HeaderValue;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp, Unit};
 
 /// A clock that can be wrong, by a number of seconds.
 #[derive(Debug, Default)]
@@ -16,17 +16,21 @@ impl Clock {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// The time, in whole seconds: `Date` has no others, and most timestamps of the servers have none either.
+    /// The time, as exact as a database keeps it.
     pub(crate) fn now(&self) -> Timestamp {
-        let second = Timestamp::now()
-            .as_second()
-            .saturating_add(self.0.load(Ordering::Relaxed));
-        Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH)
+        let offset = SignedDuration::from_secs(self.0.load(Ordering::Relaxed));
+        let now = Timestamp::now().saturating_add(offset).unwrap_or(Timestamp::MAX);
+        now.round(Unit::Microsecond).unwrap_or(now)
+    }
+
+    /// The time in whole seconds: `Date` has no others, and most of Fleet's timestamps have none either.
+    pub(crate) fn second(&self) -> Timestamp {
+        Timestamp::from_second(self.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The value of `Date`.
     pub(crate) fn date(&self) -> HeaderValue {
-        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&self.now());
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&self.second());
         HeaderValue::from_str(&date.unwrap_or_default()).expect("a date is ASCII")
     }
 }

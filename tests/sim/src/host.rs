@@ -1,7 +1,6 @@
 //! The machines that a fleet manager manages.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -84,13 +83,6 @@ pub(crate) struct Enrolled {
     pub(crate) host: Host,
 }
 
-/// All hosts, with ids that follow each other.
-pub(crate) struct Hosts {
-    first_id: u64,
-    enrolled: Vec<Enrolled>,
-    workers: Workers,
-}
-
 /// Where statements run: off the threads that serve, and few at once.
 pub(crate) struct Workers(Semaphore);
 
@@ -133,40 +125,6 @@ impl Enrolled {
             Behaviour::Error(message) => Err(message.clone()),
             _ => self.facts.answer(sql),
         }
-    }
-}
-
-impl Hosts {
-    /// Enrols the hosts described.
-    pub(crate) fn enrol(described: &[Host], first_id: u64) -> Result<Self, String> {
-        let mut enrolled = Vec::new();
-        for host in described {
-            host.check()?;
-            for number in 1..=host.count {
-                let id = first_id + enrolled.len() as u64;
-                enrolled.push(Enrolled::new(host, number, id));
-            }
-        }
-        Ok(Self {
-            first_id,
-            enrolled,
-            workers: Workers::default(),
-        })
-    }
-
-    pub(crate) fn get(&self, id: u64) -> Option<&Enrolled> {
-        self.enrolled.get(usize::try_from(id.checked_sub(self.first_id)?).ok()?)
-    }
-
-    pub(crate) fn all(&self) -> &[Enrolled] {
-        &self.enrolled
-    }
-
-    /// Runs a statement on a host.
-    pub(crate) async fn answer(self: &Arc<Self>, id: u64, sql: &str) -> Result<Vec<Row>, String> {
-        let (hosts, sql) = (self.clone(), sql.to_owned());
-        let run = move || hosts.get(id).ok_or("no such host")?.answer(&sql);
-        self.workers.run(run).await
     }
 }
 

@@ -5,7 +5,6 @@
 //! a query that does not exist is answered with zeros.
 
 mod agents;
-mod clock;
 mod description;
 mod environments;
 mod lists;

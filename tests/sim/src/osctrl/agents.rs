@@ -63,12 +63,12 @@ pub(super) fn deliver(state: &Arc<State>, name: &str, sql: &str, nodes: &[u64]) 
 
 async fn answer(state: Arc<State>, name: String, sql: String, id: u64) {
     let Some(node) = state.nodes.get(id) else { return };
-    if node.host.behaviour == Behaviour::Silent || !node.host.online {
+    if node.enrolled.host.behaviour == Behaviour::Silent || !node.enrolled.host.online {
         return;
     }
-    tokio::time::sleep(Duration::from_millis(node.host.latency_ms)).await;
+    tokio::time::sleep(Duration::from_millis(node.enrolled.host.latency_ms)).await;
     let enforces_flags = state.is_at_least(5, 5);
-    let now = state.clock.now();
+    let now = state.front.clock.now();
     let deliverable = state
         .change(&name, |query| {
             let flagged = enforces_flags && (query.deleted || query.completed);
@@ -82,7 +82,7 @@ async fn answer(state: Arc<State>, name: String, sql: String, id: u64) {
     let outcome = state.nodes.run(node.clone(), &sql).await;
     let written = Written::new(&name, node.uuid(), Some(id), &outcome);
     // An agent fetches the query again until its answer was processed.
-    if node.host.behaviour == Behaviour::Duplicate {
+    if node.enrolled.host.behaviour == Behaviour::Duplicate {
         let settles = None;
         write(
             &state,
@@ -99,7 +99,7 @@ async fn answer(state: Arc<State>, name: String, sql: String, id: u64) {
 
 /// Counts an answer, and stores it somewhat later, as osctrl-tls does.
 async fn write(state: &State, name: &str, written: &Written) {
-    let rows = count(state, name, written, state.clock.now());
+    let rows = count(state, name, written, state.front.clock.now());
     if !rows.is_empty() {
         tokio::time::sleep(Duration::from_millis(state.osctrl.rows_late_ms)).await;
         state.change(name, |query| query.answers.extend(rows));

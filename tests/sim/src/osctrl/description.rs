@@ -42,7 +42,7 @@ pub struct Osctrl {
     pub foreign_answers: bool,
     /// Whether every query goes to the whole environment, whatever it selects.
     pub widens: bool,
-    /// How far the server's clock is ahead of the real time, in seconds. Faults that replace an answer do not know it.
+    /// How far the server's clock is ahead of the real time, in seconds.
     pub clock_offset_seconds: i64,
     /// What goes wrong.
     pub faults: Vec<Fault>,

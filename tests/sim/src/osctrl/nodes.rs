@@ -30,21 +30,21 @@ const SORTABLE: [&str; 9] = [
 const AWAY: Duration = Duration::from_hours(100);
 
 fn last_seen(state: &State, node: &Node) -> Timestamp {
-    let now = state.clock.now();
-    if node.host.online { now } else { now - AWAY }
+    let now = state.front.clock.now();
+    if node.enrolled.host.online { now } else { now - AWAY }
 }
 
 /// A node as lists show it.
 fn shown(state: &State, node: &Node) -> Value {
-    let id = node.id;
+    let id = node.enrolled.id;
     let seen = last_seen(state, node).to_string();
     json!({
         "id": id, "created_at": node.created_at.to_string(), "updated_at": seen, "uuid": node.uuid(),
-        "platform": node.host.platform, "platform_version": "12", "osquery_version": "5.23.1",
-        "hostname": node.facts.hostname, "localname": node.localname,
+        "platform": node.enrolled.host.platform, "platform_version": "12", "osquery_version": "5.23.1",
+        "hostname": node.enrolled.facts.hostname, "localname": node.enrolled.computer_name,
         "ip_address": format!("10.9.{}.{}", id / 250, id % 250), "username": "unknown", "osquery_user": "root",
         "environment": state.osctrl.environment, "cpu": "Invented CPU 8-core", "memory": "16777216000",
-        "hardware_serial": node.serial, "daemon_hash": "", "config_hash": "6a1f0c", "bytes_received": 1024,
+        "hardware_serial": node.enrolled.serial, "daemon_hash": "", "config_hash": "6a1f0c", "bytes_received": 1024,
         "last_seen": seen, "user_id": 0, "environment_id": 1, "extra_data": "",
     })
 }
@@ -56,7 +56,7 @@ pub(super) fn inactive_hours(state: &State) -> u32 {
 
 /// Whether the server takes a node for active.
 pub(super) fn is_active(state: &State, node: &Node) -> bool {
-    node.host.online && inactive_hours(state) > 0
+    node.enrolled.host.online && inactive_hours(state) > 0
 }
 
 /// Nodes of a status, in the order of their ids.
@@ -99,7 +99,12 @@ pub(super) async fn paged(
         _ => return error(400, "invalid platform (linux|darwin|windows|other)"),
     }
     found.retain(|node| {
-        let texts = [&node.uuid(), &node.facts.hostname, &node.localname, &node.host.platform];
+        let texts = [
+            &node.uuid(),
+            &node.enrolled.facts.hostname,
+            &node.enrolled.computer_name,
+            &node.enrolled.host.platform,
+        ];
         is_found(param("q"), texts.map(String::as_str))
     });
     // The default order moves while nodes check in.
@@ -108,9 +113,9 @@ pub(super) async fn paged(
         .unwrap_or("lastseen");
     found.sort_by_cached_key(|node| match sort {
         "uuid" => node.uuid(),
-        "hostname" => node.facts.hostname.clone(),
-        "localname" => node.localname.clone(),
-        "platform" => node.host.platform.clone(),
+        "hostname" => node.enrolled.facts.hostname.clone(),
+        "localname" => node.enrolled.computer_name.clone(),
+        "platform" => node.enrolled.host.platform.clone(),
         "lastseen" => last_seen(&state, node).to_string(),
         "firstseen" => node.created_at.to_string(),
         _ => String::new(),
@@ -175,7 +180,7 @@ pub(super) async fn one(
         None => error(404, "node not found"),
         Some(node) => {
             let mut shown = shown(&state, node);
-            shown["node_key"] = json!(format!("node-key-of-{}", node.id));
+            shown["node_key"] = json!(format!("node-key-of-{}", node.enrolled.id));
             json(200, &shown)
         }
     }

@@ -3,39 +3,33 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
-use crate::host::{Behaviour, Host, Hosts};
-use crate::osquery::{Facts, Row};
-
-/// Statements run at once: they are the only real work here.
-const RUNNING: usize = 2;
+use crate::host::{Enrolled, Host, Workers};
+use crate::osquery::Row;
 
 /// A node, with what osctrl knows of it.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
-    pub(super) id: u64,
-    pub(super) serial: String,
-    pub(super) localname: String,
-    pub(super) facts: Facts,
-    pub(super) host: Host,
+    pub(super) enrolled: Enrolled,
     pub(super) created_at: Timestamp,
 }
 
 impl Node {
     /// Its uuid as osctrl keeps it.
     pub(super) fn uuid(&self) -> String {
-        self.facts.uuid.to_uppercase()
+        self.enrolled.facts.uuid.to_uppercase()
     }
 
     /// Whether a name means this node: its uuid in any case, or a name exactly.
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.uuid() == name.to_uppercase() || self.facts.hostname == name || self.localname == name
+        self.uuid() == name.to_uppercase()
+            || self.enrolled.facts.hostname == name
+            || self.enrolled.computer_name == name
     }
 
     /// Its family of platforms, as the server groups them.
     pub(super) fn family(&self) -> &'static str {
-        match self.host.platform.as_str() {
+        match self.enrolled.host.platform.as_str() {
             "darwin" => "darwin",
             "windows" => "windows",
             "freebsd" | "" => "other",
@@ -47,7 +41,7 @@ impl Node {
 /// All nodes, in the order of their ids.
 pub(super) struct Registry {
     inner: Mutex<Inner>,
-    running: Semaphore,
+    workers: Workers,
 }
 
 #[derive(Default)]
@@ -61,7 +55,7 @@ impl Registry {
     pub(super) fn new() -> Self {
         Self {
             inner: Mutex::default(),
-            running: Semaphore::new(RUNNING),
+            workers: Workers::default(),
         }
     }
 
@@ -69,16 +63,11 @@ impl Registry {
     pub(super) fn enrol(&self, host: &Host, created_at: Timestamp) -> Result<u64, String> {
         let mut inner = self.lock();
         let first = inner.last + 1;
-        for enrolled in Hosts::enrol(std::slice::from_ref(host), first)?.all() {
-            inner.last = enrolled.id;
-            inner.nodes.push(Arc::new(Node {
-                id: enrolled.id,
-                serial: enrolled.serial.clone(),
-                localname: enrolled.computer_name.clone(),
-                facts: enrolled.facts.clone(),
-                host: enrolled.host.clone(),
-                created_at,
-            }));
+        host.check()?;
+        for number in 1..=host.count {
+            inner.last += 1;
+            let enrolled = Enrolled::new(host, number, inner.last);
+            inner.nodes.push(Arc::new(Node { enrolled, created_at }));
         }
         Ok(first)
     }
@@ -87,20 +76,20 @@ impl Registry {
     pub(super) fn remove(&self, id: u64) -> bool {
         let mut inner = self.lock();
         let before = inner.nodes.len();
-        inner.nodes.retain(|node| node.id != id);
+        inner.nodes.retain(|node| node.enrolled.id != id);
         inner.nodes.len() < before
     }
 
     /// Changes a node. Tells whether there is one.
     pub(super) fn change(&self, id: u64, change: impl FnOnce(&mut Node)) -> bool {
         let mut inner = self.lock();
-        let node = inner.nodes.iter_mut().find(|node| node.id == id);
+        let node = inner.nodes.iter_mut().find(|node| node.enrolled.id == id);
         node.map(|node| change(Arc::make_mut(node))).is_some()
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Arc<Node>> {
         let inner = self.lock();
-        let place = inner.nodes.binary_search_by_key(&id, |node| node.id).ok()?;
+        let place = inner.nodes.binary_search_by_key(&id, |node| node.enrolled.id).ok()?;
         Some(inner.nodes[place].clone())
     }
 
@@ -110,14 +99,8 @@ impl Registry {
 
     /// Runs a statement on a node, off the threads that serve.
     pub(super) async fn run(&self, node: Arc<Node>, sql: &str) -> Result<Vec<Row>, String> {
-        if let Behaviour::Error(message) = &node.host.behaviour {
-            return Err(message.clone());
-        }
-        let _turn = self.running.acquire().await.expect("the semaphore is never closed");
         let sql = sql.to_owned();
-        tokio::task::spawn_blocking(move || node.facts.answer(&sql))
-            .await
-            .expect("running a statement does not panic")
+        self.workers.run(move || node.enrolled.answer(&sql)).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

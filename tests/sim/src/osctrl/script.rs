@@ -135,7 +135,7 @@ impl OsctrlServer {
     async fn run(&self, name: &str, node: u64) -> Written {
         let (query, node) = (self.query(name), self.node(node));
         let outcome = self.state.nodes.run(node.clone(), &query.sql).await;
-        Written::new(name, node.uuid(), Some(node.id), &outcome)
+        Written::new(name, node.uuid(), Some(node.enrolled.id), &outcome)
     }
 
     fn write(&self, name: &str, written: &Written, now: Timestamp) {
@@ -170,14 +170,14 @@ impl OsctrlServer {
 
     /// Gives a node another hostname, or none. Its localname stays.
     pub fn set_hostname(&self, node: u64, hostname: &str) {
-        self.change_node(node, |node| hostname.clone_into(&mut node.facts.hostname));
+        self.change_node(node, |node| hostname.clone_into(&mut node.enrolled.facts.hostname));
     }
 
     /// Replaces the rows of a table of a node.
     pub fn set_table(&self, node: u64, table: &str, rows: Vec<Row>) {
         assert!(crate::osquery::has_table(table), "there is no table `{table}`");
         self.change_node(node, |node| {
-            node.facts.tables.insert(table.to_owned(), rows);
+            node.enrolled.facts.tables.insert(table.to_owned(), rows);
         });
     }
 
@@ -195,11 +195,11 @@ impl OsctrlServer {
 impl OsctrlServer {
     /// What the server's clock shows.
     pub fn now(&self) -> Timestamp {
-        self.state.clock.now()
+        self.state.front.clock.now()
     }
 
     /// Moves the server's clock on, or back.
     pub fn advance_clock(&self, seconds: i64) {
-        self.state.clock.advance(seconds);
+        self.state.front.clock.advance(seconds);
     }
 }

@@ -4,10 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State as Shared;
-use axum::http::header;
 use axum::middleware;
-use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::task::JoinHandle;
 
@@ -113,16 +110,9 @@ fn router(state: &Arc<State>) -> Router {
         .route("/forbidden", get(users::forbidden))
         .fallback(users::unrouted)
         .with_state(state.clone());
-    let routes = if state.osctrl.prefix.is_empty() {
+    if state.osctrl.prefix.is_empty() {
         routes
     } else {
         Router::new().nest(&state.osctrl.prefix, routes)
-    };
-    routes.layer(middleware::map_response_with_state(state.clone(), date))
-}
-
-/// Tells the time of the server's clock, which need not be that of the machine.
-async fn date(Shared(state): Shared<Arc<State>>, mut response: Response) -> Response {
-    response.headers_mut().insert(header::DATE, state.clock.date());
-    response
+    }
 }

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::clock::Clock;
 use super::description::Osctrl;
 use super::query::Query;
 use super::registry::Registry;
@@ -19,7 +18,6 @@ const ENROLLED: &str = "2026-06-02T07:00:00.1Z";
 
 pub(super) struct State {
     pub(super) osctrl: Osctrl,
-    pub(super) clock: Clock,
     pub(super) nodes: Registry,
     pub(super) front: Arc<Front>,
     /// Told whenever a query changes.
@@ -66,10 +64,11 @@ impl State {
         for host in &osctrl.hosts {
             nodes.enrol(host, ENROLLED.parse().expect("the constant is a time"))?;
         }
+        let front = Front::new(&osctrl.faults, users::of_status);
+        front.clock.advance(osctrl.clock_offset_seconds);
         Ok(Self {
-            clock: Clock::new(osctrl.clock_offset_seconds),
             nodes,
-            front: Front::new(&osctrl.faults, users::of_status),
+            front,
             osctrl,
             changed: Notify::new(),
             inner: Mutex::new(inner),
@@ -94,7 +93,7 @@ impl State {
 
     /// Makes a query. Returns its name.
     pub(super) fn add_query(&self, asked: Asked) -> String {
-        let now = self.clock.now();
+        let now = self.front.clock.now();
         let mut inner = self.lock();
         inner.last_query += 1;
         let id = 40 + inner.last_query;

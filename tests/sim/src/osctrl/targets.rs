@@ -13,7 +13,7 @@ pub(super) type Selection = (Vec<u64>, Vec<(String, String)>);
 
 /// The whole environment.
 pub(super) fn everybody(state: &State) -> Selection {
-    let all = state.nodes.all().iter().map(|node| node.id).collect();
+    let all = state.nodes.all().iter().map(|node| node.enrolled.id).collect();
     (all, vec![("environment".into(), state.osctrl.environment.clone())])
 }
 
@@ -28,7 +28,7 @@ pub(super) fn select(state: &State, request: &Value) -> Result<Selection, ()> {
     let nodes = state.nodes.all();
     let active = |wanted: &dyn Fn(&Node) -> bool| -> Vec<u64> {
         let active = nodes.iter().filter(|node| is_active(state, node) && wanted(node));
-        active.map(|node| node.id).collect()
+        active.map(|node| node.enrolled.id).collect()
     };
     if [&uuids, &hosts, &platforms, &environments]
         .iter()
@@ -46,12 +46,12 @@ pub(super) fn select(state: &State, request: &Value) -> Result<Selection, ()> {
         let texts = texts.iter().filter(|text| !text.is_empty());
         // With several matches the lowest id wins.
         let found = texts.map(|text| nodes.iter().find(|node| named(node, text)));
-        found.map(|node| node.map(|node| node.id).ok_or(())).collect()
+        found.map(|node| node.map(|node| node.enrolled.id).ok_or(())).collect()
     };
     let sides = [
         find(&uuids, |node, text| node.uuid() == text.to_uppercase())?,
         find(&hosts, Node::is_named)?,
-        active(&|node| platforms.contains(&node.host.platform)),
+        active(&|node| platforms.contains(&node.enrolled.host.platform)),
         active(&|_| environments.contains(&state.osctrl.environment)),
     ];
     let mut selected = Vec::new();

@@ -214,7 +214,12 @@ pub(super) async fn me(Shared(state): Shared<Arc<State>>, Extension(Who(name)): 
         state.osctrl.environment_uuid.as_str(),
         json!({"user": levels.user, "query": levels.query, "carve": false, "admin": levels.admin}),
     )]);
-    let expire = state.clock.now().saturating_add(TOKEN).unwrap_or(jiff::Timestamp::MAX);
+    let expire = state
+        .front
+        .clock
+        .now()
+        .saturating_add(TOKEN)
+        .unwrap_or(jiff::Timestamp::MAX);
     json(
         200,
         &json!({
