@@ -1,5 +1,6 @@
 //! A store in a file: an embedded database with transactions, which survives being killed at any moment.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
@@ -50,7 +51,7 @@ impl StateFile {
     pub fn open(dir: &Path, name: &str, subject: &str) -> Result<Self, StoreError> {
         let path = dir.join(format!("{name}.redb"));
         let shown = path.display().to_string();
-        let io = |source: std::io::Error| StoreError::Broken {
+        let io = |source: io::Error| StoreError::Broken {
             path: shown.clone(),
             source: source.into(),
         };
@@ -59,13 +60,32 @@ impl StateFile {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir).map_err(io)?;
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(io)?;
+        if !path.exists() {
+            Self::create(dir, &path, subject).map_err(io)?;
+        }
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(io)?;
         let database = FileBackend::new(file).and_then(Self::database);
         Self::from_database(database, shown, subject)
+    }
+
+    /// Makes a file that remembers nothing. It gets its name when it is complete: half of one, which a crash could leave, would
+    /// be no database.
+    fn create(dir: &Path, path: &Path, subject: &str) -> io::Result<()> {
+        let file = tempfile::NamedTempFile::new_in(dir)?;
+        let database = FileBackend::new(file.reopen()?).and_then(Self::database);
+        drop(Self::from_database(database, path.display().to_string(), subject).map_err(io::Error::other)?);
+        match file.persist_noclobber(path) {
+            // Another process was faster.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => drop(done?),
+        }
+        #[cfg(unix)]
+        std::fs::File::open(dir)?.sync_all()?;
+        Ok(())
     }
 
     /// A store on other storage.

@@ -62,8 +62,11 @@ fn a_crash_at_any_sync_leaves_the_state_before_or_after_the_step_it_hit() {
     const BATCHES: usize = 12;
     let states = history(BATCHES);
     let mut random = fastrand::Rng::with_seed(7);
+    // A file gets its name when it is complete, so the first crash comes after that.
+    let empty = CrashDisk::default();
+    drop(StateFile::on(empty.clone(), SUBJECT).unwrap());
     for sync in 0.. {
-        let disk = CrashDisk::default();
+        let disk = empty.restart(|| true);
         let file = StateFile::on(disk.clone(), SUBJECT).unwrap();
         disk.crash_at(sync);
         let mut steps = 0;

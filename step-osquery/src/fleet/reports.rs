@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::api::{FleetApi, Routes};
-use super::posture::{HOST, Remembered};
+use super::names::Names;
 use super::source::FleetSource;
 use super::wire::{QueriesPage, Report, ReportRow, SavedQuery, Version};
 use crate::connector::{self, Initial, Notice, Rows, Summary, forget, notice, remember};
@@ -71,6 +71,7 @@ struct Reading<'a, 'b, S> {
     version: Option<(u32, u32)>,
     first: bool,
     now: Timestamp,
+    names: Names,
 }
 
 /// Polls once.
@@ -87,6 +88,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
         version: version(poll).await,
         first: poll.recall(BASELINE).await.is_none(),
         now,
+        names: Names::default(),
     };
     let mut reports = stream::iter(&queries)
         .map(|query| reading.report(query))
@@ -210,9 +212,12 @@ impl<S: Feeds> Reading<'_, '_, S> {
             (true, Some(version)) if version >= REFRESHES => &["report-clipped"],
             (true, _) => &["report-frozen"],
         };
-        let (told, mut events) = self
-            .rows(query, &mut cursor, report.results.unwrap_or_default())
-            .await?;
+        let rows = report.results.unwrap_or_default();
+        let (told, mut events) = match self.rows(query, &mut cursor, rows).await {
+            Ok(told) => told,
+            Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
+            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+        };
         if let Some(failing) = Failing::end(&mut cursor.failing) {
             let since = format!("it could not since {}", failing.since);
             events.push(self.notice(query, "report-recovered", &since));
@@ -242,7 +247,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
             let until = read(cursor, *host);
             rows.iter().any(|row| row.last_fetched.as_microsecond() > until)
         });
-        let names = self.names(&hosts).await;
+        let names = self.names.of(self.poll, hosts.keys().copied()).await?;
         let asked = Asked::new(&query.name, query.id.to_string(), &query.query);
         if !asked.understood && !hosts.is_empty() {
             let message = format!(
@@ -284,17 +289,6 @@ impl<S: Feeds> Reading<'_, '_, S> {
             }
         }
         Ok((told + events.len(), events))
-    }
-
-    /// The hostnames of these hosts, as far as the stream of hosts has seen them. Reports have display names only.
-    async fn names(&self, hosts: &BTreeMap<u64, Vec<ReportRow>>) -> BTreeMap<u64, String> {
-        let keys = hosts.keys().map(|id| format!("{HOST}{id}")).collect();
-        let found = self.poll.services.recall(keys).await;
-        let named = hosts.keys().zip(found).filter_map(|(id, text)| {
-            let remembered: Remembered = serde_json::from_str(&text?).ok()?;
-            Some((*id, remembered.name.into())).filter(|(_, name): &(u64, String)| !name.is_empty())
-        });
-        named.collect()
     }
 
     /// Says once what holds of a report now, and remembers how far it was read.
