@@ -65,7 +65,10 @@ pub(crate) enum EgressError {
     /// This call has no network access.
     #[error("this call was granted no network access")]
     Denied,
-    /// Nothing was sent: no such name, connection refused.
+    /// Nothing was sent: the name has no address.
+    #[error("the name of {origin} has no address: {cause}")]
+    Resolve { origin: Origin, cause: String },
+    /// Nothing was sent: connection refused.
     #[error("cannot connect to {origin}: {cause}")]
     Connect { origin: Origin, cause: String },
     /// Nothing was sent: no agreement on TLS.
@@ -444,6 +447,8 @@ impl Granted {
                 origin,
                 cause: "no connection within 10 s".into(),
             }
+        } else if connecting && is_dns(&error) {
+            EgressError::Resolve { origin, cause }
         } else if connecting {
             EgressError::Connect { origin, cause }
         } else {
@@ -455,7 +460,7 @@ impl Granted {
 /// Whether to send again, and the server's wish for when.
 fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Option<Duration> {
     match outcome {
-        Err(EgressError::Connect { .. }) => Some(Duration::ZERO),
+        Err(EgressError::Connect { .. } | EgressError::Resolve { .. }) => Some(Duration::ZERO),
         Err(EgressError::Interrupted { .. }) if repeatable => Some(Duration::ZERO),
         Ok(response) if repeatable && matches!(response.status, 429 | 502 | 503 | 504) => {
             let after = response.headers.iter().find(|(name, _)| name == RETRY_AFTER.as_str());
@@ -475,6 +480,12 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Whether the name could not be looked up. The connector has no type for that, only words.
+fn is_dns(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| cause.to_string() == "dns error")
 }
 
 /// What the TLS library has to say, if the failure was its.

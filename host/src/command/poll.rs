@@ -37,7 +37,11 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
         Some(address) => Some(metrics.clone().serve(address).await?),
         None => None,
     };
-    let observer = observer(prepared.name().to_owned(), metrics, verbosity);
+    let name = prepared.name().to_owned();
+    if let Some(serving) = &serving {
+        say(&name, &format!("counters at http://{}/metrics", serving.address));
+    }
+    let observer = observer(name, metrics, verbosity);
     let poller = runner.poller(prepared, Arc::new(store), sinks, observer);
     let stop = CancellationToken::new();
     let stopping = stop.clone();
@@ -157,9 +161,13 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
             }
             _ => return,
         };
-        // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
+        say(&name, &line);
     })
+}
+
+/// Writes a line to stderr. Nobody is left to tell when that is gone.
+fn say(name: &str, line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
 }
 
 /// The time, where no log keeper will add it.
