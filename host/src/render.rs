@@ -5,7 +5,7 @@
 //! (`{{ secrets.x }}`, `{{ "Bearer " ~ secrets.x }}`): whatever would look at it or change it is refused before anything
 //! is rendered, because the template would see the handle and not the value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ use crate::secrets::{ENV_PREFIX, Vault};
 
 /// The names that templates may begin with.
 pub(crate) const ROOTS: [&str; 5] = ["secrets", "alert", "vars", "steps", "run"];
+
+/// What templates see besides, in the params of a step that runs for each item of a list.
+const ITEM: [&str; 2] = ["item", "item_index"];
 
 /// The filters that templates may use: pure functions of bounded cost.
 const FILTERS: [&str; 37] = [
@@ -61,6 +64,42 @@ const FILTERS: [&str; 37] = [
     "upper",
 ];
 
+/// The tests that may follow `is`.
+const TESTS: [&str; 32] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+];
+
 /// How much a template may compute, in the engine's own units.
 const FUEL: u64 = 100_000;
 
@@ -73,19 +112,83 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
 }
 
+/// Which names there are where a template stands, besides [`ROOTS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Scope {
+    /// None.
+    #[default]
+    Roots,
+    /// `item` and `item_index`, in the params of a step that runs for each item of a list.
+    Item {
+        /// Whether the list may depend on what an attacker can influence.
+        untrusted: bool,
+    },
+    /// The alert's own fields, in conditions: `severity` is `alert.severity`, as in `AiSOC`.
+    AlertFields,
+}
+
 /// What a template looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Mentions {
-    /// The roots, [`ROOTS`] among them.
+    /// The names it begins with.
     pub(crate) roots: BTreeSet<String>,
     /// The secrets, and where each is named.
     pub(crate) secrets: Vec<(String, Range<usize>)>,
+    /// The entries of `steps`.
+    pub(crate) steps: Vec<Mention>,
+    /// The entries of `vars`.
+    pub(crate) vars: Vec<Mention>,
+    /// Whether `item` stands for something that an attacker can influence.
+    untrusted_item: bool,
+}
+
+/// An entry of `steps` or `vars` that a template looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mention {
+    /// The entry's name.
+    pub(crate) name: String,
+    /// Where it stands.
+    pub(crate) range: Range<usize>,
+    /// What of the entry is looked at, and where that is named.
+    pub(crate) attribute: Option<(String, Range<usize>)>,
+    /// Whether the template has an answer for an entry that is not there (`| default`, `is defined`).
+    pub(crate) guarded: bool,
 }
 
 impl Mentions {
+    /// What a dotted path looks at.
+    pub(crate) fn of_path(parts: &[(&str, Range<usize>)]) -> Self {
+        let mut mentions = Self::default();
+        let Some(((root, _), rest)) = parts.split_first() else {
+            return mentions;
+        };
+        mentions.roots.insert((*root).to_owned());
+        let owned = |(name, range): &(&str, Range<usize>)| ((*name).to_owned(), range.clone());
+        if let Some((name, range)) = rest.first().map(owned) {
+            let mention = Mention {
+                name,
+                range,
+                attribute: rest.get(1).map(owned),
+                guarded: false,
+            };
+            match *root {
+                "steps" => mentions.steps.push(mention),
+                "vars" => mentions.vars.push(mention),
+                _ => {}
+            }
+        }
+        mentions
+    }
+
     /// Whether the rendered value may depend on what an attacker can influence.
     pub(crate) fn untrusted(&self) -> bool {
-        self.roots.contains("alert") || self.roots.contains("steps")
+        let from = |root: &str| self.roots.contains(root);
+        from("alert") || from("steps") || (self.untrusted_item && from("item"))
+    }
+
+    /// Whether it looks at the results of earlier steps.
+    pub(crate) fn needs_results(&self) -> bool {
+        self.roots.contains("steps")
     }
 }
 
@@ -95,7 +198,7 @@ pub(crate) fn is_template(text: &str) -> bool {
 }
 
 /// Checks a template without rendering it, and tells what it looks at.
-pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
+pub(crate) fn check(text: &str, scope: Scope) -> Result<Mentions, Vec<Problem>> {
     if !is_template(text) {
         return match integration_reference(text) {
             Some(problem) => Err(vec![problem]),
@@ -106,22 +209,39 @@ pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
     let template = environment
         .template_from_str(text)
         .map_err(|error| vec![explain(&error, text)])?;
-    let tokens = tokens(text).map_err(|error| vec![explain(&error, text)])?;
+    let tokens = tokens(text, false).map_err(|error| vec![explain(&error, text)])?;
     let mut problems = Vec::new();
-    problems.extend(integration_reference(text));
-    let mentions = Mentions {
-        roots: template.undeclared_variables(false).into_iter().collect(),
-        secrets: secrets(&tokens, &mut problems),
-    };
-    for root in mentions.roots.iter().filter(|root| !ROOTS.contains(&root.as_str())) {
-        problems.push(Problem {
-            range: find_ident(&tokens, root).unwrap_or(0..text.len()),
-            code: "undefined-variable",
-            message: format!("`{root}` is not defined"),
-            hint: suggestion(root, ROOTS),
-        });
+    let secrets = secrets(&tokens, &mut problems);
+    let roots = template.undeclared_variables(false).into_iter().collect();
+    let mentions = look(text, &tokens, roots, scope, &mut problems);
+    if problems.is_empty() {
+        Ok(Mentions { secrets, ..mentions })
+    } else {
+        Err(problems)
     }
-    check_filters(&tokens, &mut problems);
+}
+
+/// Checks an expression that stands without `{{ }}`, and tells what it looks at.
+pub(crate) fn check_expression(text: &str, scope: Scope) -> Result<Mentions, Vec<Problem>> {
+    if let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| text.find(mark)).min() {
+        return Err(vec![Problem {
+            range: at..text.len(),
+            code: "template-syntax",
+            message: "an expression stands without `{{ }}`".into(),
+            hint: Some("for example `alert.severity == 'high'`".into()),
+        }]);
+    }
+    let environment = environment();
+    let expression = environment
+        .compile_expression(text)
+        .map_err(|error| vec![explain(&error, text)])?;
+    let tokens = tokens(text, true).map_err(|error| vec![explain(&error, text)])?;
+    let mut problems = Vec::new();
+    if let Some(range) = find_ident(&tokens, "secrets") {
+        problems.push(looked_at_secret(range));
+    }
+    let roots = expression.undeclared_variables(false).into_iter().collect();
+    let mentions = look(text, &tokens, roots, scope, &mut problems);
     if problems.is_empty() {
         Ok(mentions)
     } else {
@@ -129,11 +249,74 @@ pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
     }
 }
 
+/// A secret where its value would decide something.
+pub(crate) fn looked_at_secret(range: Range<usize>) -> Problem {
+    Problem {
+        range,
+        code: "secret-transformed",
+        message: "a secret may be placed in a text, but not looked at or changed".into(),
+        hint: Some("a condition would see a handle, not the value; decide with `vars`".into()),
+    }
+}
+
+/// What the tokens of a template or an expression look at; everything wrong with them is added to `problems`.
+fn look(
+    text: &str,
+    tokens: &Tokens<'_>,
+    mut roots: BTreeSet<String>,
+    scope: Scope,
+    problems: &mut Vec<Problem>,
+) -> Mentions {
+    problems.extend(integration_reference(text));
+    let in_scope = |root: &str| ROOTS.contains(&root) || (matches!(scope, Scope::Item { .. }) && ITEM.contains(&root));
+    let unknown: Vec<String> = roots.iter().filter(|root| !in_scope(root)).cloned().collect();
+    for root in unknown {
+        if scope == Scope::AlertFields && root != "null" {
+            roots.remove(&root);
+            roots.insert("alert".to_owned());
+            continue;
+        }
+        problems.push(undefined_root(text, tokens, &root, scope));
+    }
+    check_filters(tokens, problems);
+    check_tests(tokens, problems);
+    let entries = |root: &str| {
+        let ours = roots.contains(root);
+        let at = (0..tokens.len()).filter(move |at| ours && is_root(tokens, *at, root));
+        at.filter_map(|at| mention(tokens, at)).collect()
+    };
+    Mentions {
+        secrets: Vec::new(),
+        steps: entries("steps"),
+        vars: entries("vars"),
+        untrusted_item: scope == Scope::Item { untrusted: true },
+        roots,
+    }
+}
+
+fn undefined_root(text: &str, tokens: &Tokens<'_>, root: &str, scope: Scope) -> Problem {
+    let at = (0..tokens.len()).find(|at| is_root(tokens, *at, root));
+    let after_dash = at.is_some_and(|at| at > 1 && matches!(tokens[at - 1].0, Token::Minus));
+    let hint = match root {
+        "null" => Some("write `none`".to_owned()),
+        _ if ITEM.contains(&root) => Some("`item` is there in the params of a step that has `for_each`".to_owned()),
+        _ if after_dash => Some("a name that holds `-` stands in brackets: `steps['my-step'].result`".to_owned()),
+        _ if matches!(scope, Scope::Item { .. }) => suggestion(root, ROOTS.into_iter().chain(ITEM)),
+        _ => suggestion(root, ROOTS),
+    };
+    Problem {
+        range: at.map_or(0..text.len(), |at| tokens[at].1.clone()),
+        code: "undefined-variable",
+        message: format!("`{root}` is not defined"),
+        hint,
+    }
+}
+
 /// The values that templates see.
 pub(crate) struct Renderer {
-    environment: Environment<'static>,
-    context: Jinja,
-    values: Value,
+    environment: Arc<Environment<'static>>,
+    context: BTreeMap<String, Jinja>,
+    values: Arc<Value>,
     vault: Vault,
 }
 
@@ -146,13 +329,30 @@ impl Renderer {
             .flatten()
             .map(|(name, value)| (name.clone(), Jinja::from(Serde(value))));
         let handles = ("secrets".to_owned(), Jinja::from_object(Handles(vault.clone())));
-        let context = Jinja::from_pairs(roots.chain([handles]));
         Self {
-            environment: environment(),
-            context,
-            values,
+            environment: Arc::new(environment()),
+            context: roots.chain([handles]).collect(),
+            values: Arc::new(values),
             vault,
         }
+    }
+
+    /// The same, with an item of a list.
+    pub(crate) fn with_item(&self, item: &Value, index: usize) -> Self {
+        let mut context = self.context.clone();
+        context.insert("item".to_owned(), Jinja::from(Serde(item)));
+        context.insert("item_index".to_owned(), Jinja::from(index));
+        Self {
+            environment: self.environment.clone(),
+            context,
+            values: self.values.clone(),
+            vault: self.vault.clone(),
+        }
+    }
+
+    /// What `alert`, `vars`, `steps` and `run` stand for.
+    pub(crate) fn values(&self) -> &Value {
+        &self.values
     }
 
     /// Renders a text. It must have passed [`check`].
@@ -160,7 +360,12 @@ impl Renderer {
         if !is_template(text) {
             return Ok(Value::String(text.to_owned()));
         }
-        for (name, range) in check(text)
+        let scope = if self.context.contains_key("item") {
+            Scope::Item { untrusted: true }
+        } else {
+            Scope::Roots
+        };
+        for (name, range) in check(text, scope)
             .map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?
             .secrets
         {
@@ -168,40 +373,52 @@ impl Renderer {
                 return Err(self.unknown_secret(&name, range));
             }
         }
-        let located = |error: minijinja::Error| self.locate(explain(&error, text), text);
+        let context = Jinja::from_pairs(self.context.clone());
         let Some(expression) = sole_expression(text) else {
             return self
                 .environment
-                .render_str(text, &self.context)
+                .render_str(text, &context)
                 .map(Value::String)
-                .map_err(located);
+                .map_err(|error| self.locate(explain(&error, text), text, Scope::Roots));
         };
-        let shifted = |mut problem: Problem| {
-            problem.range = problem.range.start + expression.start..problem.range.end + expression.start;
-            self.locate(problem, text)
-        };
-        let source = &text[expression.clone()];
-        let compiled = self
+        self.evaluate(&text[expression.clone()], &context, Scope::Roots)
+            .map_err(|mut problem| {
+                problem.range = problem.range.start + expression.start..problem.range.end + expression.start;
+                problem
+            })
+    }
+
+    /// The value of an expression. It must have passed [`check_expression`].
+    pub(crate) fn expression(&self, text: &str, scope: Scope) -> Result<Value, Problem> {
+        let mut context = self.context.clone();
+        if scope == Scope::AlertFields {
+            for (name, value) in self.values["alert"].as_object().into_iter().flatten() {
+                let field = || Jinja::from(Serde(value));
+                context.entry(name.clone()).or_insert_with(field);
+            }
+        }
+        self.evaluate(text, &Jinja::from_pairs(context), scope)
+    }
+
+    fn evaluate(&self, source: &str, context: &Jinja, scope: Scope) -> Result<Value, Problem> {
+        let value = self
             .environment
             .compile_expression(source)
-            .map_err(|error| shifted(explain(&error, source)))?;
-        let value = compiled
-            .eval(&self.context)
-            .map_err(|error| shifted(explain(&error, source)))?;
+            .and_then(|compiled| compiled.eval(context))
+            .map_err(|error| self.locate(explain(&error, source), source, scope))?;
+        let start = source.len() - source.trim_start().len();
+        let range = start..start + source.trim().len();
         if value.is_undefined() {
-            let start = expression.start + source.len() - source.trim_start().len();
-            return Err(self.locate(
-                Problem {
-                    range: start..start + source.trim().len(),
-                    code: "undefined-variable",
-                    message: format!("`{}` is not defined", source.trim()),
-                    hint: None,
-                },
-                text,
-            ));
+            let problem = Problem {
+                range,
+                code: "undefined-variable",
+                message: format!("`{}` is not defined", source.trim()),
+                hint: None,
+            };
+            return Err(self.locate(problem, source, scope));
         }
         serde_json::to_value(&value).map_err(|_| Problem {
-            range: expression,
+            range,
             code: "template",
             message: "the expression's value cannot be used here".into(),
             hint: None,
@@ -224,40 +441,60 @@ impl Renderer {
         }
     }
 
-    /// Says which part of a dotted path is missing, and what is there.
-    fn locate(&self, mut problem: Problem, text: &str) -> Problem {
+    /// Says which part of a path is missing, and what is there.
+    fn locate(&self, mut problem: Problem, text: &str, scope: Scope) -> Problem {
         if problem.code != "undefined-variable" {
             return problem;
         }
-        let path = text.get(problem.range.clone()).unwrap_or_default().trim();
-        let mut value = &self.values;
-        let mut known = String::new();
-        for name in path.split('.') {
-            match value.get(name) {
-                Some(next) => {
-                    value = next;
-                    known = if known.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{known}.{name}")
-                    };
-                }
-                None if known.is_empty() => break,
-                None => {
-                    problem.message = format!("`{known}.{name}` is not defined");
-                    let keys: Vec<&str> = value
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(key, _)| key.as_str())
-                        .collect();
-                    let empty = format!("`{known}` is empty here");
-                    problem.hint = suggestion(name, keys).or(Some(empty));
-                    break;
-                }
-            }
+        let written = text.get(problem.range.clone()).unwrap_or_default().trim();
+        let Ok(tokens) = tokens(written, true) else { return problem };
+        let mut parts = path(&tokens, 0);
+        let is_field = |root: &str| scope == Scope::AlertFields && self.values.get(root).is_none();
+        if parts.first().is_some_and(|(root, _)| is_field(root)) {
+            parts.insert(0, ("alert".to_owned(), 0..0));
+        }
+        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some((message, hint)) = missing(&self.values, &names) {
+            problem.message = message;
+            problem.hint = Some(hint);
         }
         problem
+    }
+}
+
+/// Which part of a path is not there, in words, and what is there instead. Nothing if its root is not.
+pub(crate) fn missing(values: &Value, path: &[&str]) -> Option<(String, String)> {
+    let mut value = values;
+    for (depth, name) in path.iter().enumerate() {
+        if let Some(next) = entry(value, name) {
+            value = next;
+            continue;
+        }
+        if depth == 0 {
+            return None;
+        }
+        let known = path[..depth].join(".");
+        let hint = match (path, value["status"].as_str()) {
+            // A step that did not end well left nothing to look at.
+            (["steps", step, "result", ..], Some(status)) if depth == 2 => {
+                format!("the step `{step}` has no result, it is {status}; `steps.{step}.status` can be asked first")
+            }
+            _ => {
+                let keys: Vec<&str> = value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+                suggestion(name, keys).unwrap_or_else(|| format!("`{known}` is empty here"))
+            }
+        };
+        return Some((format!("`{known}.{name}` is not defined"), hint));
+    }
+    None
+}
+
+/// An entry of a map, or an item of a list by its number.
+pub(crate) fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(map) => map.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
     }
 }
 
@@ -290,16 +527,16 @@ impl Object for Handles {
 
 type Tokens<'t> = Vec<(Token<'t>, Range<usize>)>;
 
-fn tokens(text: &str) -> Result<Tokens<'_>, minijinja::Error> {
+fn tokens(text: &str, is_expression: bool) -> Result<Tokens<'_>, minijinja::Error> {
     let range = |span: Span| span.start_offset as usize..span.end_offset as usize;
-    tokenize(text, false, SyntaxConfig::default())
+    tokenize(text, is_expression, SyntaxConfig::default())
         .map(|token| token.map(|(token, span)| (token, range(span))))
         .collect()
 }
 
 /// Where the text of the expression stands, if the template is nothing but one.
-fn sole_expression(text: &str) -> Option<Range<usize>> {
-    let tokens = tokens(text).ok()?;
+pub(crate) fn sole_expression(text: &str) -> Option<Range<usize>> {
+    let tokens = tokens(text, false).ok()?;
     let [(Token::VariableStart, open), .., (Token::VariableEnd, close)] = tokens.as_slice() else {
         return None;
     };
@@ -310,6 +547,59 @@ fn sole_expression(text: &str) -> Option<Range<usize>> {
             .iter()
             .any(|(token, _)| matches!(token, Token::VariableEnd | Token::VariableStart | Token::BlockStart));
     sole.then_some(open.end..close.start)
+}
+
+/// The path that begins at a token, such as `a.b['c']`: its parts, and where each stands.
+fn path(tokens: &Tokens<'_>, at: usize) -> Vec<(String, Range<usize>)> {
+    let Some((Token::Ident(root), range)) = tokens.get(at) else {
+        return Vec::new();
+    };
+    let mut parts = vec![((*root).to_owned(), range.clone())];
+    let mut rest = &tokens[at + 1..];
+    loop {
+        let (part, after) = match rest {
+            [(Token::Dot, _), (Token::Ident(name), range), after @ ..] => (((*name).to_owned(), range.clone()), after),
+            [(Token::BracketOpen, _), (index, range), (Token::BracketClose, _), after @ ..] => {
+                let name = match index {
+                    Token::Str(name) => (*name).to_owned(),
+                    Token::String(name) => name.to_string(),
+                    Token::Int(number) => number.to_string(),
+                    _ => return parts,
+                };
+                ((name, range.clone()), after)
+            }
+            _ => return parts,
+        };
+        parts.push(part);
+        rest = after;
+    }
+}
+
+/// The entry that is looked at where a root stands.
+fn mention(tokens: &Tokens<'_>, at: usize) -> Option<Mention> {
+    let mut parts = path(tokens, at);
+    let end = parts.last()?.1.end;
+    let after: Vec<&Token<'_>> = tokens
+        .iter()
+        .filter(|(token, range)| range.start >= end && !matches!(token, Token::BracketClose))
+        .map(|(token, _)| token)
+        .take(3)
+        .collect();
+    let guarded = matches!(
+        after.as_slice(),
+        [Token::Pipe, Token::Ident("default" | "d"), ..]
+            | [Token::Ident("is"), Token::Ident("defined" | "undefined"), ..]
+            | [Token::Ident("is"), Token::Ident("not"), Token::Ident("defined" | "undefined")]
+    );
+    parts.truncate(3);
+    let mut parts = parts.into_iter().skip(1);
+    let (name, range) = parts.next()?;
+    Some(Mention {
+        name,
+        range,
+        attribute: parts.next(),
+        guarded,
+    })
 }
 
 /// The secrets that a template names. Any use but placing one in a text is a problem.
@@ -403,6 +693,30 @@ fn check_filters(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
                 code: "unknown-filter",
                 message: format!("there is no filter `{name}`"),
                 hint: suggestion(name, FILTERS),
+            });
+        }
+    }
+}
+
+fn check_tests(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
+    for (at, (token, _)) in tokens.iter().enumerate() {
+        let is_attribute = at > 0 && matches!(tokens[at - 1].0, Token::Dot);
+        if !matches!(token, Token::Ident("is")) || is_attribute {
+            continue;
+        }
+        let negated = matches!(tokens.get(at + 1), Some((Token::Ident("not"), _)));
+        if let Some((Token::Ident(name), range)) = tokens.get(at + 1 + usize::from(negated))
+            && !TESTS.contains(name)
+        {
+            problems.push(Problem {
+                range: range.clone(),
+                code: "unknown-test",
+                message: format!("there is no test `{name}`"),
+                hint: if *name == "null" {
+                    Some("did you mean `none`?".into())
+                } else {
+                    suggestion(name, TESTS)
+                },
             });
         }
     }
