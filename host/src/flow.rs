@@ -180,7 +180,11 @@ impl Flow {
                     continue;
                 };
                 if let Some(begin) = path.iter().position(|(step, _)| *step == next) {
-                    return Some(path[begin..].iter().map(|(step, _)| *step).collect());
+                    let mut circle: Vec<usize> = path[begin..].iter().map(|(step, _)| *step).collect();
+                    // Told from its first step in the file.
+                    let first = (0..circle.len()).min_by_key(|at| circle[*at]).unwrap_or_default();
+                    circle.rotate_left(first);
+                    return Some(circle);
                 }
                 if next < finished.len() && !finished[next] {
                     path.push((next, self.successors(next, None).collect()));

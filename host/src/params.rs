@@ -70,13 +70,15 @@ impl<'a> Written<'a> {
                 );
             }
         }
-        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
+        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count; nor
+        // does it of a text that is wrong already.
         let values = Value::Object(self.values.clone());
+        let open = |text: &str| render::is_template(text) || render::check(text, self.scope).is_err();
         let literal = |problem: &SchemaProblem| {
             problem.at_key
                 || values
                     .pointer(&problem.pointer)
-                    .is_none_or(|value| !any_text(value, &render::is_template))
+                    .is_none_or(|value| !any_text(value, &open))
         };
         let problems = self.schema.validate(&values).into_iter().filter(literal);
         found.extend(problems.map(|problem| self.place(problem)));

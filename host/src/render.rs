@@ -12,7 +12,7 @@ use std::sync::Arc;
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja, syntax::SyntaxConfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::diagnostic::suggestion;
 use crate::secrets::{ENV_PREFIX, Vault};
@@ -317,6 +317,7 @@ pub(crate) struct Renderer {
     environment: Arc<Environment<'static>>,
     context: BTreeMap<String, Jinja>,
     values: Arc<Value>,
+    item: Option<Arc<Value>>,
     vault: Vault,
 }
 
@@ -333,6 +334,7 @@ impl Renderer {
             environment: Arc::new(environment()),
             context: roots.chain([handles]).collect(),
             values: Arc::new(values),
+            item: None,
             vault,
         }
     }
@@ -346,6 +348,7 @@ impl Renderer {
             environment: self.environment.clone(),
             context,
             values: self.values.clone(),
+            item: Some(Arc::new(item.clone())),
             vault: self.vault.clone(),
         }
     }
@@ -360,10 +363,9 @@ impl Renderer {
         if !is_template(text) {
             return Ok(Value::String(text.to_owned()));
         }
-        let scope = if self.context.contains_key("item") {
-            Scope::Item { untrusted: true }
-        } else {
-            Scope::Roots
+        let scope = match &self.item {
+            Some(_) => Scope::Item { untrusted: true },
+            None => Scope::Roots,
         };
         for (name, range) in check(text, scope)
             .map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?
@@ -379,7 +381,7 @@ impl Renderer {
                 .environment
                 .render_str(text, &context)
                 .map(Value::String)
-                .map_err(|error| self.locate(explain(&error, text), text, Scope::Roots));
+                .map_err(|error| self.locate(explain(&error, text), text, false, Scope::Roots));
         };
         self.evaluate(&text[expression.clone()], &context, Scope::Roots)
             .map_err(|mut problem| {
@@ -405,7 +407,7 @@ impl Renderer {
             .environment
             .compile_expression(source)
             .and_then(|compiled| compiled.eval(context))
-            .map_err(|error| self.locate(explain(&error, source), source, scope))?;
+            .map_err(|error| self.locate(explain(&error, source), source, true, scope))?;
         let start = source.len() - source.trim_start().len();
         let range = start..start + source.trim().len();
         if value.is_undefined() {
@@ -415,7 +417,7 @@ impl Renderer {
                 message: format!("`{}` is not defined", source.trim()),
                 hint: None,
             };
-            return Err(self.locate(problem, source, scope));
+            return Err(self.locate(problem, source, true, scope));
         }
         serde_json::to_value(&value).map_err(|_| Problem {
             range,
@@ -441,22 +443,40 @@ impl Renderer {
         }
     }
 
-    /// Says which part of a path is missing, and what is there.
-    fn locate(&self, mut problem: Problem, text: &str, scope: Scope) -> Problem {
+    /// Says which part of a path is missing, and what is there. The engine's own place can be a part of the path, or all
+    /// that it is compared with.
+    fn locate(&self, mut problem: Problem, text: &str, is_expression: bool, scope: Scope) -> Problem {
         if problem.code != "undefined-variable" {
             return problem;
         }
-        let written = text.get(problem.range.clone()).unwrap_or_default().trim();
-        let Ok(tokens) = tokens(written, true) else { return problem };
-        let mut parts = path(&tokens, 0);
-        let is_field = |root: &str| scope == Scope::AlertFields && self.values.get(root).is_none();
-        if parts.first().is_some_and(|(root, _)| is_field(root)) {
-            parts.insert(0, ("alert".to_owned(), 0..0));
-        }
-        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-        if let Some((message, hint)) = missing(&self.values, &names) {
+        let Ok(tokens) = tokens(text, is_expression) else {
+            return problem;
+        };
+        let roots = (0..tokens.len()).filter(|at| *at == 0 || !matches!(tokens[at - 1].0, Token::Dot));
+        for mut parts in roots.map(|at| path(&tokens, at)) {
+            let Some(range) = place_of(&parts) else { continue };
+            let concerned = range.start < problem.range.end && problem.range.start < range.end;
+            if !concerned || is_guarded(&tokens, range.end) {
+                continue;
+            }
+            let root = parts[0].0.clone();
+            let is_field = scope == Scope::AlertFields && self.values.get(&root).is_none();
+            if is_field {
+                parts.insert(0, ("alert".to_owned(), 0..0));
+            }
+            let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+            let found = match &self.item {
+                Some(item) if root == "item" => missing(&json!({"item": item.as_ref()}), &names),
+                _ => missing(&self.values, &names),
+            };
+            let Some((message, hint)) = found else { continue };
+            problem.range = range;
             problem.message = message;
-            problem.hint = Some(hint);
+            problem.hint = Some(match crate::diagnostic::nearest(&root, ROOTS) {
+                Some(near) if is_field => format!("did you mean `{near}`?"),
+                _ => hint,
+            });
+            break;
         }
         problem
     }
@@ -575,23 +595,15 @@ fn path(tokens: &Tokens<'_>, at: usize) -> Vec<(String, Range<usize>)> {
     }
 }
 
+/// Where a path stands, from its root to its last part.
+fn place_of(parts: &[(String, Range<usize>)]) -> Option<Range<usize>> {
+    Some(parts.first()?.1.start..parts.last()?.1.end)
+}
+
 /// The entry that is looked at where a root stands.
 fn mention(tokens: &Tokens<'_>, at: usize) -> Option<Mention> {
-    let mut parts = path(tokens, at);
-    let end = parts.last()?.1.end;
-    let after: Vec<&Token<'_>> = tokens
-        .iter()
-        .filter(|(token, range)| range.start >= end && !matches!(token, Token::BracketClose))
-        .map(|(token, _)| token)
-        .take(3)
-        .collect();
-    let guarded = matches!(
-        after.as_slice(),
-        [Token::Pipe, Token::Ident("default" | "d"), ..]
-            | [Token::Ident("is"), Token::Ident("defined" | "undefined"), ..]
-            | [Token::Ident("is"), Token::Ident("not"), Token::Ident("defined" | "undefined")]
-    );
-    parts.truncate(3);
+    let parts = path(tokens, at);
+    let guarded = is_guarded(tokens, place_of(&parts)?.end);
     let mut parts = parts.into_iter().skip(1);
     let (name, range) = parts.next()?;
     Some(Mention {
@@ -600,6 +612,22 @@ fn mention(tokens: &Tokens<'_>, at: usize) -> Option<Mention> {
         attribute: parts.next(),
         guarded,
     })
+}
+
+/// Whether what ends here may be undefined: `| default` or `is defined` follows.
+fn is_guarded(tokens: &Tokens<'_>, end: usize) -> bool {
+    let after = tokens.iter().filter(|(_, range)| range.start >= end);
+    let after: Vec<&Token<'_>> = after
+        .map(|(token, _)| token)
+        .skip_while(|token| matches!(token, Token::BracketClose))
+        .take(3)
+        .collect();
+    matches!(
+        after.as_slice(),
+        [Token::Pipe, Token::Ident("default" | "d"), ..]
+            | [Token::Ident("is"), Token::Ident("defined" | "undefined"), ..]
+            | [Token::Ident("is"), Token::Ident("not"), Token::Ident("defined" | "undefined")]
+    )
 }
 
 /// The secrets that a template names. Any use but placing one in a text is a problem.

@@ -115,8 +115,9 @@ async fn check(folder: PathBuf) -> Option<String> {
         "exit status {}\n--- stdout\n{}--- stderr\n{}",
         done.code(),
         stable(&done.stdout),
-        done.stderr.replace(&format!("{}/", folder.display()), "")
-    );
+        done.stderr
+    )
+    .replace(&format!("{}/", folder.display()), "");
     for (name, url) in urls {
         if url != NOBODY || name == "fleet" {
             let shown = format!("<{name}>");
@@ -147,16 +148,23 @@ fn stable(stdout: &str) -> String {
         report[key] = "…".into();
     }
     for step in report["steps"].as_array_mut().into_iter().flatten() {
-        step["duration_ms"] = "…".into();
-        if let Some(results) = step.pointer_mut("/result/results").and_then(Value::as_object_mut) {
-            for row in results.values_mut().filter_map(Value::as_array_mut).flatten() {
-                for time in ["time", "start_time", "mtime", "ctime"] {
-                    if row.get(time).is_some() {
-                        row[time] = "…".into();
-                    }
+        blank(step);
+    }
+    format!("{report:#}\n")
+}
+
+/// Durations, and the columns of rows that are times.
+fn blank(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match key.as_str() {
+                    "duration_ms" | "time" | "start_time" | "mtime" | "ctime" => *value = "…".into(),
+                    _ => blank(value),
                 }
             }
         }
+        Value::Array(items) => items.iter_mut().for_each(blank),
+        _ => {}
     }
-    format!("{report:#}\n")
 }

@@ -47,7 +47,7 @@ fn each_mistake_has_its_place_and_words() {
         // After a failure, the run would go on in order.
         (
             &["next_true: c", "next_true: d, on_failure: continue", "next_true: b", ""],
-            &["3:31 cycle: the steps go round in a circle: `c` → `b` → `c`"],
+            &["3:31 cycle: the steps go round in a circle: `b` → `c` → `b`"],
         ),
         // Disabling a step makes no other unreachable.
         (&["when: true, next_true: c, next_false: b, enabled: false", "next_true: d", "", ""], &[]),

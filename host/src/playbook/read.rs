@@ -70,6 +70,10 @@ pub(super) fn playbook(document: Document) -> Result<Playbook, Diagnostics> {
     let mut found = Vec::new();
     let flow = Flow::of(&parts.steps, &document, &mut found);
     problems.extend(found);
+    if !problems.is_empty() {
+        // It cannot be run as it is, so everything that is known to be wrong is told.
+        problems.extend(parts.steps.iter().flat_map(|step| step.problems.clone()));
+    }
     problems.or(())?;
     Ok(Playbook {
         id: parts.id,
