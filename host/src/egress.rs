@@ -484,7 +484,10 @@ fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
         Ok(response) => (400..500).contains(&response.status),
         Err(error) => matches!(
             error,
-            EgressError::Connect { .. } | EgressError::Tls { .. } | EgressError::InvalidRequest(_) | EgressError::Denied
+            EgressError::Connect { .. }
+                | EgressError::Tls { .. }
+                | EgressError::InvalidRequest(_)
+                | EgressError::Denied
         ),
     }
 }

@@ -63,7 +63,11 @@ impl Flow {
         let flow = Self(nodes.collect());
         problems.extend(flow.cycle(steps, document));
         let reached = flow.reachable(0);
-        for (step, _) in steps.iter().zip(reached).filter(|(step, reached)| step.enabled && !reached) {
+        for (step, _) in steps
+            .iter()
+            .zip(reached)
+            .filter(|(step, reached)| step.enabled && !reached)
+        {
             let span = document.span(&format!("{}/id", step.pointer));
             problems.push(
                 Diagnostic::error("unreachable-step", format!("no run reaches the step `{}`", step.id))
@@ -122,7 +126,8 @@ impl Flow {
 
     /// Whether a run can come from one step to another.
     pub(crate) fn leads(&self, from: usize, to: usize) -> bool {
-        self.successors(from, None).any(|next| self.reachable(next).get(to) == Some(&true))
+        self.successors(from, None)
+            .any(|next| self.reachable(next).get(to) == Some(&true))
     }
 
     /// The steps that can follow. A disabled step keeps the ways it would have, so that disabling one makes no other

@@ -86,7 +86,12 @@ pub(crate) fn status(items: &[ItemReport]) -> StepStatus {
 
 /// What a step says of the items that failed, if any did: the kind and the words of the first.
 pub(crate) fn error(items: &[ItemReport]) -> Option<StepError> {
-    let failed = || items.iter().enumerate().filter_map(|(at, item)| Some((at, item.error.as_ref()?)));
+    let failed = || {
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| Some((at, item.error.as_ref()?)))
+    };
     let (at, first) = failed().next()?;
     Some(StepError {
         kind: first.kind,

@@ -94,7 +94,9 @@ impl Step {
         let gate = self.gate.parts();
         let gate = gate.map(|(_, condition)| (condition.pointer(), &condition.mentions));
         let inputs = self.inputs.iter();
-        inputs.map(|(pointer, mentions)| (pointer.as_str(), mentions)).chain(gate)
+        inputs
+            .map(|(pointer, mentions)| (pointer.as_str(), mentions))
+            .chain(gate)
     }
 }
 

@@ -78,10 +78,13 @@ impl Runner {
                 ..Plan::default()
             })
             .collect();
-        let vars = playbook.vars.fill(&inputs.vars, &playbook.document).unwrap_or_else(|found| {
-            problems.extend(found);
-            inputs.vars.clone()
-        });
+        let vars = playbook
+            .vars
+            .fill(&inputs.vars, &playbook.document)
+            .unwrap_or_else(|found| {
+                problems.extend(found);
+                inputs.vars.clone()
+            });
         if playbook.vars.names().is_none() {
             let known: Vec<&str> = vars.keys().map(String::as_str).collect();
             for (at, _) in plans.iter().enumerate().filter(|(_, plan)| plan.passed.is_none()) {

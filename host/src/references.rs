@@ -14,9 +14,8 @@ pub(crate) fn check_steps(playbook: &Playbook, at: usize) -> Vec<Diagnostic> {
     for (pointer, mentions) in playbook.steps[at].mentions() {
         for mention in &mentions.steps {
             let name = &mention.name;
-            let problem = |code, message| {
-                Diagnostic::error(code, message).at(place(playbook, pointer, mention.range.clone()))
-            };
+            let problem =
+                |code, message| Diagnostic::error(code, message).at(place(playbook, pointer, mention.range.clone()));
             let Some(other) = playbook.steps.iter().position(|step| step.id == *name) else {
                 problems.push(
                     problem("unknown-step", format!("there is no step `{name}`"))
@@ -51,9 +50,14 @@ pub(crate) fn check_vars(playbook: &Playbook, at: usize, known: &[&str]) -> Vec<
     let mut problems = Vec::new();
     for (pointer, mentions) in playbook.steps[at].mentions() {
         let unknown = |name: &str| !known.contains(&name);
-        for mention in mentions.vars.iter().filter(|mention| !mention.guarded && unknown(&mention.name)) {
+        for mention in mentions
+            .vars
+            .iter()
+            .filter(|mention| !mention.guarded && unknown(&mention.name))
+        {
             let name = &mention.name;
-            let hint = suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("give it with `--var {name}=…`"));
+            let hint =
+                suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("give it with `--var {name}=…`"));
             problems.push(
                 Diagnostic::error("undefined-variable", format!("`vars.{name}` is not defined"))
                     .at(place(playbook, pointer, mention.range.clone()))

@@ -497,10 +497,15 @@ pub(crate) fn missing(values: &Value, path: &[&str]) -> Option<(String, String)>
         let hint = match (path, value["status"].as_str()) {
             // A step that did not end well left nothing to look at.
             (["steps", step, "result", ..], Some(status)) if depth == 2 => {
-                format!("the step `{step}` has no result, it is {status}; `steps.{step}.status` can be asked first")
+                format!("the step `{step}` is {status} and has no result; `steps.{step}.status` can be asked first")
             }
             _ => {
-                let keys: Vec<&str> = value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+                let keys: Vec<&str> = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, _)| key.as_str())
+                    .collect();
                 suggestion(name, keys).unwrap_or_else(|| format!("`{known}` is empty here"))
             }
         };
@@ -579,7 +584,12 @@ fn path(tokens: &Tokens<'_>, at: usize) -> Vec<(String, Range<usize>)> {
     loop {
         let (part, after) = match rest {
             [(Token::Dot, _), (Token::Ident(name), range), after @ ..] => (((*name).to_owned(), range.clone()), after),
-            [(Token::BracketOpen, _), (index, range), (Token::BracketClose, _), after @ ..] => {
+            [
+                (Token::BracketOpen, _),
+                (index, range),
+                (Token::BracketClose, _),
+                after @ ..,
+            ] => {
                 let name = match index {
                     Token::Str(name) => (*name).to_owned(),
                     Token::String(name) => name.to_string(),
@@ -626,7 +636,11 @@ fn is_guarded(tokens: &Tokens<'_>, end: usize) -> bool {
         after.as_slice(),
         [Token::Pipe, Token::Ident("default" | "d"), ..]
             | [Token::Ident("is"), Token::Ident("defined" | "undefined"), ..]
-            | [Token::Ident("is"), Token::Ident("not"), Token::Ident("defined" | "undefined")]
+            | [
+                Token::Ident("is"),
+                Token::Ident("not"),
+                Token::Ident("defined" | "undefined")
+            ]
     )
 }
 

@@ -99,9 +99,21 @@ mod tests {
             assert_eq!(Attempts::first(0).after(&failed(kind, false)), Verdict::Final);
         }
         for kind in [
-            Auth, Cancelled, Internal, InvalidParams, NotAllowed, NotFound, Permission, Protocol, Timeout,
+            Auth,
+            Cancelled,
+            Internal,
+            InvalidParams,
+            NotAllowed,
+            NotFound,
+            Permission,
+            Protocol,
+            Timeout,
         ] {
-            assert_eq!(Attempts::first(9).after(&failed(kind, false)), Verdict::Final, "{kind:?}");
+            assert_eq!(
+                Attempts::first(9).after(&failed(kind, false)),
+                Verdict::Final,
+                "{kind:?}"
+            );
         }
         let trap = PluginError::Call {
             plugin: "p".into(),

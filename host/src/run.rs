@@ -153,7 +153,9 @@ impl Run<'_> {
             skipped(step, reason)
         };
         let reports = reports.into_iter().zip(steps.iter().enumerate());
-        reports.map(|(report, step)| report.unwrap_or_else(|| skipped(step))).collect()
+        reports
+            .map(|(report, step)| report.unwrap_or_else(|| skipped(step)))
+            .collect()
     }
 
     /// Runs a step, unless it is passed over or its condition does not hold.
@@ -163,13 +165,11 @@ impl Run<'_> {
         if let Some(reason) = plan.passed {
             return (skipped(step, reason), Exit::Passed);
         }
-        let decision = match plan.decision {
-            Some(decision) => Ok(decision),
-            None => {
-                let renderer = self.prepared.renderer(&self.results);
-                step.gate.decide(&playbook.document, &renderer)
-            }
+        let ask = || {
+            let renderer = self.prepared.renderer(&self.results);
+            step.gate.decide(&playbook.document, &renderer)
         };
+        let decision = plan.decision.map_or_else(ask, Ok);
         let (mut report, exit) = match decision {
             Err(problem) => {
                 let mut report = blank(step, StepStatus::Failed);
@@ -186,7 +186,10 @@ impl Run<'_> {
                 (report, if failed { Exit::Failed } else { Exit::Done })
             }
         };
-        let named = playbook.flow.named(at, exit).map(|next| playbook.steps[next].id.clone());
+        let named = playbook
+            .flow
+            .named(at, exit)
+            .map(|next| playbook.steps[next].id.clone());
         if exit != Exit::Failed && (step.gated || named.is_some()) {
             report.branch = Some(Branch {
                 holds: exit == Exit::Done,
@@ -354,7 +357,11 @@ impl Run<'_> {
                 }
                 Verdict::NotSafe => {
                     let why = "it was not tried again, because the server may have acted on the first attempt";
-                    error.hint = Some(error.hint.map_or_else(|| why.to_owned(), |hint| format!("{hint}; {why}")));
+                    error.hint = Some(
+                        error
+                            .hint
+                            .map_or_else(|| why.to_owned(), |hint| format!("{hint}; {why}")),
+                    );
                 }
                 Verdict::Final => {}
             }
@@ -393,7 +400,10 @@ fn too_long(report: StepReport, limit: Duration) -> StepReport {
         status: StepStatus::Failed,
         error: Some(StepError {
             kind: FailureKind::Timeout.word(),
-            message: format!("the step was stopped at its limit of {} s (`timeout_seconds`)", limit.as_secs()),
+            message: format!(
+                "the step was stopped at its limit of {} s (`timeout_seconds`)",
+                limit.as_secs()
+            ),
             hint: cause.map(|cause| format!("before that: {}", cause.message)),
         }),
         result: report.result.filter(|_| report.items.is_some()),
@@ -477,5 +487,49 @@ impl From<PluginError> for StepError {
                 hint: None,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine runs playbooks as tasks, on whatever thread is free.
+    #[test]
+    fn a_run_can_move_between_threads() {
+        fn assert_send<T: Send>(_: impl Fn(&'static Runner, Prepared<'static>, CancellationToken, Observer) -> T) {}
+        assert_send(Runner::run);
+    }
+
+    #[test]
+    fn a_step_stopped_by_its_limit_keeps_what_its_items_returned() {
+        let limit = Duration::from_secs(3);
+        let report = |items, kind| StepReport {
+            id: "s".into(),
+            name: None,
+            step_type: "t".into(),
+            status: StepStatus::Failed,
+            reason: None,
+            branch: None,
+            items,
+            attempts: 1,
+            duration_ms: 0,
+            result: Some(json!([])),
+            error: Some(StepError {
+                kind,
+                message: "no such server".into(),
+                hint: None,
+            }),
+            notes: Vec::new(),
+        };
+        let stopped = too_long(report(Some(2), "unavailable"), limit);
+        assert_eq!(stopped.result, Some(json!([])));
+        let error = stopped.error.unwrap();
+        assert_eq!(
+            (error.kind, error.hint.as_deref()),
+            ("timeout", Some("before that: no such server"))
+        );
+        let stopped = too_long(report(None, "cancelled"), limit);
+        assert_eq!((stopped.result, stopped.error.unwrap().hint), (None, None));
     }
 }

@@ -55,9 +55,12 @@ impl Vars {
                 (None, Value::Null) => {
                     let span = document.key_span(&format!("/vars/{name}"));
                     problems.push(
-                        Diagnostic::error("missing-var", format!("the variable `{name}` has no default and was not given"))
-                            .at(Place::bytes(document.source().clone(), span))
-                            .hint(format!("give it with `--var {name}=…`")),
+                        Diagnostic::error(
+                            "missing-var",
+                            format!("the variable `{name}` has no default and was not given"),
+                        )
+                        .at(Place::bytes(document.source().clone(), span))
+                        .hint(format!("give it with `--var {name}=…`")),
                     );
                 }
                 (None, default) => {

@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
+use playbook_host::Schema;
 use serde_json::Value;
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
@@ -111,6 +112,15 @@ async fn check(folder: PathBuf) -> Option<String> {
     if !unknown.is_empty() {
         wrong.push(format!("asked for paths that the server does not have: {unknown:?}"));
     }
+    if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
+        for problem in schema("run").validate(&report) {
+            wrong.push(format!("the report is not as its schema says: {problem:?}"));
+        }
+        let text = fs::read_to_string(&playbook).unwrap();
+        for problem in schema("playbook").validate(&serde_yaml::from_str(&text).unwrap()) {
+            wrong.push(format!("the playbook ran, and its schema refuses it: {problem:?}"));
+        }
+    }
     let mut found = format!(
         "exit status {}\n--- stdout\n{}--- stderr\n{}",
         done.code(),
@@ -133,6 +143,24 @@ async fn check(folder: PathBuf) -> Option<String> {
         wrong.push(format!("expected.txt differs; found:\n{found}"));
     }
     (!wrong.is_empty()).then(|| format!("== {name}\n{}", wrong.join("\n")))
+}
+
+/// A schema of this repository. What it says of other files is left out.
+fn schema(name: &str) -> Schema {
+    fn without_files(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|key, value| key != "$ref" || value.as_str().is_some_and(|at| at.starts_with('#')));
+                map.values_mut().for_each(without_files);
+            }
+            Value::Array(items) => items.iter_mut().for_each(without_files),
+            _ => {}
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.schema.json"));
+    let mut document: Value = read(name, &fs::read_to_string(path).unwrap());
+    without_files(&mut document);
+    Schema::compile(document).unwrap()
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {

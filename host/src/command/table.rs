@@ -70,7 +70,11 @@ fn render_step(out: &mut String, step: &StepReport, width: u16) {
     }
     if let Some(branch) = &step.branch {
         if step.status != StepStatus::Skipped {
-            let holds = if branch.holds { "condition holds" } else { "condition does not hold" };
+            let holds = if branch.holds {
+                "condition holds"
+            } else {
+                "condition does not hold"
+            };
             let comma = if about.is_empty() { "" } else { ", " };
             let _ = write!(about, "{comma}{holds}");
         }
@@ -120,10 +124,15 @@ fn render_item(out: &mut String, report: &Value, width: u16) {
         _ => format!("{attempts} attempts"),
     };
     let item = scalar(&report["item"]);
-    line(out, &format!("  {style}{mark}{style:#} {BOLD}{item}{BOLD:#}  {DIM}{about}{DIM:#}"));
+    let mut head = format!("  {style}{mark}{style:#} {BOLD}{item}{BOLD:#}");
+    if !about.is_empty() {
+        let _ = write!(head, "  {DIM}{about}{DIM:#}");
+    }
+    line(out, &head);
+    let mut body = String::new();
     if let Some(message) = report["error"]["message"].as_str() {
         let kind = scalar(&report["error"]["kind"]);
-        line(out, &format!("  {BAD}{kind}{BAD:#}: {}", indented(message)));
+        line(&mut body, &format!("  {BAD}{kind}{BAD:#}: {}", indented(message)));
     }
     let note = |note: &Value| {
         let text = |key: &str| note[key].as_str().map(str::to_owned);
@@ -132,8 +141,16 @@ fn render_item(out: &mut String, report: &Value, width: u16) {
             text: text("text")?,
         })
     };
-    let notes: Vec<Note> = report["notes"].as_array().into_iter().flatten().filter_map(note).collect();
-    render_result(out, &report["result"], &notes, width);
+    let notes: Vec<Note> = report["notes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(note)
+        .collect();
+    render_result(&mut body, &report["result"], &notes, width.saturating_sub(2));
+    for text in body.lines() {
+        line(out, &format!("  {text}"));
+    }
 }
 
 fn render_result(out: &mut String, result: &Value, notes: &[Note], width: u16) {

@@ -47,7 +47,11 @@ impl Watch {
             } => self.log(&id, level, &message),
             RunEvent::StepRetried { id, error, wait } => {
                 let again = format!("{}: trying again in {} ms", error.kind, wait.as_millis());
-                self.log(&id, LogLevel::Info, &format!("{}; {again}", super::table::printable(&error.message)));
+                self.log(
+                    &id,
+                    LogLevel::Info,
+                    &format!("{}; {again}", super::table::printable(&error.message)),
+                );
                 self.line.set_message(again);
             }
             RunEvent::StepFinished { .. } => {

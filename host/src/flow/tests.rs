@@ -16,7 +16,13 @@ fn problems(steps: &[&str]) -> Vec<String> {
             .iter()
             .map(|problem| {
                 let record = problem.record();
-                format!("{}:{} {}: {}", record.line.unwrap(), record.column.unwrap(), record.code, record.message)
+                format!(
+                    "{}:{} {}: {}",
+                    record.line.unwrap(),
+                    record.column.unwrap(),
+                    record.code,
+                    record.message
+                )
             })
             .collect(),
     }
@@ -25,7 +31,10 @@ fn problems(steps: &[&str]) -> Vec<String> {
 #[test]
 fn each_mistake_has_its_place_and_words() {
     for (steps, expected) in [
-        (&["next_true: c", "when: true", ""][..], &["2:8 unreachable-step: no run reaches the step `b`"][..]),
+        (
+            &["next_true: c", "when: true", ""][..],
+            &["2:8 unreachable-step: no run reaches the step `b`"][..],
+        ),
         (&["next_true: d", ""], &["1:31 unknown-step: there is no step `d`"]),
         (
             &["when: true, next_false: bb", "next_true: null"],
@@ -35,13 +44,19 @@ fn each_mistake_has_its_place_and_words() {
             &["", "next_true: a"],
             &["2:31 cycle: the steps go round in a circle: `a` → `b` → `a`"],
         ),
-        (&["next_true: a"], &["1:31 cycle: the steps go round in a circle: `a` → `a`"]),
+        (
+            &["next_true: a"],
+            &["1:31 cycle: the steps go round in a circle: `a` → `a`"],
+        ),
         (
             &["when: true, next_false: c", "", "when: true, next_false: b"],
             &["3:44 cycle: the steps go round in a circle: `b` → `c` → `b`"],
         ),
         // Both arms of a branch, and what follows them.
-        (&["when: true, next_true: b, next_false: c", "next_true: d", "", ""], &[]),
+        (
+            &["when: true, next_true: b, next_false: c", "next_true: d", "", ""],
+            &[],
+        ),
         // A way back is no circle if it comes out elsewhere.
         (&["next_true: c", "next_true: d", "next_true: b", ""], &[]),
         // After a failure, the run would go on in order.
@@ -50,7 +65,15 @@ fn each_mistake_has_its_place_and_words() {
             &["3:31 cycle: the steps go round in a circle: `b` → `c` → `b`"],
         ),
         // Disabling a step makes no other unreachable.
-        (&["when: true, next_true: c, next_false: b, enabled: false", "next_true: d", "", ""], &[]),
+        (
+            &[
+                "when: true, next_true: c, next_false: b, enabled: false",
+                "next_true: d",
+                "",
+                "",
+            ],
+            &[],
+        ),
         (
             &["next_false: b", ""],
             &["1:20 branch-without-condition: `next_false` is never taken"],
@@ -63,15 +86,20 @@ fn each_mistake_has_its_place_and_words() {
 fn nodes() -> impl Strategy<Value = Vec<Node>> {
     (1..9_usize).prop_flat_map(|count| {
         let target = || prop::option::weighted(0.4, 0..count);
-        let node = (target(), target(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.1)).prop_map(
-            |(next_true, next_false, gated, survives, disabled)| Node {
+        let node = (
+            target(),
+            target(),
+            any::<bool>(),
+            any::<bool>(),
+            prop::bool::weighted(0.1),
+        )
+            .prop_map(|(next_true, next_false, gated, survives, disabled)| Node {
                 next_true,
                 next_false,
                 gated,
                 survives,
                 disabled,
-            },
-        );
+            });
         prop::collection::vec(node, count)
     })
 }

@@ -247,7 +247,11 @@ impl Read<'_> {
             self.push(diagnostic, self.document.key_span(&format!("{pointer}/next_false")));
         }
         if only_branches && !gated {
-            self.value(&pointer, "missing-key", "a step of the type `condition` needs a `condition`");
+            self.value(
+                &pointer,
+                "missing-key",
+                "a step of the type `condition` needs a `condition`",
+            );
         }
         if only_branches {
             for (key, useless) in [("params", !params.is_empty()), ("for_each", present("for_each"))] {
