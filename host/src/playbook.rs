@@ -13,6 +13,7 @@ use crate::source::{Document, Source};
 use crate::vars::Vars;
 
 mod read;
+mod texts;
 
 /// The step type that only branches. It is the runner's own.
 pub(crate) const CONDITION: &str = "condition";

@@ -148,6 +148,7 @@ async fn a_table_shows_where_the_run_went() {
 async fn an_interrupt_ends_the_wait_for_another_attempt() {
     let fault = Fault {
         path: "/reports".into(),
+        query: None,
         times: None,
         what: What::Status(500),
     };

@@ -163,6 +163,43 @@ async fn only_repeatable_requests_are_repeated() {
 }
 
 #[tokio::test]
+async fn a_call_has_acted_unless_its_requests_may_be_repeated_or_were_refused() {
+    for (status, repeatable, capture, expected) in [
+        (200, false, false, true),
+        (500, false, false, true),
+        (503, false, false, true),
+        (401, false, false, false),
+        (429, false, false, false),
+        (200, false, true, false),
+        (200, true, false, false),
+    ] {
+        let server = answering(ResponseTemplate::new(status)).await;
+        let (egress, _) = egress(&server, &Limits::default());
+        let request = Request {
+            repeatable,
+            capture: capture.then(|| "/token".to_owned()).into_iter().collect(),
+            ..get("/")
+        };
+        egress.send(request).await.unwrap();
+        assert_eq!(
+            egress.acted(),
+            expected,
+            "{status}, repeatable: {repeatable}, capture: {capture}"
+        );
+    }
+    let nobody = MockServer::start().await;
+    let (egress, _) = egress(&nobody, &Limits::default());
+    drop(nobody);
+    let request = Request {
+        repeatable: false,
+        timeout: Duration::from_millis(100),
+        ..get("/")
+    };
+    assert!(matches!(egress.send(request).await, Err(EgressError::Connect { .. })));
+    assert!(!egress.acted());
+}
+
+#[tokio::test]
 async fn a_server_that_asks_for_more_patience_than_there_is_gets_no_second_request() {
     let server = answering(ResponseTemplate::new(429).insert_header("retry-after", "60")).await;
     let (egress, _) = egress(&server, &Limits::default());

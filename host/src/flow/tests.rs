@@ -5,11 +5,9 @@ use crate::playbook::Playbook;
 
 /// The codes and messages of what is wrong with steps `a`, `b`, `c`, …, each with these keys.
 fn problems(steps: &[&str]) -> Vec<String> {
-    let text: String = steps
-        .iter()
-        .zip('a'..)
-        .map(|(keys, id)| format!("- {{id: {id}, type: t, {keys}}}\n"))
-        .collect();
+    let lines = steps.iter().zip('a'..);
+    let lines = lines.map(|(keys, id)| format!("- {{id: {id}, type: t, {keys}}}"));
+    let text = lines.collect::<Vec<_>>().join("\n");
     match Playbook::parse("p.yaml", &text) {
         Ok(_) => Vec::new(),
         Err(found) => found
