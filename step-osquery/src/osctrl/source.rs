@@ -23,6 +23,7 @@ pub(crate) struct OsctrlSource {
 
 impl Watch for OsctrlSource {
     const NAME: &'static str = "osctrl";
+    const PRODUCT: &'static str = "osctrl";
     const SUMMARY: &'static str = "osctrl: answers to the distributed queries of an environment";
     const CONFIG_SCHEMA: &'static str = include_str!("../../../schemas/osctrl.config.schema.json");
     const OPTIONS_SCHEMA: &'static str = include_str!("../../../schemas/osctrl.options.schema.json");
