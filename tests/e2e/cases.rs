@@ -181,18 +181,27 @@ fn stable(stdout: &str) -> String {
     format!("{report:#}\n")
 }
 
-/// Durations, and the columns of rows that are times.
+/// Durations, times in notes, and the columns of rows that are times.
 fn blank(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
                 match key.as_str() {
                     "duration_ms" | "time" | "start_time" | "mtime" | "ctime" => *value = "…".into(),
+                    "text" => blank_last_seen(value),
                     _ => blank(value),
                 }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(blank),
         _ => {}
+    }
+}
+
+/// A note says when a host was last seen.
+fn blank_last_seen(note: &mut Value) {
+    let before = note.as_str().and_then(|text| text.split_once("last seen 2"));
+    if let Some((before, _)) = before {
+        *note = format!("{before}last seen …").into();
     }
 }
