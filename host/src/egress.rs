@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -161,6 +162,8 @@ struct Granted {
     body_limit: usize,
     /// When the call is dropped whatever happens; waiting for a retry beyond it is pointless.
     ends: Instant,
+    /// How many messages that must not be sent twice the server may have acted on.
+    acts: AtomicUsize,
 }
 
 /// A websocket and its place among the open connections.
@@ -190,6 +193,7 @@ impl Egress {
             connections: Arc::new(Semaphore::new(limits.connections)),
             body_limit: limits.body,
             ends,
+            acts: AtomicUsize::new(0),
         }))))
     }
 
@@ -209,8 +213,15 @@ impl Egress {
             .with_max_times(RETRIES)
             .with_jitter()
             .build();
+        // What a login makes is a session, and every attempt has its own.
+        let acts = !request.repeatable && request.capture.is_empty();
         loop {
+            // Counted beforehand: a request that is dropped under way may have arrived.
+            granted.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             let outcome = granted.exchange(&prepared, &request, deadline).await;
+            if was_refused(&outcome) {
+                granted.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
+            }
             let Some(hint) = may_repeat(&outcome, request.repeatable) else {
                 return outcome;
             };
@@ -279,6 +290,19 @@ impl Egress {
     /// Puts values in the place of the handles in a JSON document.
     pub(crate) fn reveal_json(&self, json: &str) -> Result<String, EgressError> {
         self.granted()?.reveal(json, Place::Json)
+    }
+
+    /// Notes that a message on a websocket is about to be sent. The contract has no word for one that may be sent twice.
+    pub(crate) fn act(&self) {
+        if let Some(granted) = &self.0 {
+            granted.acts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the server may have acted on something that must not be sent twice.
+    pub(crate) fn acted(&self) -> bool {
+        let granted = self.0.as_ref();
+        granted.is_some_and(|granted| granted.acts.load(Ordering::Relaxed) > 0)
     }
 
     /// Describes a websocket that broke.
@@ -454,6 +478,22 @@ impl Granted {
         } else {
             EgressError::Interrupted { origin, cause }
         }
+    }
+}
+
+/// Whether the server certainly did not act on a request: it never arrived, or was refused.
+///
+/// An answer of 500 and above is none: a gateway gives it for a server that acted and whose answer was lost.
+fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
+    match outcome {
+        Ok(response) => (400..500).contains(&response.status),
+        Err(error) => matches!(
+            error,
+            EgressError::Connect { .. }
+                | EgressError::Tls { .. }
+                | EgressError::InvalidRequest(_)
+                | EgressError::Denied
+        ),
     }
 }
 

@@ -84,6 +84,9 @@ pub(crate) struct RunArgs {
     /// Run only this step
     #[arg(long, value_name = "STEP")]
     pub(crate) only: Option<String>,
+    /// Skip steps whose type no loaded plugin provides
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     /// How to print the result
@@ -96,6 +99,9 @@ pub(crate) struct ValidateArgs {
     /// The playbooks
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Take steps whose type no loaded plugin provides as skipped
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     /// How to print the problems
