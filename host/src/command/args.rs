@@ -137,13 +137,13 @@ pub(crate) struct PollArgs {
     /// Where events go: `-` for stdout, a file, or an http or https URL; several get all events each
     #[arg(long = "sink", value_name = "-|FILE|URL")]
     pub(crate) sinks: Vec<String>,
-    /// A header for the URLs, such as "Authorization: Bearer {{ secrets.ingest_token }}"
+    /// A header for the URLs, such as `Authorization: Bearer {{ secrets.ingest_token }}`
     #[arg(long = "sink-header", value_name = "NAME: VALUE", requires = "sinks")]
     pub(crate) sink_headers: Vec<String>,
     /// The form of the events: aisoc, ocsf or ecs
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<String>,
-    /// Serve counters for Prometheus at http://ADDR/metrics; a port alone is 127.0.0.1's
+    /// Serve counters for Prometheus at `http://ADDR/metrics`; a port alone is 127.0.0.1's
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<String>,
 }
