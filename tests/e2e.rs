@@ -10,6 +10,8 @@ mod command;
 mod commands;
 #[path = "e2e/diagnostics.rs"]
 mod diagnostics;
+#[path = "e2e/flow.rs"]
+mod flow;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/live_query.rs"]
@@ -18,5 +20,15 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plugin.rs"]
 mod plugin;
+#[path = "e2e/poll_command.rs"]
+mod poll_command;
+#[path = "e2e/poll_fleet.rs"]
+mod poll_fleet;
+#[path = "e2e/poll_killed.rs"]
+mod poll_killed;
+#[path = "e2e/poll_osctrl.rs"]
+mod poll_osctrl;
+#[path = "e2e/polled.rs"]
+mod polled;
 #[path = "e2e/tls.rs"]
 mod tls;

@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::egress::Grant;
 use crate::params::{self, Rendered, Written, each_text, place};
 use crate::playbook::locate;
-use crate::render::{self, Renderer};
+use crate::render::{self, Renderer, Scope};
 use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
 use crate::source::Source;
@@ -77,7 +77,7 @@ impl Connector {
         let found = SCHEMA.validate(document.value()).into_iter();
         problems.extend(found.map(|problem| place(&document, "", problem)));
         each_text(document.value(), "", &mut |pointer, text| {
-            let found = render::check(text).err().unwrap_or_default();
+            let found = render::check(text, Scope::Roots).err().unwrap_or_default();
             problems.extend(found.into_iter().map(|problem| locate(&document, pointer, problem)));
         });
         let text = |key: &str| document.value()[key].as_str().unwrap_or_default().to_owned();
@@ -158,6 +158,7 @@ impl Connector {
             pointer: "/config".into(),
             values: &self.config,
             schema: &kind.config,
+            scope: Scope::Roots,
         }
     }
 
@@ -167,6 +168,7 @@ impl Connector {
             pointer: "/connector_config".into(),
             values: &self.options,
             schema: &kind.options,
+            scope: Scope::Roots,
         }
     }
 }

@@ -129,6 +129,13 @@ impl Diagnostic {
         self
     }
 
+    /// The same problem, saying of what among many it is one.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// The kind of problem.
     pub fn code(&self) -> Code {
         self.code
@@ -217,7 +224,7 @@ impl Diagnostics {
         Err(self.in_order())
     }
 
-    /// The problems of each file in the order of its text.
+    /// The problems of each file in the order of its text, each once.
     pub(crate) fn in_order(mut self) -> Self {
         let mut files: Vec<String> = Vec::new();
         self.0.sort_by_cached_key(|diagnostic| {
@@ -229,7 +236,15 @@ impl Diagnostics {
             });
             Some((file, place.start()))
         });
-        self
+        // The same can be found on two ways.
+        let mut seen: Vec<Diagnostic> = Vec::with_capacity(self.0.len());
+        for diagnostic in self.0 {
+            let here = |other: &&Diagnostic| other.place() == diagnostic.place();
+            if !seen.iter().rev().take_while(here).any(|other| *other == diagnostic) {
+                seen.push(diagnostic);
+            }
+        }
+        Self(seen)
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::{Document, escape_key};
@@ -12,10 +12,8 @@ use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
 use crate::plugin::StepType;
-use crate::render::{self, Renderer};
-use crate::runner::RunInputs;
+use crate::render::{self, Renderer, Scope};
 use crate::schema::{Role, Schema, SchemaProblem};
-use crate::secrets::Vault;
 use crate::tls::Trust;
 
 /// How long a rendered value may be to be shown, in bytes.
@@ -29,6 +27,8 @@ pub(crate) struct Written<'a> {
     pub(crate) pointer: String,
     pub(crate) values: &'a Map<String, Value>,
     pub(crate) schema: &'a Schema,
+    /// Which names its templates may use.
+    pub(crate) scope: Scope,
 }
 
 /// Rendered and validated params, and what of them concerns the host.
@@ -42,26 +42,6 @@ pub(crate) struct Rendered {
     pub(crate) ca_file: Option<String>,
 }
 
-/// A renderer that sees these inputs and results.
-pub(crate) fn renderer(vault: &Vault, inputs: &RunInputs, results: &Map<String, Value>) -> Renderer {
-    let values = json!({
-        "alert": inputs.alert,
-        "vars": inputs.vars,
-        "steps": results,
-        "run": {"id": inputs.run_id},
-    });
-    Renderer::new(vault.clone(), values)
-}
-
-/// Whether any of the params looks at earlier results.
-pub(crate) fn needs_results(step: &Step) -> bool {
-    step.params.values().any(|value| {
-        any_text(value, &|text| {
-            render::check(text).is_ok_and(|seen| seen.roots.contains("steps"))
-        })
-    })
-}
-
 impl<'a> Written<'a> {
     /// The params of a step.
     pub(crate) fn of_step(document: &'a Document, step: &'a Step, step_type: &'a StepType) -> Self {
@@ -70,6 +50,7 @@ impl<'a> Written<'a> {
             pointer: format!("{}/params", step.pointer),
             values: &step.params,
             schema: &step_type.params,
+            scope: step.scope(),
         }
     }
 
@@ -90,7 +71,7 @@ impl<'a> Written<'a> {
             if self.is_known(name) && !self.schema.accepts_untrusted(name) {
                 let pointer = format!("{}/{}", self.pointer, escape_key(name));
                 each_text(value, &pointer, &mut |pointer, text| {
-                    let range = render::check(text).ok().and_then(|seen| seen.untrusted);
+                    let range = render::check(text, self.scope).ok().and_then(|seen| seen.untrusted_at);
                     found.extend(range.map(|range| self.untrusted(name, pointer, range)));
                 });
             }
@@ -98,9 +79,11 @@ impl<'a> Written<'a> {
         // A template's value is not known yet, so what the schema says of it does not count.
         let values = Value::Object(self.values.clone());
         let known = |pointer: &String| {
-            values
-                .pointer(pointer)
-                .is_none_or(|value| !any_text(value, &|text| !render::is_literal(text)))
+            values.pointer(pointer).is_none_or(|value| {
+                !any_text(value, &|text| {
+                    render::is_template(text) || render::check(text, self.scope).is_err()
+                })
+            })
         };
         let literal = |problem: &SchemaProblem| problem.values().iter().all(known);
         let problems = self.schema.validate(&values).into_iter().filter(literal);
@@ -109,15 +92,14 @@ impl<'a> Written<'a> {
     }
 
     fn untrusted(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
-        let place = Place::bytes(
-            self.document.source().clone(),
-            self.document.span_within(pointer, range),
-        );
+        let span = self.document.span_within(pointer, range);
+        let named = self.document.source().text().get(span.clone());
+        let of = if named == Some("item") { "an item of " } else { "" };
         Diagnostic::error(
             Code::UntrustedValue,
-            format!("`{name}` may not use alert data or earlier results"),
+            format!("`{name}` may not use {of}alert data or earlier results"),
         )
-        .at(place)
+        .at(Place::bytes(self.document.source().clone(), span))
         .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`")
     }
 
@@ -213,7 +195,8 @@ pub(crate) enum GrantError {
     CaFile { path: String, source: std::io::Error },
 }
 
-fn render_value(
+/// A value with its templates filled in; the problems of all are added to `problems`.
+pub(crate) fn render_value(
     document: &Document,
     value: &Value,
     pointer: &str,
@@ -294,7 +277,8 @@ pub(crate) fn each_text(value: &Value, pointer: &str, found: &mut impl FnMut(&st
     }
 }
 
-fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
+/// Whether any text in a value is wanted.
+pub(crate) fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => wanted(text),
         Value::Array(items) => items.iter().any(|item| any_text(item, wanted)),

@@ -401,6 +401,9 @@ fn dependent(path: &str) -> Option<&str> {
     path.rsplit_once("/dependentRequired/")?.1.split('/').next()
 }
 
+/// How a template makes a boolean.
+const BOOLEAN: &str = "`{{ … == 'true' }}` is true or false";
+
 /// What to do about a value of the wrong type: as a literal, and where a template gave it.
 fn type_hints(error: &ValidationError<'_>) -> (Option<String>, Option<&'static str>) {
     let ValidationErrorKind::Type { kind } = error.kind() else {
@@ -410,7 +413,6 @@ fn type_hints(error: &ValidationError<'_>) -> (Option<String>, Option<&'static s
         TypeKind::Single(kind) => kind.to_string() == wanted,
         TypeKind::Multiple(kinds) => kinds.iter().any(|kind| kind.to_string() == wanted),
     };
-    const BOOLEAN: &str = "`{{ … == 'true' }}` is true or false";
     let (literal, rendered) = match error.instance().as_ref() {
         Value::String(text) if wants("boolean") && is_old_boolean(text) => (
             "write `true` or `false`; `yes`, `no`, `on` and `off` are texts",

@@ -10,6 +10,7 @@
 //! first line only where there is none: the places are meant to be written by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -50,7 +51,7 @@ fn runner() -> &'static Runner {
 
 /// What is wrong with a playbook or connector file, prepared with `inputs` if there are any.
 fn problems(source: Source, inputs: Option<&Value>) -> Result<(), Diagnostics> {
-    let definition = runner().read(source)?;
+    let definition = runner().read(source, false)?;
     let Some(inputs) = inputs else { return Ok(()) };
     let texts = |key: &str| inputs[key].as_object().cloned().unwrap_or_default();
     let secrets = texts("secrets").into_iter();
@@ -240,7 +241,7 @@ fn every_wrong_input_is_shown_at_its_place_in_its_own_words() {
     let known: BTreeSet<String> = cases.keys().map(|name| format!("{name}.txt")).collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
-        if file.ends_with(".txt") && !known.contains(&file) {
+        if file.rsplit('.').next() == Some("txt") && !known.contains(&file) {
             wrong.push(format!("== {file} belongs to no case"));
         }
     }
@@ -287,7 +288,7 @@ fn step(params: &[&str]) -> String {
     ] {
         let instead = key == "api_token" && credentials.iter().any(|key| given(key));
         if !given(key) && !instead {
-            text += &format!("    {key}: {value}\n");
+            writeln!(text, "    {key}: {value}").unwrap();
         }
     }
     params.iter().fold(text, |text, line| text + "    " + line + "\n")
@@ -295,7 +296,7 @@ fn step(params: &[&str]) -> String {
 
 #[test]
 fn the_examples_of_an_explanation_are_what_they_say() {
-    let alert = json!({"host": "web-01", "port": 22, "l": (0..400).map(|n| n.to_string()).collect::<Vec<_>>()});
+    let alert = json!({"host": "web-01", "port": 22, "l": (0..400).map(|n| n.to_string()).collect::<Vec<_>>(), "many": (0..1_001).collect::<Vec<_>>()});
     let inputs = json!({
         "alert": alert,
         "vars": {"url": "https://fleet.example.com", "server": "https://fleet.example.com", "fleetdm": "https://fleet.example.com"},
@@ -306,6 +307,10 @@ fn the_examples_of_an_explanation_are_what_they_say() {
         let check = |lines: &[&str]| -> Option<Vec<Code>> {
             let text = lines.join("\n");
             let found = match explanation.shown {
+                Shown::Step => {
+                    let text = step(&[]) + "  " + &lines.join("\n  ");
+                    found("example.yaml", text.into_bytes(), Some(&inputs))
+                }
                 Shown::Params => found("example.yaml", step(lines).into_bytes(), Some(&inputs)),
                 Shown::Playbook => found("example.yaml", text.into_bytes(), None),
                 Shown::Connector => found("example.yaml", text.into_bytes(), Some(&inputs)),
@@ -612,10 +617,8 @@ fn yaml_like() -> impl Strategy<Value = String> {
     let word = prop::sample::select(words);
     let blank = prop::sample::select(vec!["\n", " ", "\n  ", "\n    ", ""]);
     prop::collection::vec((word, blank), 0..30).prop_map(|parts| {
-        parts
-            .into_iter()
-            .map(|(word, blank)| format!("{word}{blank}"))
-            .collect()
+        let parts = parts.into_iter().flat_map(|(word, blank)| [word, blank]);
+        parts.collect::<String>()
     })
 }
 

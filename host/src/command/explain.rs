@@ -32,13 +32,19 @@ fn list() -> String {
 fn explanation(code: Code) -> String {
     let explanation = code.explanation();
     let place = match explanation.shown {
+        Shown::Step => " (part of a step)",
         Shown::Params => " (params of a step)",
         Shown::Connector => " (a connector file)",
         Shown::Alert => " (an alert)",
         Shown::Secrets => " (a file of secrets)",
         _ => "",
     };
-    let lines = |lines: &[&str]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
+    let lines = |lines: &[&str]| {
+        lines.iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "  {line}");
+            text
+        })
+    };
     format!(
         "{code}: {}\n\n{}\n\nWrong{place}:\n{}\nRight:\n{}",
         explanation.title,

@@ -11,7 +11,7 @@ use super::{CommandError, Exit, inputs, print, table};
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
     let mut problems = Diagnostics::default();
-    let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source));
+    let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
     let playbook = inputs::keep(playbook, &mut problems);
     let secrets = inputs::keep(inputs::secrets(args.secrets.as_deref()), &mut problems);
     let alert = inputs::keep(inputs::alert(args.alert.as_deref()), &mut problems);
@@ -22,6 +22,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     run.alert = alert;
     run.vars = inputs::assignments("--var", &args.vars)?;
     run.only = args.only;
+    run.skip_unknown_steps = args.skip_unknown_steps;
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, ContentArrangement, Table, presets};
-use playbook_host::{Note, RunReport, RunStatus, StepReport, StepStatus};
+use playbook_host::{Note, RunReport, RunStatus, SkipReason, StepReport, StepStatus};
 use serde_json::{Map, Value};
 
 const BOLD: Style = Style::new().bold();
@@ -54,15 +54,38 @@ fn render_step(out: &mut String, step: &StepReport, width: u16) {
         .as_deref()
         .map(|name| format!("  {}", printable(name)))
         .unwrap_or_default();
-    let took = if step.status == StepStatus::Skipped {
-        "not started".into()
-    } else {
-        seconds(step.duration_ms)
+    let mut about = match (step.status, step.reason, step.attempts) {
+        (StepStatus::Skipped, reason, _) => reason.map_or_else(|| "not started".into(), not_started),
+        // A step that only branches took no time, and its outcome follows.
+        (StepStatus::Success, _, 0) if step.items.is_none() => String::new(),
+        _ => seconds(step.duration_ms),
     };
+    if let Some(items) = step.items {
+        let _ = write!(about, ", {}", counted(items, "item"));
+        if step.attempts as usize > items {
+            let _ = write!(about, ", {} attempts", step.attempts);
+        }
+    } else if step.attempts > 1 {
+        let _ = write!(about, ", {} attempts", step.attempts);
+    }
+    if let Some(branch) = &step.branch {
+        if step.status != StepStatus::Skipped {
+            let holds = if branch.holds {
+                "condition holds"
+            } else {
+                "condition does not hold"
+            };
+            let comma = if about.is_empty() { "" } else { ", " };
+            let _ = write!(about, "{comma}{holds}");
+        }
+        if let Some(next) = &branch.next {
+            let _ = write!(about, " → {}", printable(next));
+        }
+    }
     line(
         out,
         &format!(
-            "{style}{mark}{style:#} {BOLD}{}{BOLD:#}{name}  {DIM}{took}{DIM:#}",
+            "{style}{mark}{style:#} {BOLD}{}{BOLD:#}{name}  {DIM}{about}{DIM:#}",
             printable(&step.id)
         ),
     );
@@ -76,13 +99,92 @@ fn render_step(out: &mut String, step: &StepReport, width: u16) {
         }
     }
     match &step.result {
-        Some(Value::Object(result)) => {
-            for (key, value) in result {
-                render_part(out, key, value, &step.notes, width);
+        Some(Value::Array(items)) if step.items.is_some() => {
+            for item in items {
+                render_item(out, item, width);
             }
         }
-        Some(other) => line(out, &format!("  {}", printable(&other.to_string()))),
+        Some(result) => render_result(out, result, &step.notes, width),
         None => {}
+    }
+}
+
+/// What became of an item of a step with `for_each`.
+fn render_item(out: &mut String, report: &Value, width: u16) {
+    let (style, mark) = match report["status"].as_str() {
+        Some("success") => (GOOD, "✔"),
+        Some("partial") => (WARN, "◐"),
+        Some("skipped") => (DIM, "–"),
+        _ => (BAD, "✘"),
+    };
+    let attempts = report["attempts"].as_u64().unwrap_or_default();
+    let about = match attempts {
+        0 => "not started".to_owned(),
+        1 => String::new(),
+        _ => format!("{attempts} attempts"),
+    };
+    let item = scalar(&report["item"]);
+    let mut head = format!("  {style}{mark}{style:#} {BOLD}{item}{BOLD:#}");
+    if !about.is_empty() {
+        let _ = write!(head, "  {DIM}{about}{DIM:#}");
+    }
+    line(out, &head);
+    let mut body = String::new();
+    if let Some(message) = report["error"]["message"].as_str() {
+        let kind = scalar(&report["error"]["kind"]);
+        line(&mut body, &format!("  {BAD}{kind}{BAD:#}: {}", indented(message)));
+    }
+    let note = |note: &Value| {
+        let text = |key: &str| note[key].as_str().map(str::to_owned);
+        Some(Note {
+            subject: text("subject")?,
+            text: text("text")?,
+        })
+    };
+    let notes: Vec<Note> = report["notes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(note)
+        .collect();
+    render_result(&mut body, &report["result"], &notes, width.saturating_sub(2));
+    for text in body.lines() {
+        line(out, &format!("  {text}"));
+    }
+}
+
+fn render_result(out: &mut String, result: &Value, notes: &[Note], width: u16) {
+    match result {
+        Value::Object(result) => {
+            for (key, value) in result {
+                render_part(out, key, value, notes, width);
+            }
+        }
+        Value::Null => {}
+        other => line(out, &format!("  {}", printable(&other.to_string()))),
+    }
+}
+
+fn not_started(reason: SkipReason) -> String {
+    let reason = match reason {
+        SkipReason::When => "`when` does not hold",
+        SkipReason::Condition => "condition does not hold",
+        SkipReason::Disabled => "disabled",
+        SkipReason::NotReached => "the run went on elsewhere",
+        SkipReason::Aborted => "the run was aborted",
+        SkipReason::Cancelled => "the run was cancelled",
+        SkipReason::UnknownStepType => "unknown step type",
+        SkipReason::NotSelected => "another step was run alone",
+        _ => return "not started".into(),
+    };
+    format!("not started: {reason}")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
     }
 }
 
@@ -118,11 +220,7 @@ fn render_part(out: &mut String, key: &str, value: &Value, notes: &[Note], width
 }
 
 fn render_rows(out: &mut String, name: &str, rows: &[Value], width: u16) {
-    let count = match rows.len() {
-        0 => "no rows".to_owned(),
-        1 => "1 row".to_owned(),
-        n => format!("{n} rows"),
-    };
+    let count = counted(rows.len(), "row");
     line(
         out,
         &format!("  {BOLD}{}{BOLD:#}  {DIM}{count}{DIM:#}", printable(name)),

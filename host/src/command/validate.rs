@@ -36,7 +36,9 @@ pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
         show("", problems)?;
     }
     for file in &args.files {
-        let problems = problems_of(&runner, file, inputs.as_ref()).err().unwrap_or_default();
+        let problems = problems_of(&runner, file, inputs.as_ref(), args.skip_unknown_steps)
+            .err()
+            .unwrap_or_default();
         show(&file.display().to_string(), problems)?;
     }
     match args.output {
@@ -68,16 +70,22 @@ fn read_inputs(args: &ValidateArgs, problems: &mut Diagnostics) -> Result<Option
     Ok(Some(Inputs { alert, secrets, vars }))
 }
 
-fn problems_of(runner: &Runner, file: &Path, inputs: Option<&Inputs>) -> Result<(), Diagnostics> {
-    let definition = runner.read(inputs::source(file)?)?;
+fn problems_of(
+    runner: &Runner,
+    file: &Path,
+    inputs: Option<&Inputs>,
+    skip_unknown_steps: bool,
+) -> Result<(), Diagnostics> {
+    let definition = runner.read(inputs::source(file)?, skip_unknown_steps)?;
     let Some(inputs) = inputs else { return Ok(()) };
     let directory = file.parent().unwrap_or(Path::new(".")).to_owned();
     match definition {
         Definition::Playbook(playbook) => {
             let mut run = RunInputs::new(inputs.secrets.clone());
             run.alert = inputs.alert.clone();
-            run.vars = inputs.vars.clone();
+            run.vars.clone_from(&inputs.vars);
             run.directory = directory;
+            run.skip_unknown_steps = skip_unknown_steps;
             runner.prepare(&playbook, run).map(drop)
         }
         Definition::Connector(connector) => {

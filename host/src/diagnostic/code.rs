@@ -28,6 +28,8 @@ pub struct Explanation {
 pub enum Shown {
     /// It is a playbook.
     Playbook,
+    /// It is part of a step.
+    Step,
     /// It is part of the `params` of a step.
     Params,
     /// It is a connector file.
@@ -261,10 +263,71 @@ codes! {
     "A connector says in which forms it can spell its events.",
     Shell: wrong ["playbook poll corp-fleet.yaml --format oscf"] right ["playbook poll corp-fleet.yaml --format ocsf"]
 
-    /// Something that is known and cannot be done yet
-    Unsupported = "unsupported",
-    "Ignoring the key would change what the playbook does, so it is refused.",
-    Playbook: wrong ["- {id: users, type: osquery_live_query, retry_max: 3}"] right ["- {id: users, type: osquery_live_query}"]
+    /// The steps go round in a circle
+    Cycle = "cycle",
+    "A step runs at most once, so `next_true` and `next_false` cannot lead back to a step before. To ask again, use `retry_max`; to do something for each of a list, `for_each`.",
+    Playbook: wrong [
+        "- {id: look, type: osquery_live_query}",
+        "- {id: again, type: condition, condition: severity == 'high', next_true: look}"
+    ] right [
+        "- {id: look, type: osquery_live_query}",
+        "- {id: again, type: condition, condition: severity == 'high', next_true: more}",
+        "- {id: more, type: osquery_live_query}"
+    ]
+
+    /// No run reaches a step
+    UnreachableStep = "unreachable-step",
+    "The steps before it always go on elsewhere. Name it in a `next_true` or `next_false`, disable it with `enabled: false`, or remove it.",
+    Playbook: wrong [
+        "- {id: look, type: osquery_live_query, next_true: report}",
+        "- {id: forgotten, type: osquery_live_query}",
+        "- {id: report, type: osquery_live_query}"
+    ] right [
+        "- {id: look, type: osquery_live_query}",
+        "- {id: report, type: osquery_live_query}"
+    ]
+
+    /// A branch is never taken
+    BranchWithoutCondition = "branch-without-condition",
+    "`next_false` is where a run goes on when the step's `condition` or `when` does not hold, and the step has neither.",
+    Playbook: wrong [
+        "- {id: look, type: osquery_live_query, next_false: report}",
+        "- {id: report, type: osquery_live_query}"
+    ] right [
+        "- {id: look, type: osquery_live_query, when: alert.severity == 'high', next_false: report}",
+        "- {id: report, type: osquery_live_query}"
+    ]
+
+    /// A key that has no meaning where it is
+    MeaninglessKey = "meaningless-key",
+    "The key is known, and nothing would come of it here: `concurrency` without `for_each`, or `params` of a step that only branches.",
+    Playbook: wrong ["- {id: look, type: osquery_live_query, concurrency: 4}"] right ["- {id: look, type: osquery_live_query, concurrency: 4, for_each: [web-01, web-02]}"]
+
+    /// A result is used before it is there
+    LaterStep = "later-step",
+    "A template or a condition looks at the result of the step itself, or of one that never runs before it.",
+    Playbook: wrong [
+        "- {id: look, type: osquery_live_query, when: steps.find.status == 'success'}",
+        "- {id: find, type: osquery_live_query}"
+    ] right [
+        "- {id: find, type: osquery_live_query}",
+        "- {id: look, type: osquery_live_query, when: steps.find.status == 'success'}"
+    ]
+
+    /// A step would run for too many items
+    TooManyItems = "too-many-items",
+    "`for_each` takes 1,000 items. A longer list is refused and never cut in silence; `{{ alert.many[:1000] }}` says that the first will do.",
+    Step: wrong ["for_each: \"{{ alert.many }}\""] right ["for_each: \"{{ alert.many[:1000] }}\""]
+
+    /// A variable is given that the playbook does not declare
+    UnknownVar = "unknown-var",
+    "A playbook that has `vars` takes the variables that it declares and no others, so that a misspelt one does not go unnoticed.",
+    Shell: wrong ["playbook run triage.yaml --var fleet_ulr=https://fleet.example.com"] right ["playbook run triage.yaml --var fleet_url=https://fleet.example.com"]
+
+    /// A variable is not given
+    MissingVar = "missing-var",
+    "The playbook declares the variable without a default (`null`), so each run must give it with `--var NAME=VALUE`.",
+    Shell: wrong ["playbook run triage.yaml"] right ["playbook run triage.yaml --var fleet_url=https://fleet.example.com"]
 
     /// A template is not well-formed
     TemplateSyntax = "template-syntax",
@@ -273,7 +336,7 @@ codes! {
 
     /// A template names something that is not there
     UndefinedVariable = "undefined-variable",
-    "Templates see `alert`, `vars`, `secrets`, `steps.ID.result` and `run.id`. A name that is missing is an error and never an empty text. `{{ alert.host | default('web-01') }}` says what to use when it is missing.",
+    "Templates see `alert`, `vars`, `secrets`, `steps.ID.result` and `run.id`, and with `for_each` also `item`. A name that is missing is an error and never an empty text. `{{ alert.host | default('web-01') }}` says what to use when it is missing.",
     Params: wrong ["target_hosts: [\"{{ alrt.host }}\"]"] right ["target_hosts: [\"{{ alert.host }}\"]"]
 
     /// A template uses a filter that does not exist
