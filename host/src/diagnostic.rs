@@ -20,6 +20,9 @@ pub(crate) use self::place::Place;
 pub(crate) use self::suggest::{cut, nearest, suggestion};
 use self::text::printable;
 
+/// How many problems of one file are shown.
+const MOST_PROBLEMS: usize = 200;
+
 /// A problem: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -237,14 +240,36 @@ impl Diagnostics {
             Some((file, place.start()))
         });
         // The same can be found on two ways.
-        let mut seen: Vec<Diagnostic> = Vec::with_capacity(self.0.len());
+        let mut kept: Vec<Diagnostic> = Vec::with_capacity(self.0.len());
         for diagnostic in self.0 {
             let here = |other: &&Diagnostic| other.place() == diagnostic.place();
-            if !seen.iter().rev().take_while(here).any(|other| *other == diagnostic) {
-                seen.push(diagnostic);
+            if !kept.iter().rev().take_while(here).any(|other| *other == diagnostic) {
+                kept.push(diagnostic);
             }
         }
-        Self(seen)
+        Self(kept).cut()
+    }
+}
+
+impl Diagnostics {
+    /// No more than can be read of each file; how many there are besides is said.
+    fn cut(self) -> Self {
+        let same_file = |one: &Diagnostic, other: &Diagnostic| match (one.place(), other.place()) {
+            (Some(one), Some(other)) => one.file() == other.file(),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let mut kept = Vec::new();
+        for problems in self.0.chunk_by(same_file) {
+            let shown = &problems[..problems.len().min(MOST_PROBLEMS)];
+            kept.extend_from_slice(shown);
+            let more = problems.len() - shown.len();
+            if let (Some(place), 1..) = (problems[0].place(), more) {
+                let message = format!("there are {more} more problems in this file");
+                let problem = Diagnostic::error(Code::TooManyProblems, message);
+                kept.push(problem.at(Place::whole(place.file())).hint("mend these first"));
+            }
+        }
+        Self(kept)
     }
 }
 

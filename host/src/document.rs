@@ -37,7 +37,7 @@ impl Document {
         } else {
             source.text().into()
         };
-        if let Some(problem) = control_character(&source) {
+        if let Some(problem) = control_character(&source, json) {
             return Err(problem.into());
         }
         let outline = Outline::read(&source, &text);
@@ -152,16 +152,17 @@ pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
     })
 }
 
-/// The first character that YAML does not allow. The two parsers disagree on what to do about one.
-fn control_character(source: &Arc<Source>) -> Option<Diagnostic> {
-    let allowed = |c: char| ['\t', '\n', '\r', '\u{85}'].contains(&c) || !c.is_control();
+/// The first character that YAML does not allow, or that the two parsers disagree on: whether it ends a line.
+fn control_character(source: &Arc<Source>, json: bool) -> Option<Diagnostic> {
+    let ends_lines = |c: char| !json && ['\u{2028}', '\u{2029}'].contains(&c);
+    let allowed = |c: char| ['\t', '\n', '\r'].contains(&c) || !(c.is_control() || ends_lines(c));
     let (at, found) = source.text().char_indices().find(|(_, c)| !allowed(*c))?;
     let code = u32::from(found);
     let message = format!("the control character U+{code:04X} is not allowed");
     Some(
         Diagnostic::error(Code::YamlSyntax, message)
             .at(Place::bytes(source.clone(), at..at + found.len_utf8()))
-            .hint(format!("in a text in double quotes it can be written `\\x{code:02x}`")),
+            .hint(format!("in a text in double quotes it can be written `\\u{code:04x}`")),
     )
 }
 

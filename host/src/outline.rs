@@ -42,13 +42,13 @@ struct Node {
 enum Inner {
     Scalar(ScalarStyle),
     List(Vec<usize>),
-    Map(Vec<Entry>),
+    /// Of a key given twice, the last one has the value.
+    Map(HashMap<String, Entry>),
     Alias(usize),
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
-    name: String,
     key: Range<usize>,
     value: usize,
 }
@@ -105,11 +105,7 @@ impl Outline {
         for name in pointer.split('/').skip(1) {
             let name = unescape_key(name);
             let next = match &self.nodes[self.followed(at)].inner {
-                // Of a key given twice the last one has the value.
-                Inner::Map(entries) => entries
-                    .iter()
-                    .rfind(|entry| entry.name == name)
-                    .map(|entry| (Some(entry.key.clone()), entry.value)),
+                Inner::Map(entries) => entries.get(&*name).map(|entry| (Some(entry.key.clone()), entry.value)),
                 Inner::List(items) => name
                     .parse()
                     .ok()
@@ -210,8 +206,9 @@ struct Open {
 enum OpenInner {
     List(Vec<usize>),
     Map {
-        entries: Vec<Entry>,
-        known: HashMap<String, Range<usize>>,
+        entries: HashMap<String, Entry>,
+        /// Where each key was first given.
+        first: HashMap<String, Range<usize>>,
         /// The key whose value comes next.
         key: Option<(String, Range<usize>)>,
     },
@@ -242,8 +239,8 @@ impl Reading<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 let inner = OpenInner::Map {
-                    entries: Vec::new(),
-                    known: HashMap::new(),
+                    entries: HashMap::new(),
+                    first: HashMap::new(),
                     key: None,
                 };
                 self.open(range, anchor, tag.as_deref(), inner)?;
@@ -292,15 +289,15 @@ impl Reading<'_> {
                 .push(problem.hint("repeat the values, or use an alias for the whole value"));
         }
         let Some(Open {
-            inner: OpenInner::Map { known, key, .. },
+            inner: OpenInner::Map { first, key, .. },
             ..
         }) = self.open.last_mut()
         else {
             return;
         };
         *key = Some((name.to_owned(), range.clone()));
-        let Some(first) = known.get(name).cloned() else {
-            known.insert(name.to_owned(), range);
+        let Some(given) = first.get(name).cloned() else {
+            first.insert(name.to_owned(), range);
             return;
         };
         let problem = self.problem(
@@ -311,7 +308,7 @@ impl Reading<'_> {
         self.problems.push(
             problem
                 .label("given again here")
-                .related(Place::bytes(self.source.clone(), first), "first given here")
+                .related(Place::bytes(self.source.clone(), given), "first given here")
                 .hint("remove one of the two; readers of YAML disagree on which one counts"),
         );
     }
@@ -358,7 +355,7 @@ impl Reading<'_> {
             Inner::Scalar(_) => (1, 0),
             Inner::Alias(target) => (self.nodes[*target].values, self.nodes[*target].height),
             Inner::List(items) => self.size(items.iter().copied()),
-            Inner::Map(entries) => self.size(entries.iter().map(|entry| entry.value)),
+            Inner::Map(entries) => self.size(entries.values().map(|entry| entry.value)),
         };
         if self.open.len() + height > DEEPEST {
             return Err(self.too_deep(span));
@@ -383,7 +380,7 @@ impl Reading<'_> {
             Some(OpenInner::List(items)) => items.push(node),
             Some(OpenInner::Map { entries, key, .. }) => {
                 if let Some((name, key)) = key.take() {
-                    entries.push(Entry { name, key, value: node });
+                    entries.insert(name, Entry { key, value: node });
                 }
             }
             None => {}

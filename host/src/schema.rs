@@ -1,5 +1,7 @@
 //! JSON Schemas, and their complaints in words a playbook author can use.
 
+use std::collections::HashSet;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
@@ -15,7 +17,7 @@ pub struct Schema {
 }
 
 /// What a value does wrong. The message never shows the value, which may hold a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SchemaProblem {
     /// A JSON pointer to the value.
     pub pointer: String,
@@ -113,14 +115,12 @@ impl Schema {
 
     /// Everything that is wrong with a value.
     pub fn validate(&self, value: &Value) -> Vec<SchemaProblem> {
-        let mut problems: Vec<SchemaProblem> = Vec::new();
-        for error in self.validator.iter_errors(value) {
-            for problem in self.explain(&error) {
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-        }
+        let mut seen = HashSet::new();
+        let errors = self.validator.iter_errors(value);
+        let mut problems: Vec<SchemaProblem> = errors
+            .flat_map(|error| self.explain(&error))
+            .filter(|problem| seen.insert(problem.clone()))
+            .collect();
         // A misspelt key is one mistake, not two; and what a merge key would have brought is not missing.
         let misspelt: Vec<(String, String)> = problems
             .iter()

@@ -111,7 +111,19 @@ fn generated() -> Vec<(&'static str, Diagnostics)> {
     let read = |name: &str, text: String| problems(Source::new(name, text), None).unwrap_err();
     let deep = format!("- id: users\n  params: {}x{}\n", "[".repeat(70), "]".repeat(70));
     let large = vec![b' '; (1 << 20) + 1];
+    let many: String = (0..300).map(|number| format!("key{number}: 1\n")).collect();
     vec![
+        (
+            "too-many-problems",
+            // The last ones are enough to see what is said.
+            read(
+                "many.yaml",
+                format!("steps:\n- {{id: users, type: osquery_live_query}}\n{many}"),
+            )
+            .into_iter()
+            .skip(199)
+            .collect(),
+        ),
         ("nested-too-deeply", read("deep.yaml", deep)),
         ("too-large", Source::read_from("large.yaml", &large[..]).unwrap_err()),
         (

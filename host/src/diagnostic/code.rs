@@ -131,6 +131,11 @@ codes! {
     "The file holds nothing but white space and comments.",
     Playbook: wrong ["# to be written"] right ["- id: users", "  type: osquery_live_query", "  params: {}"]
 
+    /// A file has more problems than are shown
+    TooManyProblems = "too-many-problems",
+    "The first 200 problems of a file are shown. Often a few of them are behind all the others.",
+    Shell: wrong ["playbook validate notes.yaml"] right ["playbook validate triage.yaml"]
+
     /// A text is not YAML
     YamlSyntax = "yaml-syntax",
     "The text cannot be read at all, so other problems in the file are not known yet. Most often the indentation is uneven, a quote or bracket is not closed, a tab stands where spaces belong, or a text with `: `, ` #`, `{`, `[`, `*`, `&`, `!`, `%` or `@` in a telling place is not quoted.",

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::source::Source;
 
+/// How far apart places may be to be shown together, in bytes.
+const NEAR: usize = 8_000;
+
 /// A range of a text, or a file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -55,6 +58,11 @@ impl Place {
     /// Where it begins, for sorting.
     pub(super) fn start(&self) -> usize {
         self.span.as_ref().map_or(0, |span| span.start)
+    }
+
+    /// Whether it is in the same file and not far away.
+    pub(super) fn is_near(&self, other: &Self) -> bool {
+        self.file() == other.file() && self.start().abs_diff(other.start()) <= NEAR
     }
 
     /// Line and column of its start and of the character after its end, from 1, in characters.

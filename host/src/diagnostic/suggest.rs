@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// How many names a hint lists at most.
-const LISTED: usize = 12;
+const LISTED: usize = 16;
 
 /// How long a name in a hint may be, in characters: alerts choose their own.
 const LONGEST: usize = 60;
@@ -74,6 +74,6 @@ mod tests {
     fn a_long_list_of_names_is_cut() {
         let names: Vec<String> = (0..50).map(|number| format!("{number}").repeat(100)).collect();
         let hint = suggestion("zzz", names.iter().map(String::as_str)).unwrap();
-        assert!(hint.ends_with("and 38 more") && hint.len() < 900, "{hint}");
+        assert!(hint.ends_with("and 34 more") && hint.len() < 1_200, "{hint}");
     }
 }
