@@ -73,6 +73,13 @@ pub enum RunEvent {
         /// The step's id.
         id: String,
     },
+    /// A step's params are made, and its plugin is called. A step can be called more than once.
+    StepCalled {
+        /// The step's id.
+        id: String,
+        /// How long the call may take.
+        time_limit: Duration,
+    },
     /// A step's plugin said something.
     Step {
         /// The step's id.
@@ -356,6 +363,10 @@ impl Runner {
         };
         let grant =
             params::grant(rendered, &prepared.inputs.directory).map_err(|error| invalid_input(error.to_string()))?;
+        observer(RunEvent::StepCalled {
+            id: step.id.clone(),
+            time_limit: rendered.timeout.unwrap_or(self.limits.deadline),
+        });
         let (id, observer) = (step.id.clone(), observer.clone());
         let call = StepCall {
             step_type: step.kind.clone(),

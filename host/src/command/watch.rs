@@ -1,26 +1,28 @@
 //! Shows on stderr what happens while a playbook runs.
 
 use std::io::Write as _;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use playbook_host::{CallEvent, LogLevel, RunEvent};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use playbook_host::{CallEvent, LogLevel, Progress, RunEvent, visible};
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
 #[derive(Clone)]
 pub(crate) struct Watch {
     line: ProgressBar,
+    /// When the step's time is up.
+    deadline: Arc<Mutex<Option<Instant>>>,
     verbosity: u8,
 }
 
 impl Watch {
     pub(crate) fn new(verbosity: u8) -> Self {
-        let line = ProgressBar::new_spinner();
-        line.set_style(
-            ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})").expect("the template is valid"),
-        );
-        Self { line, verbosity }
+        Self {
+            line: ProgressBar::new_spinner(),
+            deadline: Arc::default(),
+            verbosity,
+        }
     }
 
     /// The function to give to a run.
@@ -32,15 +34,21 @@ impl Watch {
     fn show(&self, event: RunEvent) {
         match event {
             RunEvent::StepStarted { id } => {
+                self.set_deadline(None);
                 self.line.reset_elapsed();
-                self.line.set_prefix(id);
+                self.line.set_style(self.style("{elapsed}"));
+                self.line.set_prefix(visible(&id).into_owned());
                 self.line.set_message("");
                 self.line.enable_steady_tick(Duration::from_millis(100));
+            }
+            RunEvent::StepCalled { time_limit, .. } => {
+                self.set_deadline(Instant::now().checked_add(time_limit));
+                self.line.set_style(self.style("{left}"));
             }
             RunEvent::Step {
                 event: CallEvent::Progress(progress),
                 ..
-            } => self.line.set_message(progress.message),
+            } => self.progress(progress),
             RunEvent::Step {
                 id,
                 event: CallEvent::Log { level, message },
@@ -51,6 +59,37 @@ impl Watch {
             }
             _ => {}
         }
+    }
+
+    fn progress(&self, progress: Progress) {
+        if let Some(total) = progress.total {
+            self.line.set_length(total.into());
+            self.line.set_position(progress.done.into());
+            self.line.set_style(self.style("{bar:16} {left}"));
+        }
+        self.line.set_message(progress.message);
+    }
+
+    /// The message comes last: it is cut where the line ends.
+    fn style(&self, middle: &str) -> ProgressStyle {
+        let deadline = self.deadline.clone();
+        ProgressStyle::with_template(&format!("{{spinner}} {{prefix}}  {middle}  {{wide_msg}}"))
+            .expect("the template is valid")
+            .progress_chars("━╸─")
+            .with_key("left", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let deadline = *deadline.lock().unwrap_or_else(PoisonError::into_inner);
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                // A failure to draw shows by itself.
+                let _ = match left {
+                    Some(Duration::ZERO) => out.write_str("time is up"),
+                    Some(left) => out.write_str(&countdown(left)),
+                    None => Ok(()),
+                };
+            })
+    }
+
+    fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     fn log(&self, step: &str, level: LogLevel, message: &str) {
@@ -69,9 +108,19 @@ impl Watch {
             LogLevel::Error => ("error", anstyle::AnsiColor::Red),
         };
         let color = color.on_default().bold();
+        let (step, message) = (visible(step), visible(message));
         self.line.suspend(|| {
             // Nobody is left to tell when stderr is gone.
             let _ = writeln!(anstream::stderr(), "{color}{word}{color:#}: {step}: {message}");
         });
+    }
+}
+
+/// `2:05 left`, `47 s left`. Rounded up: nothing is left when nothing is.
+fn countdown(left: Duration) -> String {
+    let seconds = left.as_millis().div_ceil(1_000);
+    match seconds {
+        0..100 => format!("{seconds} s left"),
+        _ => format!("{}:{:02} left", seconds / 60, seconds % 60),
     }
 }
