@@ -2,6 +2,8 @@
 
 #[path = "e2e/backends.rs"]
 mod backends;
+#[path = "e2e/browser.rs"]
+mod browser;
 #[path = "e2e/cases.rs"]
 mod cases;
 #[path = "e2e/command.rs"]
@@ -10,6 +12,8 @@ mod command;
 mod commands;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/html_report.rs"]
+mod html_report;
 #[path = "e2e/live_query.rs"]
 mod live_query;
 #[path = "e2e/osctrl.rs"]

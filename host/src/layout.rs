@@ -116,22 +116,38 @@ impl<'r> Layout<'r> {
         }
     }
 
-    /// What the parts count, in a few words each: `3 results, 4 rows`.
+    /// What the parts count, in a few words each: `3 results, 4 rows`. Parts of the same title count together.
     pub(crate) fn counts(&self) -> Vec<String> {
-        self.parts.iter().filter_map(Part::count).collect()
+        let mut counts: Vec<(&str, usize, Option<usize>)> = Vec::new();
+        for (title, names, rows) in self.parts.iter().filter_map(Part::count) {
+            match counts.iter_mut().find(|(known, ..)| *known == title) {
+                Some((_, all_names, all_rows)) => {
+                    *all_names += names;
+                    *all_rows = all_rows.map(|all| all + rows.unwrap_or(0)).or(rows);
+                }
+                None => counts.push((title, names, rows)),
+            }
+        }
+        let in_words = |(title, names, rows): (&str, usize, Option<usize>)| {
+            let names = counted(names, title);
+            match rows {
+                Some(rows) => format!("{names}, {}", counted(rows, "rows")),
+                None => names,
+            }
+        };
+        // What is there is told first here, where all of it is in view.
+        counts.sort_by_key(|(.., rows)| rows.is_none());
+        counts.into_iter().map(in_words).collect()
     }
 }
 
 impl Part<'_> {
-    /// What there is of it.
-    fn count(&self) -> Option<String> {
+    /// How many names it has under which title, and how many rows they have if it is about rows.
+    fn count(&self) -> Option<(&str, usize, Option<usize>)> {
         match self {
             // A title that is no plural names one thing with several sides, not several things.
-            Self::Entries { title, entries } => title.ends_with('s').then(|| counted(entries.len(), title)),
-            Self::Tables { title, tables } => {
-                let rows = tables.iter().map(Rows::len).sum();
-                Some(format!("{}, {}", counted(tables.len(), title), counted(rows, "rows")))
-            }
+            Self::Entries { title, entries } => title.ends_with('s').then_some((title, entries.len(), None)),
+            Self::Tables { title, tables } => Some((title, tables.len(), Some(tables.iter().map(Rows::len).sum()))),
             Self::Item { .. } | Self::Field { .. } | Self::Json { .. } => None,
         }
     }

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-/// The text on one line, with every character that has no shape of its own replaced by one that has: control characters
-/// by their pictures (`␛`, `␊`), everything else by its number (`[U+202E]`).
+/// The text on one line, with every character that has no shape of its own spelled out: the usual control characters by
+/// their names (`[ESC]`, `[LF]`), everything else by its number (`[U+202E]`).
 pub fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| !is_hidden(c)) {
         return Cow::Borrowed(text);
@@ -15,8 +15,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
-            '\0'..='\x1f' => shown.extend(char::from_u32(0x2400 + u32::from(c))),
-            '\x7f' => shown.push('␡'),
+            '\0' => shown.push_str("[NUL]"),
+            '\x07' => shown.push_str("[BEL]"),
+            '\x08' => shown.push_str("[BS]"),
+            '\t' => shown.push_str("[TAB]"),
+            '\n' => shown.push_str("[LF]"),
+            '\r' => shown.push_str("[CR]"),
+            '\x1b' => shown.push_str("[ESC]"),
+            '\x7f' => shown.push_str("[DEL]"),
             c if is_hidden(c) => shown.push_str(&format!("[U+{:04X}]", u32::from(c))),
             c => shown.push(c),
         }
@@ -56,16 +62,19 @@ mod tests {
                 "plain text, ünïcödé, 東京, e\u{301}, ❤\u{fe0f}",
                 "plain text, ünïcödé, 東京, e\u{301}, ❤\u{fe0f}",
             ),
-            ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
-            ("\x1b]8;;http://evil\x07click\r\n", "␛]8;;http://evil␇click␍␊"),
-            ("\u{9b}2J\x7f\0", "[U+009B]2J␡␀"),
+            ("\x1b[31mred\x1b[0m", "[ESC][31mred[ESC][0m"),
+            (
+                "\x1b]8;;http://evil\x07click\r\n",
+                "[ESC]]8;;http://evil[BEL]click[CR][LF]",
+            ),
+            ("\u{9b}2J\x7f\0", "[U+009B]2J[DEL][NUL]"),
             ("photo_\u{202e}gnp.exe", "photo_[U+202E]gnp.exe"),
             ("pay\u{200b}load\u{feff}", "pay[U+200B]load[U+FEFF]"),
             ("a\u{e0041}b", "a[U+E0041]b"),
         ] {
             assert_eq!(visible(text), shown);
         }
-        assert_eq!(visible_lines("one\r\n\ttwo\x1b"), "one\n␉two␛");
+        assert_eq!(visible_lines("one\r\n\ttwo\x1b"), "one\n[TAB]two[ESC]");
     }
 
     proptest! {

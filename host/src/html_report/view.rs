@@ -12,6 +12,9 @@ const OPEN_ROWS: usize = 100;
 /// Once the tables of a page have so many rows together, further ones are closed.
 const OPEN_ROWS_IN_ALL: usize = 1_000;
 
+/// JSON of more lines is closed.
+const OPEN_LINES: usize = 60;
+
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     title: String,
@@ -92,6 +95,7 @@ enum Part {
     Json {
         title: Option<String>,
         text: String,
+        open: bool,
     },
 }
 
@@ -229,10 +233,14 @@ impl Maker {
                 });
                 full.into_iter().chain(empty).collect()
             }
-            layout::Part::Json { title, value } => vec![Part::Json {
-                title: title.map(|title| visible(&title).into_owned()),
-                text: visible_lines(&format!("{value:#}")),
-            }],
+            layout::Part::Json { title, value } => {
+                let text = visible_lines(&format!("{value:#}"));
+                vec![Part::Json {
+                    title: title.map(|title| visible(&title).into_owned()),
+                    open: text.lines().count() <= OPEN_LINES,
+                    text,
+                }]
+            }
         }
     }
 
