@@ -20,5 +20,7 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plugin.rs"]
 mod plugin;
+#[path = "e2e/text_report.rs"]
+mod text_report;
 #[path = "e2e/tls.rs"]
 mod tls;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use playbook_host::{CallEvent, LogLevel, Progress, RunEvent, visible};
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
@@ -18,8 +18,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(verbosity: u8) -> Self {
+        Self::on(ProgressDrawTarget::stderr(), verbosity)
+    }
+
+    fn on(target: ProgressDrawTarget, verbosity: u8) -> Self {
         Self {
-            line: ProgressBar::new_spinner(),
+            line: ProgressBar::with_draw_target(None, target),
             deadline: Arc::default(),
             verbosity,
         }
@@ -35,7 +39,8 @@ impl Watch {
         match event {
             RunEvent::StepStarted { id } => {
                 self.set_deadline(None);
-                self.line.reset_elapsed();
+                // A line that was finished does not draw again by itself.
+                self.line.reset();
                 self.line.set_style(self.style("{elapsed}"));
                 self.line.set_prefix(visible(&id).into_owned());
                 self.line.set_message("");
@@ -122,5 +127,102 @@ fn countdown(left: Duration) -> String {
     match seconds {
         0..100 => format!("{seconds} s left"),
         _ => format!("{}:{:02} left", seconds / 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use indicatif::TermLike;
+    use playbook_host::StepStatus;
+
+    use super::*;
+
+    /// A terminal that remembers what was written to it.
+    #[derive(Debug, Clone, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl Screen {
+        fn take(&self) -> String {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_line_tells_how_far_each_step_is_and_how_long_it_has() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+        let watch = Watch::on(target, 0);
+        // The second step draws on a line that was finished by the first.
+        for id in ["first", "sec\x1bond"] {
+            screen.take();
+            watch.show(RunEvent::StepStarted { id: id.into() });
+            watch.show(RunEvent::StepCalled {
+                id: id.into(),
+                time_limit: Duration::from_secs(300),
+            });
+            watch.progress(Progress {
+                done: 2,
+                total: Some(4),
+                message: "2 of 4 hosts answered, 3 online".into(),
+            });
+            watch.line.tick();
+            let drawn = screen.take();
+            assert!(drawn.contains(visible(id).as_ref()), "{drawn:?}");
+            assert!(
+                drawn.contains("━━━━━━━━") && drawn.contains("2 of 4 hosts answered, 3 online"),
+                "{drawn:?}"
+            );
+            assert!(drawn.contains("5:00 left") || drawn.contains("4:5"), "{drawn:?}");
+            watch.show(RunEvent::StepFinished {
+                id: id.into(),
+                status: StepStatus::Success,
+            });
+        }
+    }
+
+    #[test]
+    fn time_is_counted_down_to_nothing() {
+        for (ms, text) in [
+            (1, "1 s left"),
+            (1_000, "1 s left"),
+            (99_000, "99 s left"),
+            (125_000, "2:05 left"),
+            (3_600_000, "60:00 left"),
+        ] {
+            assert_eq!(countdown(Duration::from_millis(ms)), text);
+        }
     }
 }
