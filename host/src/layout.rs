@@ -82,7 +82,7 @@ pub(crate) struct Rows<'r> {
     pub(crate) notes: Vec<&'r str>,
     /// The columns.
     pub(crate) columns: Vec<Column<'r>>,
-    rows: Vec<&'r Map<String, Value>>,
+    list: Vec<&'r Map<String, Value>>,
 }
 
 /// A column.
@@ -181,18 +181,18 @@ impl<'r> Rows<'r> {
             name,
             notes,
             columns: columns.collect(),
-            rows,
+            list: rows,
         }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.list.len()
     }
 
     /// The cells of each row, one for each column. A row need not have all columns.
     pub(crate) fn cells(&self) -> impl Iterator<Item = impl Iterator<Item = Cow<'r, str>>> {
-        self.rows.iter().map(|row| {
+        self.list.iter().map(|row| {
             self.columns
                 .iter()
                 .map(|column| row.get(column.name).map(scalar).unwrap_or_default())

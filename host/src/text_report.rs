@@ -4,6 +4,7 @@ mod grid;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -129,13 +130,14 @@ impl Text {
             0 => "no rows".to_owned(),
             n => counted(n, "rows"),
         };
-        let notes: String = rows.notes.iter().map(|note| format!("; {}", visible(note))).collect();
+        let said = std::iter::once(count.into()).chain(rows.notes.iter().map(|note| visible(note)));
+        let said = said.collect::<Vec<Cow<'_, str>>>().join("; ");
         let name = visible(rows.name);
         let gap = if name.is_empty() { "" } else { "  " };
-        self.line(&format!("  {BOLD}{name}{BOLD:#}{gap}{DIM}{count}{notes}{DIM:#}"));
+        self.line(&format!("  {BOLD}{name}{BOLD:#}{gap}{DIM}{said}{DIM:#}"));
         let grid = grid::lay_out(rows, self.width.map(|width| width.saturating_sub(4)));
         self.cut |= grid.cut;
-        for (index, line) in grid.lines.iter().enumerate() {
+        for (index, line) in grid.text.iter().enumerate() {
             let style = if index == 0 && grid.header { DIM } else { PLAIN };
             self.line(&format!("    {style}{line}{style:#}"));
         }

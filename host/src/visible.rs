@@ -5,6 +5,7 @@
 //! is not. Each is replaced by something with a shape, and everything else is left as it is.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// The text on one line, with every character that has no shape of its own spelled out: the usual control characters by
 /// their names (`[ESC]`, `[LF]`), everything else by its number (`[U+202E]`).
@@ -23,7 +24,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\r' => shown.push_str("[CR]"),
             '\x1b' => shown.push_str("[ESC]"),
             '\x7f' => shown.push_str("[DEL]"),
-            c if is_hidden(c) => shown.push_str(&format!("[U+{:04X}]", u32::from(c))),
+            c if is_hidden(c) => {
+                write!(shown, "[U+{:04X}]", u32::from(c)).expect("writing to a string cannot fail");
+            }
             c => shown.push(c),
         }
     }

@@ -191,7 +191,7 @@ mod tests {
             watch.show(RunEvent::StepStarted { id: id.into() });
             watch.show(RunEvent::StepCalled {
                 id: id.into(),
-                time_limit: Duration::from_secs(300),
+                time_limit: Duration::from_mins(5),
             });
             watch.progress(Progress {
                 done: 2,

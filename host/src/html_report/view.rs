@@ -30,8 +30,6 @@ pub(super) struct Page {
     steps: Vec<Step>,
     /// How many steps there are, by what became of them.
     outcomes: Vec<String>,
-    /// In all tables.
-    rows: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,13 +38,13 @@ struct Step {
     number: usize,
     id: String,
     name: Option<String>,
-    step_type: String,
+    kind: String,
     status: &'static str,
     mark: &'static str,
     took: Option<String>,
     attempts: Option<String>,
     counts: Vec<String>,
-    /// Where it stands in time, in hundredths of the run.
+    /// Where it stands in time.
     bar: Option<Bar>,
     error: Option<StepError>,
     parts: Vec<Part>,
@@ -153,7 +151,6 @@ impl Page {
             took: duration(report.duration_ms),
             steps,
             outcomes: outcomes.into_iter().flatten().collect(),
-            rows: maker.rows,
         }
     }
 }
@@ -164,7 +161,6 @@ struct Maker {
     steps: usize,
     /// When the next step begins: steps run one after the other.
     elapsed_ms: u64,
-    rows: usize,
     open_rows: usize,
 }
 
@@ -182,7 +178,7 @@ impl Maker {
             number: self.steps,
             id: visible(&step.id).into_owned(),
             name: step.name.as_deref().map(|name| visible(name).into_owned()),
-            step_type: visible(&step.step_type).into_owned(),
+            kind: visible(&step.step_type).into_owned(),
             status,
             mark,
             took: started.then(|| duration(step.duration_ms)),
@@ -245,7 +241,6 @@ impl Maker {
     }
 
     fn table(&mut self, rows: &Rows<'_>) -> Table {
-        self.rows += rows.len();
         let open = rows.len() <= OPEN_ROWS && self.open_rows + rows.len() <= OPEN_ROWS_IN_ALL;
         if open {
             self.open_rows += rows.len();
@@ -273,13 +268,15 @@ impl Maker {
 
 impl Bar {
     fn new(start_ms: u64, ms: u64, run_ms: u64) -> Self {
-        let share = |ms: u64| ms.min(run_ms) as f64 * 100.0 / run_ms.max(1) as f64;
-        let start = share(start_ms).min(99.5);
+        // In hundredths of a percent.
+        let share = |ms: u64| ms.min(run_ms).saturating_mul(10_000) / run_ms.max(1);
+        let start = share(start_ms).min(9_950);
         // Even the shortest step can be seen.
-        let width = share(ms).clamp(0.5, 100.0 - start);
+        let width = share(ms).clamp(50, 10_000 - start);
+        let percent = |share: u64| format!("{}.{:02}%", share / 100, share % 100);
         Self {
-            start: format!("{start:.2}%"),
-            width: format!("{width:.2}%"),
+            start: percent(start),
+            width: percent(width),
         }
     }
 }

@@ -17,7 +17,7 @@ const NARROWEST: usize = 8;
 /// Rows as lines of text.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    pub(super) lines: Vec<String>,
+    pub(super) text: Vec<String>,
     /// Whether the first names the columns.
     pub(super) header: bool,
     /// Whether something was cut.
@@ -102,7 +102,7 @@ fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &
             })
             .collect();
         shown
-            .lines
+            .text
             .push(cells.join(&" ".repeat(GAP)).trim_end_matches(' ').to_owned());
     }
     shown
@@ -120,9 +120,7 @@ fn as_blocks(header: &[String], cells: &[Vec<String>], width: Option<usize>) -> 
         for (title, cell) in header.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
             let padding = " ".repeat(name - title.width());
             let text = cut(cell, room, &mut shown.cut);
-            shown
-                .lines
-                .push(format!("{ordinal:>number$}  {title}{padding}  {text}"));
+            shown.text.push(format!("{ordinal:>number$}  {title}{padding}  {text}"));
             ordinal.clear();
         }
     }
