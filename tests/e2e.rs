@@ -22,5 +22,11 @@ mod osctrl;
 mod plugin;
 #[path = "e2e/text_report.rs"]
 mod text_report;
+#[path = "e2e/poll_fleet.rs"]
+mod poll_fleet;
+#[path = "e2e/poll_osctrl.rs"]
+mod poll_osctrl;
+#[path = "e2e/polled.rs"]
+mod polled;
 #[path = "e2e/tls.rs"]
 mod tls;

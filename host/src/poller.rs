@@ -17,6 +17,9 @@ use crate::plugin::{FailureKind, Network, Plugin, PluginError, StepFailure};
 use crate::sink::{SinkError, Sinks};
 use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
 
+#[cfg(all(test, feature = "cli"))]
+mod tests;
+
 /// Failures in a row after which a source is given up until the next interval, each time.
 const GIVING_UP: u32 = 5;
 

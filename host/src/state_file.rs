@@ -1,11 +1,22 @@
 //! A store in a file: an embedded database with transactions, which survives being killed at any moment.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
+};
 
 use crate::store::{Batch, Change, Store, StoreError};
+
+#[cfg(test)]
+pub(crate) mod crash_disk;
+#[cfg(test)]
+mod tests;
+
+/// Bytes of the file that are kept in memory. What is read often is small.
+const CACHE: usize = 16 << 20;
 
 /// What connectors remember.
 const ENTRIES: TableDefinition<'_, &str, &str> = TableDefinition::new("entries");
@@ -40,7 +51,7 @@ impl StateFile {
     pub fn open(dir: &Path, name: &str, subject: &str) -> Result<Self, StoreError> {
         let path = dir.join(format!("{name}.redb"));
         let shown = path.display().to_string();
-        let io = |source: std::io::Error| StoreError::Broken {
+        let io = |source: io::Error| StoreError::Broken {
             path: shown.clone(),
             source: source.into(),
         };
@@ -49,23 +60,42 @@ impl StateFile {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir).map_err(io)?;
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(io)?;
-        let database = FileBackend::new(file).and_then(|file| redb::Builder::new().create_with_backend(file));
+        if !path.exists() {
+            Self::create(dir, &path, subject).map_err(io)?;
+        }
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(io)?;
+        let database = FileBackend::new(file).and_then(Self::database);
         Self::from_database(database, shown, subject)
+    }
+
+    /// Makes a file that remembers nothing. It gets its name when it is complete: half of one, which a crash could leave, would
+    /// be no database.
+    fn create(dir: &Path, path: &Path, subject: &str) -> io::Result<()> {
+        let file = tempfile::NamedTempFile::new_in(dir)?;
+        let database = FileBackend::new(file.reopen()?).and_then(Self::database);
+        drop(Self::from_database(database, path.display().to_string(), subject).map_err(io::Error::other)?);
+        match file.persist_noclobber(path) {
+            // Another process was faster.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => drop(done?),
+        }
+        #[cfg(unix)]
+        std::fs::File::open(dir)?.sync_all()?;
+        Ok(())
     }
 
     /// A store on other storage.
     #[cfg(test)]
-    pub(crate) fn on(backend: impl redb::StorageBackend, subject: &str) -> Result<Self, StoreError> {
-        Self::from_database(
-            redb::Builder::new().create_with_backend(backend),
-            "memory".into(),
-            subject,
-        )
+    pub(crate) fn on(backend: impl StorageBackend, subject: &str) -> Result<Self, StoreError> {
+        Self::from_database(Self::database(backend), "memory".into(), subject)
+    }
+
+    fn database(backend: impl StorageBackend) -> Result<Database, DatabaseError> {
+        Database::builder().set_cache_size(CACHE).create_with_backend(backend)
     }
 
     fn from_database(

@@ -18,6 +18,8 @@ use crate::severity::Severity;
 pub(crate) trait Watch: DeserializeOwned {
     /// As connector files spell it.
     const NAME: &'static str;
+    /// The product, as events name it.
+    const PRODUCT: &'static str;
     /// One line for people.
     const SUMMARY: &'static str;
     /// JSON Schema of `config`.
@@ -328,7 +330,7 @@ impl<W: Watch> Config<W> {
     fn source(&self) -> Source {
         Source {
             connector: W::NAME,
-            product: W::Api::SERVER,
+            product: W::PRODUCT,
             origin: self.base_url.origin().to_owned(),
         }
     }

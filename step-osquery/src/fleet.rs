@@ -6,6 +6,7 @@
 mod api;
 mod campaign;
 mod hosts;
+mod names;
 mod pages;
 mod per_host;
 mod posture;

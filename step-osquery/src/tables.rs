@@ -208,11 +208,15 @@ impl Relations {
     }
 
     fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Box<Expr>>) {
-        exprs.into_iter().for_each(|expr| self.expr(expr));
+        for expr in exprs {
+            self.expr(expr);
+        }
     }
 
     fn sorted(&mut self, columns: &[SortedColumn]) {
-        columns.iter().for_each(|column| self.expr(&column.expr));
+        for column in columns {
+            self.expr(&column.expr);
+        }
     }
 
     fn tail(&mut self, tail: &FunctionTail) {

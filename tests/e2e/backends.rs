@@ -34,6 +34,7 @@ impl Server {
         let faults = match &case.fault {
             None => Vec::new(),
             Some((place, times, what)) => vec![Fault {
+                query: None,
                 path: place.path(manager).into(),
                 times: *times,
                 what: what.clone(),

@@ -203,6 +203,7 @@ async fn a_session_that_expires_on_the_way_is_renewed_once() {
         password: TOKEN.into(),
     }];
     let faults = vec![Fault {
+        query: None,
         path: "/hosts".into(),
         times: Some(1),
         what: What::Status(401),
@@ -224,6 +225,7 @@ async fn a_session_that_expires_on_the_way_is_renewed_once() {
 async fn a_campaign_is_never_started_twice() {
     for what in [What::Status(503), What::Truncate] {
         let faults = vec![Fault {
+            query: None,
             path: "/reports/run".into(),
             times: Some(1),
             what: what.clone(),
@@ -270,6 +272,7 @@ async fn a_secret_is_not_printed_at_any_verbosity() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_without_websockets_is_told_and_gone_round() {
     let faults = vec![Fault {
+        query: None,
         path: "/results/websocket".into(),
         times: None,
         what: What::Status(400),

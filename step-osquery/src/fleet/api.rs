@@ -90,6 +90,7 @@ impl Api for FleetApi {
             401 => failure(Kind::Auth, "Fleet did not accept the token")
                 .hint("the token may be wrong or expired; an API-only user's token does not expire"),
             402 => failure(Kind::Permission, "this needs a Fleet Premium licence"),
+            400 if said.contains("premium license") => failure(Kind::Permission, "this needs a Fleet Premium licence"),
             403 if said == "Permission Denied" => failure(Kind::Permission, "Fleet refuses this")
                 .hint("live queries may be switched off in Fleet's settings"),
             403 if said.contains("API-only") => failure(Kind::Permission, "the token may not use this endpoint")

@@ -1,12 +1,13 @@
 //! Pages of hosts.
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::api::Session;
+use super::api::{FleetApi, Session};
 use super::wire::HostsPage;
 use crate::failure::{Failure, Kind};
-use crate::services::{Level, Services};
+use crate::services::{Level, Method, Services};
+use crate::session::decode;
 
 /// Hosts on a page.
 pub(super) const PAGE: usize = 500;
@@ -27,21 +28,25 @@ pub(super) async fn read<S: Services, T: DeserializeOwned>(
     filter: &str,
 ) -> Result<Option<Page<T>>, Failure> {
     let route = format!("/hosts?page={number}&per_page={PAGE}&order_key=id&order_direction=asc{filter}");
-    for attempt in 0..=RETRIES {
-        match session.get_dated::<HostsPage<T>>(&route).await {
-            Ok((page, date)) if page.error.is_none() => {
+    for _ in 0..=RETRIES {
+        let response = session.call(Method::Get, &route, None, true).await?;
+        match decode::<FleetApi, HostsPage<T>>(&response) {
+            Ok(page) if page.error.is_none() => {
                 return Ok(Some(Page {
                     hosts: page.hosts,
-                    date,
+                    date: session.date(&response),
                 }));
             }
-            Ok(_) => session.log(Level::Debug, "a page of hosts was cut short"),
-            // A body that ends too early says the same as the `error` key.
-            Err(failure) if failure.kind == Kind::Protocol && attempt < RETRIES => {}
-            Err(failure) => return Err(failure),
+            Err(failure) if !ends_early(&response.body) => return Err(failure),
+            // Fleet begins its answer before it has read all hosts. What fails then is said beside them, or not at all.
+            _ => session.log(Level::Debug, "a page of hosts was cut short"),
         }
     }
     Ok(None)
+}
+
+fn ends_early(json: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(json).is_err_and(|error| error.is_eof())
 }
 
 /// One page, where one that is cut short is a failure.

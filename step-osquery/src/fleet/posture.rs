@@ -328,9 +328,9 @@ mod tests {
     #[test]
     fn without_a_window_nothing_flaps() {
         let mut host = None;
-        for (number, status) in ["online", "offline", "online", "missing"].into_iter().enumerate() {
-            let after = next(host.as_ref(), status, "web-01", number as i64, 0).unwrap();
-            assert_eq!((after.seq as usize, after.flapping), (number + 1, false));
+        for (number, status) in (1..).zip(["online", "offline", "online", "missing"]) {
+            let after = next(host.as_ref(), status, "web-01", i64::from(number), 0).unwrap();
+            assert_eq!((after.seq, after.flapping), (number, false));
             host = Some(after);
         }
         let renamed = next(host.as_ref(), "missing", "web-02", 9, 0).unwrap();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::api::{FleetApi, Routes};
-use super::posture::{HOST, Remembered};
+use super::names::Names;
 use super::source::FleetSource;
 use super::wire::{QueriesPage, Report, ReportRow, SavedQuery, Version};
 use crate::connector::{self, Initial, Notice, Rows, Summary, forget, notice, remember};
@@ -49,7 +49,7 @@ struct Cursor {
     /// Whether it could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing: Option<Failing>,
-    /// Rows until then were there at the first poll, and are to be remembered and not told.
+    /// Set if the first poll was to tell nothing and could not read this report: rows until then are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
 }
@@ -71,6 +71,7 @@ struct Reading<'a, 'b, S> {
     version: Option<(u32, u32)>,
     first: bool,
     now: Timestamp,
+    names: Names,
 }
 
 /// Polls once.
@@ -87,6 +88,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
         version: version(poll).await,
         first: poll.recall(BASELINE).await.is_none(),
         now,
+        names: Names::default(),
     };
     let mut reports = stream::iter(&queries)
         .map(|query| reading.report(query))
@@ -174,6 +176,11 @@ async fn version<S: Feeds>(poll: &Poll<'_, S>) -> Option<(u32, u32)> {
 }
 
 impl<S: Feeds> Reading<'_, '_, S> {
+    /// Whether this is a first poll whose rows are to be remembered and not told.
+    fn quiet(&self) -> bool {
+        self.first && self.poll.options.initial == Initial::Skip
+    }
+
     /// Reads a report. What fails here stops this report and no other.
     async fn report<'q>(&self, query: &'q SavedQuery) -> Result<Outcome<'q>, Failure> {
         let remembered = self.poll.recall(&key(query.id)).await;
@@ -185,7 +192,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 )
             })?,
             None => Cursor {
-                quiet: Some(self.now).filter(|_| self.first && self.poll.options.initial == Initial::Skip),
+                quiet: Some(self.now).filter(|_| self.quiet()),
                 ..Cursor::default()
             },
         };
@@ -205,9 +212,12 @@ impl<S: Feeds> Reading<'_, '_, S> {
             (true, Some(version)) if version >= REFRESHES => &["report-clipped"],
             (true, _) => &["report-frozen"],
         };
-        let (told, mut events) = self
-            .rows(query, &mut cursor, report.results.unwrap_or_default())
-            .await?;
+        let rows = report.results.unwrap_or_default();
+        let (told, mut events) = match self.rows(query, &mut cursor, rows).await {
+            Ok(told) => told,
+            Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
+            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+        };
         if let Some(failing) = Failing::end(&mut cursor.failing) {
             let since = format!("it could not since {}", failing.since);
             events.push(self.notice(query, "report-recovered", &since));
@@ -237,7 +247,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
             let until = read(cursor, *host);
             rows.iter().any(|row| row.last_fetched.as_microsecond() > until)
         });
-        let names = self.names(&hosts).await;
+        let names = self.names.of(self.poll, hosts.keys().copied()).await?;
         let asked = Asked::new(&query.name, query.id.to_string(), &query.query);
         if !asked.understood && !hosts.is_empty() {
             let message = format!(
@@ -246,7 +256,8 @@ impl<S: Feeds> Reading<'_, '_, S> {
             );
             self.poll.services.log(Level::Warn, &message);
         }
-        let quiet = cursor.quiet.take();
+        let until = cursor.quiet.take();
+        let quiet = |newest: Timestamp| self.quiet() || until.is_some_and(|until| newest <= until);
         let (mut events, mut told) = (Vec::new(), 0);
         for (id, rows) in hosts {
             let until = read(cursor, id);
@@ -264,7 +275,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 let before = cursor.rows.insert(id, now).unwrap_or_default();
                 fresh.retain(|row| !before.contains(&content(row)));
             }
-            if quiet.is_none_or(|until| newest > until) {
+            if !quiet(newest) {
                 let host = HostName {
                     id: id.to_string(),
                     hostname: name,
@@ -278,17 +289,6 @@ impl<S: Feeds> Reading<'_, '_, S> {
             }
         }
         Ok((told + events.len(), events))
-    }
-
-    /// The hostnames of these hosts, as far as the stream of hosts has seen them. Reports have display names only.
-    async fn names(&self, hosts: &BTreeMap<u64, Vec<ReportRow>>) -> BTreeMap<u64, String> {
-        let keys = hosts.keys().map(|id| format!("{HOST}{id}")).collect();
-        let found = self.poll.services.recall(keys).await;
-        let named = hosts.keys().zip(found).filter_map(|(id, text)| {
-            let remembered: Remembered = serde_json::from_str(&text?).ok()?;
-            Some((*id, remembered.name.into())).filter(|(_, name): &(u64, String)| !name.is_empty())
-        });
-        named.collect()
     }
 
     /// Says once what holds of a report now, and remembers how far it was read.

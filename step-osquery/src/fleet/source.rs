@@ -32,6 +32,7 @@ const RUNNERS: [&str; 3] = ["admin", "maintainer", "observer_plus"];
 
 impl Watch for FleetSource {
     const NAME: &'static str = "fleetdm";
+    const PRODUCT: &'static str = "FleetDM";
     const SUMMARY: &'static str = "FleetDM: changes of host status, and rows of saved queries";
     const CONFIG_SCHEMA: &'static str = include_str!("../../../schemas/fleetdm.config.schema.json");
     const OPTIONS_SCHEMA: &'static str = include_str!("../../../schemas/fleetdm.options.schema.json");

@@ -4,7 +4,7 @@
 //! query was made. So a query is read again when its counters have moved, and goes on being read until they have stood
 //! still for as long as an answer may take to be stored.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use futures::StreamExt as _;
@@ -17,7 +17,7 @@ use super::answers::{OVERLAP, PAGE, answer};
 use super::api::OsctrlApi;
 use super::environment::Environment;
 use super::nodes::{self, canonical, name};
-use super::wire::{QueriesPage, QueryListed, ResultsPage};
+use super::wire::{QueriesPage, QueryListed, QueryShown, ResultsPage};
 use crate::connector::{self, Initial, Notice, Summary, forget, notice, remember};
 use crate::event::{Event, HostName, key as hash};
 use crate::failure::{Failure, Kind};
@@ -58,10 +58,17 @@ struct Cursor {
     newest: Option<Timestamp>,
     /// The nodes whose answers have been told. A node can answer twice, and a server store each answer twice.
     nodes: BTreeSet<String>,
+    /// The nodes that have answered with an error, and may yet answer with rows.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    failed: BTreeSet<String>,
+    /// Whether the query was not listed by the last poll. One that is missing twice is gone; once, it may only have moved
+    /// between pages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unlisted: bool,
     /// Whether the answers could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing: Option<Failing>,
-    /// Answers until then were there at the first poll, and are to be remembered and not told.
+    /// Set if the first poll was to tell nothing and could not read this query: what was answered until then is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
 }
@@ -70,8 +77,8 @@ struct Cursor {
 struct Reading<'a, 'b, S> {
     poll: &'a Poll<'b, S>,
     environment: &'a Environment,
-    /// Set at a first poll whose answers are not to be told.
-    quiet: Option<Timestamp>,
+    /// Whether this is a first poll whose answers are to be remembered and not told.
+    quiet: bool,
     now: Timestamp,
     /// Hostnames by uuid, once they were needed.
     hostnames: Mutex<Option<Rc<HashMap<String, String>>>>,
@@ -100,7 +107,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     let reading = Reading {
         poll,
         environment,
-        quiet: Some(now).filter(|_| first && poll.options.initial == Initial::Skip),
+        quiet: first && poll.options.initial == Initial::Skip,
         now,
         hostnames: Mutex::new(None),
     };
@@ -135,8 +142,23 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     }
     reading.say_elsewhere(&all).await?;
     let listed: BTreeSet<&str> = queries.iter().map(|query| query.name.as_str()).collect();
-    let gone = poll.entries(QUERY, |name, _| (!listed.contains(name)).then(|| name.to_owned()));
-    let mut changes: Vec<_> = gone.await.into_iter().map(|name| forget(key(&name))).collect();
+    let unlisted = poll.entries(QUERY, |name, text| {
+        (!listed.contains(name)).then(|| (name.to_owned(), text))
+    });
+    let changes = unlisted
+        .await
+        .into_iter()
+        .map(|(name, text)| match serde_json::from_str::<Cursor>(&text) {
+            Ok(cursor) if !cursor.unlisted => remember(
+                key(&name),
+                &Cursor {
+                    unlisted: true,
+                    ..cursor
+                },
+            ),
+            _ => forget(key(&name)),
+        });
+    let mut changes: Vec<_> = changes.collect();
     if first {
         changes.push(remember(BASELINE.to_owned(), &true));
     }
@@ -160,26 +182,30 @@ fn key(query: &str) -> String {
     format!("{QUERY}{query}")
 }
 
-/// All queries, the hidden ones and those that are over included, and what the server's clock said.
+/// All queries, those that are hidden, over or deleted included, and what the server's clock said.
 async fn list<S: Feeds>(
     poll: &Poll<'_, S>,
     environment: &Environment,
 ) -> Result<(Vec<QueryListed>, Timestamp), Failure> {
-    let (mut queries, mut seen) = (Vec::new(), BTreeSet::new());
-    for number in 1.. {
-        let route = format!(
-            "/queries/{}/list/all-full?page={number}&page_size={QUERIES}&sort=created&dir=asc",
-            environment.segment()
-        );
-        let page = poll.session.get_dated::<QueriesPage>(&route).await;
-        let (page, now) = page.map_err(|failure| name(failure, environment))?;
-        // A query can stand on two pages when others are deleted in between.
-        queries.extend(page.items.into_iter().filter(|query| seen.insert(query.name.clone())));
-        if number >= page.total_pages {
-            return Ok((queries, now));
+    let (mut queries, mut seen, mut date) = (Vec::new(), BTreeSet::new(), poll.services.now());
+    // A deleted query's answers can still be read, and stands in no other list.
+    for list in ["all-full", "deleted"] {
+        for number in 1.. {
+            let route = format!(
+                "/queries/{}/list/{list}?page={number}&page_size={QUERIES}&sort=created&dir=asc",
+                environment.segment()
+            );
+            let page = poll.session.get_dated::<QueriesPage>(&route).await;
+            let (page, now) = page.map_err(|failure| name(failure, environment))?;
+            date = now;
+            // A query can stand on two pages when others are deleted in between.
+            queries.extend(page.items.into_iter().filter(|query| seen.insert(query.name.clone())));
+            if number >= page.total_pages {
+                break;
+            }
         }
     }
-    unreachable!("the pages end")
+    Ok((queries, date))
 }
 
 impl<S: Feeds> Reading<'_, '_, S> {
@@ -190,18 +216,19 @@ impl<S: Feeds> Reading<'_, '_, S> {
             Some(text) => serde_json::from_str(&text)
                 .map_err(|_| Failure::new(Kind::Internal, format!("the cursor of {} cannot be read", query.name)))?,
             None => Cursor {
-                quiet: self.quiet,
+                quiet: Some(self.now).filter(|_| self.quiet),
                 settled: true,
                 ..Cursor::default()
             },
         };
         let counted = query.executions.saturating_add(query.errors);
         let before = cursor.clone();
+        cursor.unlisted = false;
         if counted != cursor.counted {
             cursor.counted = counted;
             cursor.grown = self.now;
             cursor.settled = false;
-        } else if cursor.settled {
+        } else if cursor.settled && cursor == before {
             return Ok(Outcome::Read(Told::default()));
         }
         let told = match self.answers(query, &mut cursor).await {
@@ -232,7 +259,8 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 .await?;
         }
         Ok(Outcome::Read(Told {
-            elsewhere: cursor.settled && counted > 0 && cursor.nodes.is_empty(),
+            // A failure can be counted and not be stored; an answer with rows never.
+            elsewhere: cursor.settled && query.executions > 0 && cursor.nodes.is_empty(),
             ..told
         }))
     }
@@ -245,7 +273,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
             _ => String::new(),
         };
         let asked = Asked::new(&query.name, query.name.clone(), &query.query);
-        let mut told = Told::default();
+        let (mut told, mut targets, mut strangers) = (Told::default(), None, 0);
         for number in 1.. {
             let route = format!(
                 "/queries/{}/results/{}?page={number}&page_size={PAGE}{since}",
@@ -259,20 +287,33 @@ impl<S: Feeds> Reading<'_, '_, S> {
             for item in page.items {
                 after.newest = after.newest.max(Some(item.created_at));
                 let node = canonical(&item.uuid);
-                let quiet = after.quiet.is_some_and(|until| item.created_at <= until);
-                if !after.nodes.insert(hash(&[&node])[..16].to_owned()) || quiet {
+                let known = hash(&[&node])[..16].to_owned();
+                if after.nodes.contains(&known) {
                     continue;
                 }
-                told.answers += 1;
+                if targets.is_none() {
+                    targets = Some(self.targets(query).await?);
+                }
+                if let Some(Some(targets)) = &targets
+                    && !targets.contains(&node)
+                {
+                    strangers += 1;
+                    continue;
+                }
+                let quiet = self.quiet || after.quiet.is_some_and(|until| item.created_at <= until);
                 match answer(&item) {
                     Answer::Rows(rows) => {
-                        let host = HostName {
-                            hostname: self.hostname(&node).await?,
-                            id: node,
-                        };
-                        events.extend(asked.events(&self.poll.source, &host, item.created_at, rows));
+                        after.nodes.insert(known);
+                        if !quiet {
+                            told.answers += 1;
+                            let host = HostName {
+                                hostname: self.hostname(&node).await?,
+                                id: node,
+                            };
+                            events.extend(asked.events(&self.poll.source, &host, item.created_at, rows));
+                        }
                     }
-                    _ => told.errors += 1,
+                    _ => told.errors += usize::from(after.failed.insert(known) && !quiet),
                 }
             }
             if !events.is_empty() {
@@ -291,6 +332,13 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 break;
             }
         }
+        if strangers > 0 {
+            let message = format!(
+                "{strangers} answers to `{}` are of nodes that were not asked, and were left out",
+                query.name
+            );
+            self.poll.services.log(Level::Warn, &message);
+        }
         if !asked.understood && told.rows > 0 {
             let message = format!(
                 "the statement of `{}` cannot be read; its rows are of medium severity",
@@ -301,23 +349,36 @@ impl<S: Feeds> Reading<'_, '_, S> {
         Ok(told)
     }
 
+    /// The nodes that a query was for; none if the server does not say or names them otherwise than by uuid. Any agent of the
+    /// environment can answer any query.
+    async fn targets(&self, query: &QueryListed) -> Result<Option<HashSet<String>>, Failure> {
+        let route = format!(
+            "/queries/{}/{}",
+            self.environment.segment(),
+            Environment::encode(&query.name)
+        );
+        let shown: QueryShown = self.poll.session.get(&route).await?;
+        let targets = shown.targets.unwrap_or_default();
+        let by_uuid = !targets.is_empty() && targets.iter().all(|target| target.kind == "uuid");
+        Ok(by_uuid.then(|| targets.iter().map(|target| canonical(&target.value)).collect()))
+    }
+
     /// A node's hostname; its uuid, if the environment does not have it any more.
     async fn hostname(&self, node: &str) -> Result<String, Failure> {
         let mut hostnames = self.hostnames.lock().await;
-        let known = match &*hostnames {
-            Some(known) => known.clone(),
-            None => {
-                let nodes = nodes::all(&self.poll.session, self.environment).await?;
-                let named = nodes.into_iter().map(|node| {
-                    let name = if node.hostname.is_empty() {
-                        node.localname
-                    } else {
-                        node.hostname
-                    };
-                    (canonical(&node.uuid), name)
-                });
-                hostnames.insert(Rc::new(named.collect())).clone()
-            }
+        let known = if let Some(known) = &*hostnames {
+            known.clone()
+        } else {
+            let nodes = nodes::all(&self.poll.session, self.environment).await?;
+            let named = nodes.into_iter().map(|node| {
+                let name = if node.hostname.is_empty() {
+                    node.localname
+                } else {
+                    node.hostname
+                };
+                (canonical(&node.uuid), name)
+            });
+            hostnames.insert(Rc::new(named.collect())).clone()
         };
         let found = known.get(node).filter(|name| !name.is_empty());
         Ok(found.cloned().unwrap_or_else(|| node.to_owned()))

@@ -1,5 +1,7 @@
 //! An osctrl environment as something to watch: the answers to its distributed queries.
 
+use std::collections::BTreeMap;
+
 use futures::future::join;
 use serde::Deserialize;
 
@@ -7,7 +9,7 @@ use super::api::{OsctrlApi, Session};
 use super::environment::Environment;
 use super::history;
 use super::nodes::name;
-use super::wire::{Anything, Me, NodesPage};
+use super::wire::{Anything, EnvironmentShown, Levels, Me, NodesPage};
 use crate::connector::{Finding, Poll, Summary, Watch};
 use crate::failure::{Failure, Kind};
 use crate::services::{Feeds, Services};
@@ -21,6 +23,7 @@ pub(crate) struct OsctrlSource {
 
 impl Watch for OsctrlSource {
     const NAME: &'static str = "osctrl";
+    const PRODUCT: &'static str = "osctrl";
     const SUMMARY: &'static str = "osctrl: answers to the distributed queries of an environment";
     const CONFIG_SCHEMA: &'static str = include_str!("../../../schemas/osctrl.config.schema.json");
     const OPTIONS_SCHEMA: &'static str = include_str!("../../../schemas/osctrl.options.schema.json");
@@ -69,7 +72,7 @@ impl Watch for OsctrlSource {
             let text = format!("this user needs the level `query` in {environment}");
             finding("polling", text, false)
         });
-        let may_expire = me.admin || me.permissions.get(environment).is_some_and(|levels| levels.admin);
+        let may_expire = me.admin || self.is_admin(session, &me.permissions).await;
         found.push(finding(
             "live queries",
             match (may_query && nodes.is_ok(), may_expire) {
@@ -83,5 +86,19 @@ impl Watch for OsctrlSource {
             true,
         ));
         Ok(found)
+    }
+}
+
+impl OsctrlSource {
+    /// Whether the user is an administrator of the environment. Levels are told by its uuid, and the config may name it.
+    async fn is_admin<S: Services>(&self, session: &Session<'_, S>, levels: &BTreeMap<String, Levels>) -> bool {
+        let admin = |uuid: &str| levels.get(uuid).is_some_and(|levels| levels.admin);
+        if levels.contains_key(self.environment.as_str()) {
+            return admin(self.environment.as_str());
+        }
+        let shown: Result<EnvironmentShown, Failure> = session
+            .get(&format!("/environments/{}", self.environment.segment()))
+            .await;
+        shown.is_ok_and(|shown| admin(&shown.uuid))
     }
 }

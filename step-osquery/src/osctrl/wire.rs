@@ -118,6 +118,12 @@ pub(super) struct Me {
     pub(super) permissions: std::collections::BTreeMap<String, Levels>,
 }
 
+/// The part of `GET /environments/{env}` that matters here. The rest may hold the secret that agents enrol with.
+#[derive(Debug, Deserialize)]
+pub(super) struct EnvironmentShown {
+    pub(super) uuid: String,
+}
+
 /// What a user may do in an environment.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Levels {

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Fault {
     /// Concerns requests whose path ends in this, without the query.
     pub path: String,
+    /// Concerns, of these, the ones whose query has this in it, as in `page=1&`; all, if not given.
+    #[serde(default)]
+    pub query: Option<String>,
     /// How often; always, if not given.
     #[serde(default)]
     pub times: Option<usize>,
@@ -39,6 +42,10 @@ pub enum What {
     Reset,
     /// Fleet: a list of hosts ends early, with `error` beside it and status 200.
     PartialHosts,
+    /// Fleet: these hosts are deleted just before the answer.
+    DeleteHosts(Vec<u64>),
+    /// Fleet: these hosts are moved to this team, or out of all, just before the answer.
+    MoveHosts(Vec<u64>, Option<u64>),
     /// Fleet: the websocket breaks after so many results.
     DropSocket(usize),
     /// Fleet: after so many results comes an error frame with the text, and the server closes.
@@ -49,6 +56,14 @@ pub enum What {
     UnknownFrame(usize),
     /// Fleet: before the first result comes one of a host that was not asked.
     ForeignResult,
+}
+
+impl Fault {
+    /// Whether it concerns this request, and there is some of it left.
+    pub(crate) fn concerns(&self, path: &str, query: &str) -> bool {
+        let of_query = self.query.as_ref().is_none_or(|part| query.contains(part.as_str()));
+        path.ends_with(&self.path) && of_query && self.times != Some(0)
+    }
 }
 
 impl What {

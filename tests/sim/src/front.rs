@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::StatusCode;
+use axum::http::header::DATE;
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::serve::{IncomingStream, Listener};
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::clock::Clock;
 use crate::fault::{Fault, What};
 
 /// A request that arrived.
@@ -40,9 +42,11 @@ pub struct Request {
 #[derive(Clone, Copy)]
 pub(crate) struct Unknown;
 
-/// The log and the faults of a server.
+/// The clock, the log and the faults of a server.
 #[derive(Debug)]
 pub(crate) struct Front {
+    /// Every answer has its time.
+    pub(crate) clock: Clock,
     requests: Mutex<Vec<Request>>,
     faults: Mutex<Vec<Fault>>,
     /// The body that the server has for a status.
@@ -52,6 +56,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) fn new(faults: &[Fault], of_status: fn(u16) -> Response) -> Arc<Self> {
         Arc::new(Self {
+            clock: Clock::default(),
             requests: Mutex::default(),
             faults: Mutex::new(faults.to_vec()),
             of_status,
@@ -70,12 +75,17 @@ impl Front {
         unknown.map(|request| request.path.clone()).collect()
     }
 
-    /// Takes a fault that concerns this path and that `wanted` picks.
-    pub(crate) fn fault(&self, path: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
+    /// What goes wrong from now on, and nothing else.
+    pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// Takes a fault that concerns this path and query and that `wanted` picks.
+    pub(crate) fn fault(&self, path: &str, query: &str, wanted: impl Fn(&What) -> bool) -> Option<What> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults
             .iter_mut()
-            .find(|fault| path.ends_with(&fault.path) && fault.times != Some(0) && wanted(&fault.what))?;
+            .find(|fault| fault.concerns(path, query) && wanted(&fault.what))?;
         fault.times = fault.times.map(|times| times - 1);
         Some(fault.what.clone())
     }
@@ -102,6 +112,7 @@ async fn watch(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
     let websocket = request.headers().contains_key("upgrade");
     let place = {
         let mut requests = front.requests();
@@ -117,8 +128,8 @@ async fn watch(
         });
         requests.len() - 1
     };
-    let fault = front.fault(&path, |what| what.concerns_any_answer(websocket));
-    let response = match fault {
+    let fault = front.fault(&path, &query, |what| what.concerns_any_answer(websocket));
+    let mut response = match fault {
         Some(What::Status(status)) => (front.of_status)(status),
         Some(What::RetryAfter(seconds)) => {
             ([("retry-after", seconds.to_string())], (front.of_status)(429)).into_response()
@@ -138,6 +149,8 @@ async fn watch(
         }
         _ => next.run(request).await,
     };
+    // It would be the real time otherwise.
+    response.headers_mut().insert(DATE, front.clock.date());
     let mut requests = front.requests();
     requests[place].status = Some(response.status().as_u16());
     requests[place].known = response.extensions().get::<Unknown>().is_none();

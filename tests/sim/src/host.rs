@@ -1,7 +1,6 @@
 //! The machines that a fleet manager manages.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -29,6 +28,10 @@ pub struct Host {
     pub platform: String,
     /// Whether it checks in. A host that does not never answers.
     pub online: bool,
+    /// Fleet: whether it has not been seen for more than 30 days. Then it is not online, whatever `online` says.
+    pub missing: bool,
+    /// Fleet: the team it is in.
+    pub team_id: Option<u64>,
     /// How long it takes to answer, in milliseconds.
     pub latency_ms: u64,
     /// How it answers.
@@ -47,6 +50,8 @@ impl Default for Host {
             computer_name: None,
             platform: "debian".into(),
             online: true,
+            missing: false,
+            team_id: None,
             latency_ms: 20,
             behaviour: Behaviour::Answer,
             tables: BTreeMap::new(),
@@ -69,7 +74,7 @@ pub enum Behaviour {
 }
 
 /// A host with what the fleet manager knows of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Enrolled {
     pub(crate) id: u64,
     pub(crate) serial: String,
@@ -78,69 +83,54 @@ pub(crate) struct Enrolled {
     pub(crate) host: Host,
 }
 
-/// All hosts, with ids that follow each other.
-pub(crate) struct Hosts {
-    first_id: u64,
-    enrolled: Vec<Enrolled>,
-    running: Semaphore,
+/// Where statements run: off the threads that serve, and few at once.
+pub(crate) struct Workers(Semaphore);
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self(Semaphore::new(RUNNING))
+    }
 }
 
-impl Hosts {
-    /// Enrols the hosts described.
-    pub(crate) fn enrol(described: &[Host], first_id: u64) -> Result<Self, String> {
-        let mut enrolled = Vec::new();
-        for host in described {
-            host.check()?;
-            for number in 1..=host.count {
-                let id = first_id + enrolled.len() as u64;
-                let hostname = host.hostname.replace("{n}", &number.to_string());
-                let uuid = host.uuid.clone();
-                enrolled.push(Enrolled {
-                    id,
-                    serial: host.serial.clone().unwrap_or_else(|| format!("SN{id:06}")),
-                    computer_name: host.computer_name.clone().unwrap_or_else(|| hostname.clone()),
-                    facts: Facts {
-                        hostname,
-                        uuid: uuid.unwrap_or_else(|| format!("0A1B2C3D-0000-4000-8000-{id:012}")),
-                        tables: host.tables.clone(),
-                    },
-                    host: host.clone(),
-                });
-            }
-        }
-        Ok(Self {
-            first_id,
-            enrolled,
-            running: Semaphore::new(RUNNING),
-        })
-    }
-
-    pub(crate) fn get(&self, id: u64) -> Option<&Enrolled> {
-        self.enrolled.get(usize::try_from(id.checked_sub(self.first_id)?).ok()?)
-    }
-
-    pub(crate) fn all(&self) -> &[Enrolled] {
-        &self.enrolled
-    }
-
-    /// Runs a statement on a host, off the threads that serve.
-    pub(crate) async fn answer(self: &Arc<Self>, id: u64, sql: &str) -> Result<Vec<Row>, String> {
-        let enrolled = self.get(id).ok_or("no such host")?;
-        if let Behaviour::Error(message) = &enrolled.host.behaviour {
-            return Err(message.clone());
-        }
-        let _turn = self.running.acquire().await.expect("the semaphore is never closed");
-        let (hosts, sql) = (self.clone(), sql.to_owned());
-        let run = move || hosts.get(id).expect("it was there a moment ago").facts.answer(&sql);
-        tokio::task::spawn_blocking(run)
+impl Workers {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let _turn = self.0.acquire().await.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(work)
             .await
             .expect("running a statement does not panic")
     }
 }
 
+impl Enrolled {
+    /// The host with this number among those that are described together.
+    pub(crate) fn new(host: &Host, number: usize, id: u64) -> Self {
+        let hostname = host.hostname.replace("{n}", &number.to_string());
+        let uuid = host.uuid.clone();
+        Self {
+            id,
+            serial: host.serial.clone().unwrap_or_else(|| format!("SN{id:06}")),
+            computer_name: host.computer_name.clone().unwrap_or_else(|| hostname.clone()),
+            facts: Facts {
+                hostname,
+                uuid: uuid.unwrap_or_else(|| format!("0A1B2C3D-0000-4000-8000-{id:012}")),
+                tables: host.tables.clone(),
+            },
+            host: host.clone(),
+        }
+    }
+
+    /// What it answers to a statement, as soon as it can.
+    pub(crate) fn answer(&self, sql: &str) -> Result<Vec<Row>, String> {
+        match &self.host.behaviour {
+            Behaviour::Error(message) => Err(message.clone()),
+            _ => self.facts.answer(sql),
+        }
+    }
+}
+
 impl Host {
     /// A table that osquery does not have here would be ignored in silence.
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self.tables.keys().find(|name| !crate::osquery::has_table(name)) {
             Some(unknown) => Err(format!("host {}: there is no table `{unknown}`", self.hostname)),
             None => Ok(()),

@@ -3,6 +3,7 @@
 //! For tests, benchmarks and `playbook demo`. The servers listen on loopback only, know the paths that the real ones have
 //! and no others, and share no code with the plugin they are asked by.
 
+mod clock;
 mod fault;
 pub mod fleet;
 mod front;

@@ -6,12 +6,20 @@
 
 mod agents;
 mod description;
+mod environments;
+mod lists;
 mod nodes;
+mod page;
 mod queries;
+mod query;
+mod registry;
+mod script;
 mod server;
 mod state;
+mod targets;
 mod users;
 
 pub use description::{Levels, Osctrl, User};
+pub use query::Query;
+pub use script::Oddity;
 pub use server::OsctrlServer;
-pub use state::Query;

@@ -49,20 +49,21 @@ pub(super) fn start(state: &Arc<State>, user: u64, sql: &str, hosts: Vec<u64>) -
 }
 
 async fn answer_later(state: Arc<State>, host: u64, sql: Arc<str>, to: mpsc::UnboundedSender<HostAnswer>) {
-    let Some(enrolled) = state.host(host) else { return };
-    let silent = enrolled.host.behaviour == Behaviour::Silent;
-    if silent || !enrolled.host.online {
+    let Some(asked) = state.hosts.get(host) else { return };
+    let described = &asked.enrolled.host;
+    let (behaviour, latency) = (described.behaviour.clone(), described.latency_ms);
+    if behaviour == Behaviour::Silent || !asked.is_online() {
         return;
     }
-    let latency = Duration::from_millis(enrolled.host.latency_ms);
+    let latency = Duration::from_millis(latency);
     // A host stops when its campaign is closed.
     tokio::select! {
         () = tokio::time::sleep(latency) => {}
         () = to.closed() => return,
     }
-    let outcome = state.hosts.answer(host, &sql).await;
+    let outcome = state.hosts.answer(asked, &sql).await;
     let answer = HostAnswer { host, outcome };
-    if enrolled.host.behaviour == Behaviour::Duplicate {
+    if behaviour == Behaviour::Duplicate {
         let _ = to.send(answer.clone());
     }
     let _ = to.send(answer);

@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::state::State;
-use crate::host::Enrolled;
+use crate::front::Unknown;
 
 /// Fleet's error body: a message and a reason.
 pub(super) fn error(status: u16, message: &str, reason: &str) -> Response {
@@ -46,41 +45,20 @@ pub(super) fn of_status(status: u16) -> Response {
     }
 }
 
-/// A host as lists and single reads show it.
-pub(super) fn host(state: &State, enrolled: &Enrolled) -> Value {
-    let seen = if enrolled.host.online {
-        "2026-09-20T07:15:00Z"
-    } else {
-        "2026-09-18T16:40:00Z"
-    };
-    let mut host = json!({
-        "created_at": "2025-01-10T10:00:00Z",
-        "updated_at": seen,
-        "id": enrolled.id,
-        "detail_updated_at": seen,
-        "seen_time": seen,
-        "refetch_requested": false,
-        "hostname": enrolled.facts.hostname,
-        "uuid": enrolled.facts.uuid,
-        "platform": enrolled.host.platform,
-        "osquery_version": "5.23.1",
-        "orbit_version": null,
-        "os_version": "Debian GNU/Linux 12",
-        "hardware_serial": enrolled.serial,
-        "computer_name": enrolled.computer_name,
-        "display_name": enrolled.computer_name,
-        "display_text": enrolled.computer_name,
-        "primary_ip": format!("10.20.{}.{}", enrolled.id / 250, enrolled.id % 250),
-        "distributed_interval": 10,
-        "config_tls_refresh": 60,
-        "team_id": null,
-        "team_name": null,
-        "pack_stats": null,
-        "status": if enrolled.host.online { "online" } else { "offline" },
-    });
-    if state.has_reports() {
-        host["fleet_id"] = Value::Null;
-        host["fleet_name"] = Value::Null;
-    }
-    host
+/// The answer to parameters or bodies that make no sense.
+pub(super) fn bad(reason: &str) -> Response {
+    error(400, "Bad request", reason)
+}
+
+/// The answer to something of this kind that is not there.
+pub(super) fn not_found(kind: &str, name: &str) -> Response {
+    let reason = format!("{kind} {name} was not found in the datastore");
+    error(404, "Resource Not Found", &reason)
+}
+
+/// The answer to a path that the server does not have.
+pub(super) async fn unknown() -> Response {
+    let mut answer = (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    answer.extensions_mut().insert(Unknown);
+    answer
 }

@@ -3,16 +3,18 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State as Shared};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::description::Fleet;
 use super::state::{Campaign, State};
-use super::{rest, socket};
+use super::{hosts, queries, reply, run, socket, users};
+use crate::fault::What;
 use crate::front::Request;
 
 /// Fleet's default limit of request bodies, in bytes.
@@ -23,7 +25,7 @@ const VERSIONS: [&str; 3] = ["v1", "latest", "2022-04"];
 
 /// A running server. It stops when it is dropped.
 pub struct FleetServer {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     url: String,
     serving: JoinHandle<()>,
 }
@@ -88,28 +90,24 @@ impl Drop for FleetServer {
 
 fn router(state: &Arc<State>) -> Router {
     let mut authenticated = Router::new()
-        .route("/me", get(rest::me))
-        .route("/version", get(rest::version))
-        .route("/hosts", get(rest::hosts))
-        .route("/hosts/count", get(rest::hosts_count))
-        .route("/hosts/{id}", get(rest::host))
-        .route("/hosts/{id}/query", post(rest::query_host))
-        .route("/hosts/identifier/{name}", get(rest::host_by_identifier))
-        .route("/queries", get(rest::reports))
-        .route("/queries/run", post(rest::run))
-        .route("/queries/run_by_identifiers", post(rest::run_by_identifiers))
-        .route("/queries/run_by_names", post(rest::run_by_identifiers))
-        .route("/status/live_query", get(rest::healthy))
-        .route("/status/result_store", get(rest::healthy));
+        .route("/me", get(users::me))
+        .route("/version", get(version))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/count", get(hosts::count))
+        .route("/hosts/{id}", get(hosts::get))
+        .route("/hosts/{id}/query", post(run::query_host))
+        .route("/hosts/identifier/{name}", get(hosts::get_by_identifier))
+        .route("/queries/run_by_names", post(run::run_by_identifiers))
+        .route("/status/live_query", get(healthy))
+        .route("/status/result_store", get(healthy))
+        .merge(saved_queries("/queries"));
     if state.has_reports() {
-        authenticated = authenticated
-            .route("/reports", get(rest::reports))
-            .route("/reports/run", post(rest::run))
-            .route("/reports/run_by_identifiers", post(rest::run_by_identifiers));
+        authenticated = authenticated.merge(saved_queries("/reports"));
     }
     let api = authenticated
+        .route_layer(middleware::from_fn_with_state(state.clone(), move_hosts))
         .route_layer(middleware::from_fn_with_state(state.clone(), require_token))
-        .route("/login", post(rest::login))
+        .route("/login", post(users::login))
         .route(socket::PATH, get(socket::results))
         .with_state(state.clone());
     let known = move |request: HttpRequest, next: Next| async move {
@@ -121,18 +119,51 @@ fn router(state: &Arc<State>) -> Router {
         {
             next.run(request).await
         } else {
-            rest::unknown().await
+            reply::unknown().await
         }
     };
     Router::new()
         .nest(&format!("{}/api/{{version}}/fleet", state.fleet.prefix), api)
         .layer(middleware::from_fn(known))
-        .fallback(rest::unknown)
+        .fallback(reply::unknown)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
+/// The routes of saved queries, which are the same below either name.
+fn saved_queries(name: &str) -> Router<Arc<State>> {
+    let routes = Router::new()
+        .route("/run", post(run::run))
+        .route("/run_by_identifiers", post(run::run_by_identifiers))
+        .route("/{id}", get(queries::get))
+        .route("/{id}/report", get(queries::report));
+    Router::new().route(name, get(queries::list)).nest(name, routes)
+}
+
+async fn version(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(json!({"version": state.fleet.version})).into_response()
+}
+
+async fn healthy() -> Response {
+    Json(json!({})).into_response()
+}
+
+/// Changes what hosts there are, where a fault says so, and answers as usual: lists shift while they are read.
+async fn move_hosts(Shared(state): Shared<Arc<State>>, request: HttpRequest, next: Next) -> Response {
+    let uri = request.uri();
+    let fault = state.front.fault(uri.path(), uri.query().unwrap_or_default(), |what| {
+        matches!(what, What::DeleteHosts(_) | What::MoveHosts(..))
+    });
+    // A host that is gone already is as gone as it should be.
+    match fault {
+        Some(What::DeleteHosts(ids)) => ids.iter().for_each(|id| drop(state.delete_host(*id))),
+        Some(What::MoveHosts(ids, team)) => ids.iter().for_each(|id| drop(state.move_host(*id, team))),
+        _ => {}
+    }
+    next.run(request).await
+}
+
 async fn require_token(Shared(state): Shared<Arc<State>>, request: HttpRequest, next: Next) -> Response {
-    match rest::authenticate(&state, request.headers()) {
+    match users::authenticate(&state, request.headers()) {
         Ok(_) => next.run(request).await,
         Err(refused) => refused,
     }

@@ -54,16 +54,16 @@ async fn stream(state: &Arc<State>, socket: &mut WebSocket, id: u64, mut answers
     let mut campaign = None;
     state.campaign(id, |found| campaign = Some(found.clone()));
     let Some(campaign) = campaign else { return };
-    let online = campaign
-        .hosts
-        .iter()
-        .filter(|id| state.host(**id).is_some_and(|host| host.host.online))
-        .count();
-    let totals = json!({"count": campaign.hosts.len(), "online": online, "offline": campaign.hosts.len() - online, "missing_in_action": 0});
+    let now = state.now();
+    let hosts: Vec<_> = campaign.hosts.iter().filter_map(|id| state.hosts.get(*id)).collect();
+    let online = hosts.iter().filter(|host| host.is_online()).count();
+    let missing = hosts.iter().filter(|host| host.is_missing(now)).count();
+    let totals =
+        json!({"count": hosts.len(), "online": online, "offline": hosts.len() - online, "missing_in_action": missing});
     if send(socket, "totals", totals).await.is_err() {
         return;
     }
-    let mut fault = state.front.fault(PATH, |_| true);
+    let mut fault = state.front.fault(PATH, "", |_| true);
     if fault == Some(What::ForeignResult) {
         let stranger = HostAnswer {
             host: 1,
@@ -122,9 +122,12 @@ async fn stream(state: &Arc<State>, socket: &mut WebSocket, id: u64, mut answers
 
 /// The data of a result frame. Rows carry two columns that the host did not send.
 fn result(state: &State, campaign: u64, answer: HostAnswer) -> Value {
-    let (hostname, name) = state.host(answer.host).map_or(("stranger", "stranger"), |host| {
-        (host.facts.hostname.as_str(), host.computer_name.as_str())
-    });
+    let (hostname, name) = state
+        .hosts
+        .get(answer.host)
+        .map_or(("stranger".to_owned(), "stranger".to_owned()), |host| {
+            (host.enrolled.facts.hostname.clone(), host.display_name())
+        });
     let mut data = json!({
         "distributed_query_execution_id": campaign,
         "host": {"id": answer.host, "hostname": hostname, "display_name": name},

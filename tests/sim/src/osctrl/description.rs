@@ -22,6 +22,8 @@ pub struct Osctrl {
     pub token: String,
     /// What every user may do in the environment.
     pub levels: Levels,
+    /// Whether every user is a super-admin, who may do everything.
+    pub super_admin: bool,
     /// Users who can log in.
     pub users: Vec<User>,
     /// Whether a login is answered with a challenge instead of a token.
@@ -40,6 +42,8 @@ pub struct Osctrl {
     pub foreign_answers: bool,
     /// Whether every query goes to the whole environment, whatever it selects.
     pub widens: bool,
+    /// How far the server's clock is ahead of the real time, in seconds.
+    pub clock_offset_seconds: i64,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -53,6 +57,7 @@ impl Default for Osctrl {
             environment_uuid: "5b1f6f0e-3a52-4c0c-9a8e-7d2f6f1c0a11".into(),
             token: "osctrl-api-token".into(),
             levels: Levels::default(),
+            super_admin: false,
             users: Vec::new(),
             second_factor: false,
             hosts: Vec::new(),
@@ -62,6 +67,7 @@ impl Default for Osctrl {
             drops_errors: false,
             foreign_answers: false,
             widens: false,
+            clock_offset_seconds: 0,
             faults: Vec::new(),
         }
     }

@@ -1,6 +1,5 @@
 //! The nodes of the environment.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +8,10 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::state::{State, uuid};
+use super::page::{Page, Params, is_found};
+use super::registry::Node;
+use super::state::State;
 use super::users::{Level, error, json, require};
-use crate::host::Enrolled;
-
-pub(super) type Params = Query<HashMap<String, String>>;
 
 /// Columns that nodes can be sorted by.
 const SORTABLE: [&str; 9] = [
@@ -31,81 +29,47 @@ const SORTABLE: [&str; 9] = [
 /// How long a node that does not check in has been away.
 const AWAY: Duration = Duration::from_hours(100);
 
-/// A page of a list: what was asked for, or the server's usual.
-pub(super) struct Page {
-    pub(super) number: usize,
-    pub(super) size: usize,
-}
-
-impl Page {
-    /// Numbers that make no sense are replaced and not refused.
-    pub(super) fn of(params: &HashMap<String, String>, usual: usize, most: usize) -> Self {
-        let number = |name: &str| params.get(name).and_then(|text| text.parse::<usize>().ok());
-        Self {
-            number: number("page").filter(|page| *page >= 1).unwrap_or(1),
-            size: number("page_size").filter(|size| *size >= 1).unwrap_or(usual).min(most),
-        }
-    }
-
-    /// The reply. An empty list has `empty_pages` pages: the routes differ.
-    pub(super) fn reply(&self, items: &[Value], empty_pages: usize) -> Response {
-        let shown: Vec<&Value> = items
-            .iter()
-            .skip((self.number - 1).saturating_mul(self.size))
-            .take(self.size)
-            .collect();
-        let pages = items.len().div_ceil(self.size).max(empty_pages);
-        json(
-            200,
-            &json!({
-                "items": shown, "page": self.number, "page_size": self.size,
-                "total_items": items.len(), "total_pages": pages,
-            }),
-        )
-    }
-}
-
-fn last_seen(enrolled: &Enrolled) -> Timestamp {
-    let now = Timestamp::now();
-    if enrolled.host.online { now } else { now - AWAY }
+fn last_seen(state: &State, node: &Node) -> Timestamp {
+    let now = state.front.clock.now();
+    if node.enrolled.host.online { now } else { now - AWAY }
 }
 
 /// A node as lists show it.
-fn node(state: &State, enrolled: &Enrolled) -> Value {
-    let id = enrolled.id;
-    let seen = last_seen(enrolled).to_string();
+fn shown(state: &State, node: &Node) -> Value {
+    let id = node.enrolled.id;
+    let seen = last_seen(state, node).to_string();
     json!({
-        "id": id, "created_at": "2026-06-02T07:00:00.1Z", "updated_at": seen, "uuid": uuid(enrolled),
-        "platform": enrolled.host.platform, "platform_version": "12", "osquery_version": "5.23.1",
-        "hostname": enrolled.facts.hostname, "localname": enrolled.computer_name,
+        "id": id, "created_at": node.created_at.to_string(), "updated_at": seen, "uuid": node.uuid(),
+        "platform": node.enrolled.host.platform, "platform_version": "12", "osquery_version": "5.23.1",
+        "hostname": node.enrolled.facts.hostname, "localname": node.enrolled.computer_name,
         "ip_address": format!("10.9.{}.{}", id / 250, id % 250), "username": "unknown", "osquery_user": "root",
         "environment": state.osctrl.environment, "cpu": "Invented CPU 8-core", "memory": "16777216000",
-        "hardware_serial": enrolled.serial, "daemon_hash": "", "config_hash": "6a1f0c", "bytes_received": 1024,
+        "hardware_serial": node.enrolled.serial, "daemon_hash": "", "config_hash": "6a1f0c", "bytes_received": 1024,
         "last_seen": seen, "user_id": 0, "environment_id": 1, "extra_data": "",
     })
 }
 
-/// Whether the server takes a node for active. Without osctrl-admin, versions before 0.5.5 take none.
-pub(super) fn is_active(state: &State, enrolled: &Enrolled) -> bool {
-    enrolled.host.online && state.is_at_least(5, 5)
+/// How long a node stays active, in hours. Without osctrl-admin, versions before 0.5.5 take none for active.
+pub(super) fn inactive_hours(state: &State) -> u32 {
+    if state.is_at_least(5, 5) { 72 } else { 0 }
+}
+
+/// Whether the server takes a node for active.
+pub(super) fn is_active(state: &State, node: &Node) -> bool {
+    node.enrolled.host.online && inactive_hours(state) > 0
 }
 
 /// Nodes of a status, in the order of their ids.
-fn of_status<'s>(state: &'s State, status: &str) -> Option<Vec<&'s Enrolled>> {
-    let wanted: fn(&State, &Enrolled) -> bool = match status {
+fn of_status(state: &State, status: &str) -> Option<Vec<Arc<Node>>> {
+    let wanted: fn(&State, &Node) -> bool = match status {
         "all" => |_, _| true,
         "active" => is_active,
-        "inactive" => |state, enrolled| !is_active(state, enrolled),
+        "inactive" => |state, node| !is_active(state, node),
         _ => return None,
     };
-    Some(
-        state
-            .hosts
-            .all()
-            .iter()
-            .filter(|enrolled| wanted(state, enrolled))
-            .collect(),
-    )
+    let mut nodes = state.nodes.all();
+    nodes.retain(|node| wanted(state, node));
+    Some(nodes)
 }
 
 /// `GET /nodes/{env}`.
@@ -131,33 +95,29 @@ pub(super) async fn paged(
     };
     match param("platform") {
         "" => {}
-        "linux" => found.retain(|enrolled| !matches!(enrolled.host.platform.as_str(), "darwin" | "windows")),
-        family @ ("darwin" | "windows") => found.retain(|enrolled| enrolled.host.platform == family),
-        "other" => found.clear(),
+        family @ ("linux" | "darwin" | "windows" | "other") => found.retain(|node| node.family() == family),
         _ => return error(400, "invalid platform (linux|darwin|windows|other)"),
     }
-    let pattern = format!("%{}%", param("q"));
-    found.retain(|enrolled| {
+    found.retain(|node| {
         let texts = [
-            &uuid(enrolled),
-            &enrolled.facts.hostname,
-            &enrolled.computer_name,
-            &enrolled.host.platform,
+            &node.uuid(),
+            &node.enrolled.facts.hostname,
+            &node.enrolled.computer_name,
+            &node.enrolled.host.platform,
         ];
-        texts
-            .into_iter()
-            .any(|text| is_like(pattern.as_bytes(), text.as_bytes()))
+        is_found(param("q"), texts.map(String::as_str))
     });
     // The default order moves while nodes check in.
     let sort = Some(param("sort"))
         .filter(|sort| SORTABLE.contains(sort))
         .unwrap_or("lastseen");
-    found.sort_by_cached_key(|enrolled| match sort {
-        "uuid" => uuid(enrolled),
-        "hostname" => enrolled.facts.hostname.clone(),
-        "localname" => enrolled.computer_name.clone(),
-        "platform" => enrolled.host.platform.clone(),
-        "lastseen" => last_seen(enrolled).to_string(),
+    found.sort_by_cached_key(|node| match sort {
+        "uuid" => node.uuid(),
+        "hostname" => node.enrolled.facts.hostname.clone(),
+        "localname" => node.enrolled.computer_name.clone(),
+        "platform" => node.enrolled.host.platform.clone(),
+        "lastseen" => last_seen(&state, node).to_string(),
+        "firstseen" => node.created_at.to_string(),
         _ => String::new(),
     });
     let descending = if param("sort").is_empty() {
@@ -169,19 +129,8 @@ pub(super) async fn paged(
         found.reverse();
     }
     let page = Page::of(&params, 50, 500);
-    let items: Vec<Value> = found.into_iter().map(|enrolled| node(&state, enrolled)).collect();
-    page.reply(&items, 1)
-}
-
-/// SQL's LIKE, as the server passes it on: nobody escapes `%` and `_`.
-fn is_like(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, rest) => rest.is_none(),
-        (Some((b'%', pattern)), _) => (0..=text.len()).any(|skipped| is_like(pattern, &text[skipped..])),
-        (Some((b'_', pattern)), Some((_, text))) => is_like(pattern, text),
-        (Some((wanted, pattern)), Some((found, text))) => wanted == found && is_like(pattern, text),
-        (Some(_), None) => false,
-    }
+    let items: Vec<Value> = found.iter().map(|node| shown(&state, node)).collect();
+    json(200, &page.body(&items, 1))
 }
 
 /// `GET /nodes/{env}/all`, `active` and `inactive`: the whole table, and an error if that is empty.
@@ -205,7 +154,7 @@ pub(super) async fn listed(
         None => super::users::unrouted_get(&state),
         Some(found) if found.is_empty() => error(404, "no nodes"),
         Some(found) => {
-            let found: Vec<Value> = found.into_iter().map(|enrolled| node(&state, enrolled)).collect();
+            let found: Vec<Value> = found.iter().map(|node| shown(&state, node)).collect();
             json(200, &json!(found))
         }
     }
@@ -227,17 +176,12 @@ pub(super) async fn one(
     if let Err(refused) = require(&state, level) {
         return refused;
     }
-    match state.hosts.all().iter().find(|enrolled| is_named(enrolled, &name)) {
+    match state.nodes.all().iter().find(|node| node.is_named(&name)) {
         None => error(404, "node not found"),
-        Some(enrolled) => {
-            let mut shown = node(&state, enrolled);
-            shown["node_key"] = json!(format!("node-key-of-{}", enrolled.id));
+        Some(node) => {
+            let mut shown = shown(&state, node);
+            shown["node_key"] = json!(format!("node-key-of-{}", node.enrolled.id));
             json(200, &shown)
         }
     }
-}
-
-/// Whether a name means this node: its uuid in any case, or a name exactly.
-pub(super) fn is_named(enrolled: &Enrolled, name: &str) -> bool {
-    uuid(enrolled) == name.to_uppercase() || enrolled.facts.hostname == name || enrolled.computer_name == name
 }

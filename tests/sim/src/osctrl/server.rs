@@ -9,13 +9,14 @@ use axum::routing::{get, post};
 use tokio::task::JoinHandle;
 
 use super::description::Osctrl;
-use super::state::{Query, State};
-use super::{nodes, queries, users};
+use super::query::Query;
+use super::state::State;
+use super::{environments, lists, nodes, queries, users};
 use crate::front::Request;
 
 /// A running server. It stops when it is dropped.
 pub struct OsctrlServer {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     url: String,
     serving: JoinHandle<()>,
 }
@@ -82,15 +83,16 @@ fn router(state: &Arc<State>) -> Router {
     let api = Router::new()
         .route("/checks-auth", get(users::check))
         .route("/users/me", get(users::me))
-        .route("/environments", get(users::environments))
-        .route("/environments/{env}", get(users::one_environment))
+        .route("/environments", get(environments::all))
+        .route("/environments/{env}", get(environments::one))
+        .route("/stats", get(environments::stats))
         .route("/nodes/{env}", get(nodes::paged))
         .route("/nodes/{env}/{status}", get(nodes::listed))
         .route("/nodes/{env}/node/{node}", get(nodes::one))
-        .route("/queries/{env}", get(queries::completed).post(queries::run))
+        .route("/queries/{env}", get(lists::completed).post(queries::run))
         .route("/queries/{env}/{name}", get(queries::show))
-        .route("/queries/{env}/list/{target}", get(queries::list))
-        .route("/queries/{env}/results/{name}", get(queries::results))
+        .route("/queries/{env}/list/{target}", get(lists::queries))
+        .route("/queries/{env}/results/{name}", get(lists::results))
         .route("/queries/{env}/{action}/{name}", post(queries::act))
         .route_layer(middleware::from_fn_with_state(state.clone(), users::require_token))
         .route("/login/environments", get(users::login_environments))

@@ -3,71 +3,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::description::Osctrl;
+use super::query::Query;
+use super::registry::Registry;
 use super::users;
 use crate::front::Front;
-use crate::host::{Enrolled, Hosts};
 
-/// A distributed query.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "the flags that the real server keeps")]
-pub struct Query {
-    /// Its number, which no route takes.
-    pub id: u64,
-    /// Its name.
-    pub name: String,
-    /// The statement.
-    pub sql: String,
-    /// The body of the request that made it, as it came.
-    pub request: Value,
-    /// The nodes it is for, one entry each time they were selected.
-    pub nodes: Vec<u64>,
-    /// What selected them: type and value.
-    pub targets: Vec<(String, String)>,
-    /// How many answers are expected.
-    pub expected: usize,
-    /// How many succeeded.
-    pub executions: usize,
-    /// How many failed.
-    pub errors: usize,
-    /// Whether it has ended because every node has answered.
-    pub completed: bool,
-    /// Whether it was deleted.
-    pub deleted: bool,
-    /// Whether it was expired.
-    pub expired: bool,
-    pub(super) active: bool,
-    pub(super) created_at: Timestamp,
-    pub(super) expiration: Option<Timestamp>,
-    pub(super) answers: Vec<Answer>,
-    /// Selections that have not been answered.
-    pub(super) pending: usize,
-}
-
-impl Query {
-    /// Whether nodes still get it.
-    pub fn is_delivered(&self) -> bool {
-        self.active && !self.expired && self.pending > 0
-    }
-}
-
-/// A stored answer of a node.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
-    pub(super) id: u64,
-    pub(super) created_at: Timestamp,
-    pub(super) uuid: String,
-    pub(super) status: i32,
-    pub(super) data: String,
-}
+/// When the nodes of the description enrolled.
+const ENROLLED: &str = "2026-06-02T07:00:00.1Z";
 
 pub(super) struct State {
     pub(super) osctrl: Osctrl,
-    pub(super) hosts: Arc<Hosts>,
+    pub(super) nodes: Registry,
     pub(super) front: Arc<Front>,
     /// Told whenever a query changes.
     pub(super) changed: Notify,
@@ -83,18 +34,41 @@ pub(super) struct Inner {
     pub(super) attempts: Vec<std::time::Instant>,
     /// The one token of each user.
     pub(super) tokens: HashMap<String, String>,
-    pub(super) last_answer: u64,
+    /// Whether answers are stored where the API reads them.
+    pub(super) stores_answers: bool,
+    last_query: u64,
+    last_answer: u64,
+}
+
+/// What somebody asks of nodes.
+pub(super) struct Asked {
+    pub(super) sql: String,
+    pub(super) creator: String,
+    pub(super) request: Value,
+    pub(super) nodes: Vec<u64>,
+    pub(super) targets: Vec<(String, String)>,
+    pub(super) hidden: bool,
+    /// When it ends, in hours; never, if 0.
+    pub(super) hours: i64,
+    pub(super) scripted: bool,
 }
 
 impl State {
     pub(super) fn new(osctrl: Osctrl) -> Result<Self, String> {
         let inner = Inner {
             tokens: HashMap::from([("hunter-svc".to_owned(), osctrl.token.clone())]),
+            stores_answers: osctrl.stores_answers,
             ..Inner::default()
         };
+        let nodes = Registry::new();
+        for host in &osctrl.hosts {
+            nodes.enrol(host, ENROLLED.parse().expect("the constant is a time"))?;
+        }
+        let front = Front::new(&osctrl.faults, users::of_status);
+        front.clock.advance(osctrl.clock_offset_seconds);
         Ok(Self {
-            hosts: Arc::new(Hosts::enrol(&osctrl.hosts, 1)?),
-            front: Front::new(&osctrl.faults, users::of_status),
+            nodes,
+            front,
             osctrl,
             changed: Notify::new(),
             inner: Mutex::new(inner),
@@ -117,6 +91,44 @@ impl State {
         name == self.osctrl.environment || name == self.osctrl.environment_uuid
     }
 
+    /// Makes a query. Returns its name.
+    pub(super) fn add_query(&self, asked: Asked) -> String {
+        let now = self.front.clock.now();
+        let mut inner = self.lock();
+        inner.last_query += 1;
+        let id = 40 + inner.last_query;
+        let name = format!("query_{id:032x}");
+        inner.queries.push(Query {
+            id,
+            name: name.clone(),
+            creator: asked.creator,
+            created_at: now,
+            sql: asked.sql,
+            request: asked.request,
+            expected: asked.nodes.len(),
+            nodes: asked.nodes,
+            targets: asked.targets,
+            executions: 0,
+            errors: 0,
+            hidden: asked.hidden,
+            completed: false,
+            deleted: false,
+            expired: false,
+            active: true,
+            expiration: (asked.hours != 0).then(|| {
+                now.saturating_add(SignedDuration::from_hours(asked.hours))
+                    .unwrap_or(Timestamp::MAX)
+            }),
+            scripted: asked.scripted,
+            answered: [].into(),
+            answers: Vec::new(),
+            late: Vec::new(),
+        });
+        drop(inner);
+        self.changed.notify_waiters();
+        name
+    }
+
     /// Changes a query and tells who waits for that.
     pub(super) fn change<T>(&self, name: &str, change: impl FnOnce(&mut Query) -> T) -> Option<T> {
         let mut inner = self.lock();
@@ -127,7 +139,10 @@ impl State {
     }
 }
 
-/// A node's uuid as osctrl keeps it.
-pub(super) fn uuid(enrolled: &Enrolled) -> String {
-    enrolled.facts.uuid.to_uppercase()
+impl Inner {
+    /// The id of the next stored answer.
+    pub(super) fn next_answer(&mut self) -> u64 {
+        self.last_answer += 1;
+        900 + self.last_answer
+    }
 }

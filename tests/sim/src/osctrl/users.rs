@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Request, State as Shared};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Extension, Path, Request, State as Shared};
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::state::State;
@@ -17,6 +17,13 @@ use crate::front::Unknown;
 
 /// Logins allowed in a minute.
 const LOGINS: usize = 10;
+
+/// How long a token lives.
+const TOKEN: SignedDuration = SignedDuration::from_hours(720);
+
+/// The name of the user who asks.
+#[derive(Clone)]
+pub(super) struct Who(pub(super) String);
 
 /// What a route asks of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +98,7 @@ pub(super) async fn forbidden() -> Response {
 }
 
 /// Lets pass who has a token. Who does not say that JSON is welcome is sent to a page.
-pub(super) async fn require_token(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+pub(super) async fn require_token(Shared(state): Shared<Arc<State>>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let text = |name| {
         headers
@@ -105,8 +112,12 @@ pub(super) async fn require_token(Shared(state): Shared<Arc<State>>, request: Re
         .nth(1)
         .unwrap_or_default()
         .trim();
-    let known = !token.is_empty() && state.lock().tokens.values().any(|known| known == token);
-    if known {
+    let known = state.lock().tokens.iter().find_map(|(name, known)| {
+        let same = !token.is_empty() && known == token;
+        same.then(|| Who(name.clone()))
+    });
+    if let Some(who) = known {
+        request.extensions_mut().insert(who);
         return next.run(request).await;
     }
     if text(header::ACCEPT).contains("application/json") {
@@ -123,7 +134,7 @@ pub(super) fn require(state: &State, level: Level) -> Result<(), Response> {
         Level::Query => levels.query,
         Level::Admin => false,
     };
-    if has || levels.admin {
+    if has || levels.admin || state.osctrl.super_admin {
         Ok(())
     } else {
         Err(error(403, "no access"))
@@ -164,7 +175,7 @@ fn log_in(state: &State, body: &[u8], in_environment: bool) -> Response {
     if body["exp_hours"].as_i64().is_some_and(|hours| hours < 0) {
         return error(500, "error creating token");
     }
-    if in_environment && !state.osctrl.levels.admin {
+    if in_environment && require(state, Level::Admin).is_err() {
         return error(403, "no access");
     }
     if state.osctrl.second_factor {
@@ -196,54 +207,25 @@ pub(super) async fn login_environments(Shared(state): Shared<Arc<State>>) -> Res
     )
 }
 
-pub(super) async fn me(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let inner = state.lock();
-    let user = inner.tokens.iter().find(|(_, known)| token.ends_with(known.as_str()));
-    let name = user.map(|(name, _)| name.clone()).unwrap_or_default();
+/// `GET /users/me`. Levels are those that were given: a super-admin needs none.
+pub(super) async fn me(Shared(state): Shared<Arc<State>>, Extension(Who(name)): Extension<Who>) -> Response {
     let levels = state.osctrl.levels;
     let permissions: HashMap<&str, Value> = HashMap::from([(
         state.osctrl.environment_uuid.as_str(),
         json!({"user": levels.user, "query": levels.query, "carve": false, "admin": levels.admin}),
     )]);
+    let expire = state
+        .front
+        .clock
+        .now()
+        .saturating_add(TOKEN)
+        .unwrap_or(jiff::Timestamp::MAX);
     json(
         200,
         &json!({
-            "username": name, "email": "", "fullname": "hunt service", "admin": false, "service": true,
-            "uuid": "0f4e2f0e-84c4-4f0a-8c55-3f2b9a7d6e10", "token_expire": "2036-08-23T10:00:00.123456Z",
+            "username": name, "email": "", "fullname": "hunt service", "admin": state.osctrl.super_admin,
+            "service": true, "uuid": "0f4e2f0e-84c4-4f0a-8c55-3f2b9a7d6e10", "token_expire": expire.to_string(),
             "last_access": "0001-01-01T00:00:00Z", "permissions": permissions,
         }),
     )
-}
-
-/// The one environment. Its administrators see the secret with which agents enrol.
-fn environment(state: &State) -> Value {
-    let mut shown = json!({
-        "id": 1, "created_at": "2026-06-01T08:00:00Z", "updated_at": "2026-07-20T09:30:00Z",
-        "uuid": state.osctrl.environment_uuid, "name": state.osctrl.environment, "hostname": "tls.lab.example",
-        "type": "osquery", "query_tls": true, "query_interval": 60, "accept_enrolls": true,
-    });
-    if state.osctrl.levels.admin {
-        shown["secret"] = json!("the-enroll-secret-of-the-simulated-environment");
-    }
-    shown
-}
-
-pub(super) async fn environments(Shared(state): Shared<Arc<State>>) -> Response {
-    let visible = require(&state, Level::User).is_ok();
-    let shown: Vec<Value> = visible.then(|| environment(&state)).into_iter().collect();
-    json(200, &json!(shown))
-}
-
-pub(super) async fn one_environment(Shared(state): Shared<Arc<State>>, Path(name): Path<String>) -> Response {
-    if !state.is_environment(&name) {
-        return error(404, "environment not found");
-    }
-    match require(&state, Level::User) {
-        Ok(()) => Json(environment(&state)).into_response(),
-        Err(refused) => refused,
-    }
 }

@@ -1,0 +1,651 @@
+//! Polling a Fleet server: the status of hosts and the rows of saved queries, each change told once.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery, Team};
+use sim::{Fault, Host, What};
+
+use crate::polled::{Polled, TOKEN, summary};
+
+const POSTURE: [&str; 3] = ["kind", "hostname", "status"];
+const ROWS: [&str; 4] = ["query_name", "hostname", "username", "severity"];
+
+fn fleet() -> Fleet {
+    Fleet {
+        token: TOKEN.into(),
+        role: "observer".into(),
+        ..Fleet::default()
+    }
+}
+
+fn hosts(names: &[&str]) -> Vec<Host> {
+    let host = |name: &&str| Host {
+        hostname: (*name).into(),
+        ..Host::default()
+    };
+    names.iter().map(host).collect()
+}
+
+fn many(count: usize) -> Host {
+    Host {
+        hostname: "host-{n}".into(),
+        count,
+        ..Host::default()
+    }
+}
+
+fn users(name: &str) -> SavedQuery {
+    SavedQuery {
+        name: name.into(),
+        query: "SELECT username FROM users".into(),
+        ..SavedQuery::default()
+    }
+}
+
+fn fault(path: &str, query: Option<&str>, times: Option<usize>, what: What) -> Fault {
+    Fault {
+        path: path.into(),
+        query: query.map(str::to_owned),
+        times,
+        what,
+    }
+}
+
+/// Sets the users of a host.
+fn set_users(server: &FleetServer, host: u64, names: &[&str]) {
+    let rows = names
+        .iter()
+        .map(|name| Map::from_iter([("username".to_owned(), json!(name))]));
+    server.set_rows(host, "users", rows.collect()).unwrap();
+}
+
+async fn start(fleet: Fleet) -> (FleetServer, Polled) {
+    start_with(fleet, json!({}), json!({})).await
+}
+
+async fn start_with(fleet: Fleet, config: Value, options: Value) -> (FleetServer, Polled) {
+    let server = FleetServer::start(fleet).await.unwrap();
+    let polled = Polled::new("fleetdm", server.url(), &config, &options);
+    (server, polled)
+}
+
+/// What kinds of statement there are in the scripted fleet: the table, a column of it, how its rows matter.
+const KINDS: [(&str, &str, &str); 8] = [
+    ("crontab", "command", "high"),
+    ("startup_items", "name", "high"),
+    ("kernel_modules", "name", "high"),
+    ("processes", "name", "medium"),
+    ("listening_ports", "address", "medium"),
+    ("logged_in_users", "user", "medium"),
+    ("os_version", "name", "info"),
+    ("uptime", "days", "info"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow() {
+    const HOSTS: u64 = 2_000;
+    const QUERIES: u64 = 40;
+    let (failing, slow) = (5, 6);
+    let statement = |number: u64| {
+        let (table, column, _) = KINDS[(number % 8) as usize];
+        match number % 3 {
+            0 => format!("SELECT {column} FROM {table}"),
+            1 => format!(
+                "WITH found AS (SELECT {column}\n  FROM \"{table}\") -- FROM crontab\nSELECT {column} FROM found"
+            ),
+            _ => format!("SELECT t.{column} FROM (SELECT 1) CROSS JOIN {table} AS t"),
+        }
+    };
+    let queries = (1..=QUERIES).map(|number| SavedQuery {
+        name: format!("query-{number}"),
+        query: statement(number),
+        ..SavedQuery::default()
+    });
+    let (server, mut polled) = start(Fleet {
+        hosts: vec![many(HOSTS as usize)],
+        queries: queries.collect(),
+        faults: vec![
+            fault(&format!("/{failing}/report"), None, None, What::Status(500)),
+            fault(&format!("/{slow}/report"), None, None, What::Delay(1_000)),
+        ],
+        ..fleet()
+    })
+    .await;
+
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut names: BTreeMap<u64, String> = (101..101 + HOSTS)
+        .map(|id| (id, format!("host-{}", id - 100)))
+        .collect();
+    let mut statuses: BTreeMap<u64, &str> = names.keys().map(|id| (*id, "online")).collect();
+    let mut untold: Vec<String> = Vec::new();
+    for cycle in 0..10 {
+        let mut expected = Vec::new();
+        let mut told = |name: &str, status: &str| expected.push(format!("host {name} {status} {}", posture(status)));
+        if cycle == 0 {
+            names.values().for_each(|name| told(name, "online"));
+        } else {
+            let ids: Vec<u64> = names.keys().copied().collect();
+            for id in random.choose_multiple(ids.iter().copied(), 6) {
+                server.delete_host(id).unwrap();
+                names.remove(&id);
+                statuses.remove(&id);
+            }
+            let ids: Vec<u64> = names.keys().copied().collect();
+            for id in random.choose_multiple(ids.into_iter(), 80) {
+                let status = random.choice(["online", "offline", "missing"]).unwrap();
+                let of_server = match status {
+                    "online" => HostStatus::Online,
+                    "offline" => HostStatus::Offline,
+                    _ => HostStatus::Missing,
+                };
+                server.set_host_status(id, of_server).unwrap();
+                if statuses.insert(id, status) != Some(status) {
+                    told(&names[&id], status);
+                }
+            }
+            let new = Host {
+                hostname: format!("new-{cycle}-{{n}}"),
+                count: 5,
+                ..Host::default()
+            };
+            for (number, id) in (1..).zip(server.enrol(&new).unwrap()) {
+                let name = format!("new-{cycle}-{number}");
+                told(&name, "online");
+                names.insert(id, name);
+                statuses.insert(id, "online");
+            }
+        }
+        // Reports are stamped in whole seconds.
+        server.advance_clock(10);
+        for number in 1..=QUERIES {
+            let (table, column, severity) = KINDS[(number % 8) as usize];
+            let ids: Vec<u64> = names.keys().copied().collect();
+            let asked = random.choose_multiple(ids.into_iter(), 3);
+            for id in &asked {
+                let values: Vec<String> = (0..random.usize(0..4))
+                    .map(|n| format!("{cycle}.{number}.{n}"))
+                    .collect();
+                let row = |value: &String| Map::from_iter([(column.to_owned(), json!(value))]);
+                server.set_rows(*id, table, values.iter().map(row).collect()).unwrap();
+                for value in values {
+                    let row = format!("query_row {} query-{number} {table} {value} {severity}", names[id]);
+                    if number == failing {
+                        untold.push(row);
+                    } else {
+                        expected.push(row);
+                    }
+                }
+                if number == failing {
+                    // A host's next answer replaces this one.
+                    let replaced = format!(" {} query-", names[id]);
+                    let current = format!(" {cycle}.{number}.");
+                    untold.retain(|row| !row.contains(&replaced) || row.contains(&current));
+                }
+            }
+            server.run_saved_query(number, &asked).await.unwrap();
+        }
+        untold.retain(|row| names.values().any(|name| row.contains(&format!(" {name} query-"))));
+        let last = cycle == 9;
+        if last {
+            server.set_faults(Vec::new());
+            expected.append(&mut untold);
+        }
+
+        let poll = polled.once(&[]).await;
+        assert_eq!(poll.done.code(), if last { 0 } else { 3 }, "{}", poll.done.stderr);
+        let said: Vec<String> = poll
+            .events
+            .iter()
+            .filter(|event| event["kind"] == "notice")
+            .map(Value::to_string)
+            .collect();
+        // The fifth failure in a row is alarming, and so is its end worth telling.
+        let notices = if cycle == 4 || last { 1 } else { 0 };
+        assert_eq!(said.len(), notices, "cycle {cycle}: {said:?}");
+        let mut found: Vec<String> = poll.events.iter().filter_map(in_words).collect();
+        found.sort();
+        expected.sort();
+        let missing: Vec<_> = expected
+            .iter()
+            .filter(|line| found.binary_search(line).is_err())
+            .collect();
+        let surplus: Vec<_> = found
+            .iter()
+            .filter(|line| expected.binary_search(line).is_err())
+            .collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "cycle {cycle}: missing {missing:?}, surplus {surplus:?}"
+        );
+        assert_eq!(found.len(), expected.len(), "cycle {cycle}");
+    }
+    let text = std::fs::read_to_string(polled.path("events.ndjson")).unwrap();
+    let keys = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["dedupe_key"].to_string());
+    let distinct: std::collections::HashSet<String> = keys.collect();
+    assert_eq!(distinct.len(), text.lines().count(), "every event has a key of its own");
+    assert_eq!(server.unknown_paths(), Vec::<String>::new());
+}
+
+fn posture(status: &str) -> &'static str {
+    match status {
+        "missing" => "medium",
+        "offline" => "low",
+        _ => "info",
+    }
+}
+
+fn in_words(event: &Value) -> Option<String> {
+    let text = |key: &str| event[key].as_str().unwrap_or_default();
+    match text("kind") {
+        "host" => Some(format!(
+            "host {} {} {}",
+            text("hostname"),
+            text("status"),
+            text("severity")
+        )),
+        "query_row" => {
+            let (table, query) = (text("osquery_table"), text("query_name"));
+            let column = KINDS.iter().find(|(known, ..)| *known == table)?.1;
+            // The column may have the name of a canonical field, which wins.
+            let value = event["raw_event"][column].as_str()?;
+            Some(format!(
+                "query_row {} {query} {table} {value} {}",
+                text("hostname"),
+                text("severity")
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn the_first_poll_tells_the_baseline_or_only_remembers_it() {
+    for (initial, told) in [("emit", 4), ("skip", 0)] {
+        let (server, mut polled) = start_with(
+            Fleet {
+                hosts: hosts(&["web-01", "web-02"]),
+                queries: vec![users("who")],
+                ..fleet()
+            },
+            json!({}),
+            json!({"initial": initial}),
+        )
+        .await;
+        for host in [101, 102] {
+            set_users(&server, host, &["root"]);
+        }
+        server.run_saved_query(1, &[101, 102]).await.unwrap();
+        assert_eq!(polled.complete().await.len(), told, "{initial}");
+        assert!(polled.complete().await.is_empty(), "{initial}: nothing has changed");
+        server.set_host_status(101, HostStatus::Offline).unwrap();
+        server.advance_clock(60);
+        server.run_saved_query(1, &[102]).await.unwrap();
+        let events = polled.complete().await;
+        assert_eq!(
+            summary(&events, &["kind", "hostname"]),
+            ["host web-01", "query_row web-02"],
+            "{initial}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_goes_twice_is_told_under_two_keys_and_one_that_flips_is_told_as_flapping() {
+    let flip = async |server: &FleetServer, polled: &mut Polled, status: HostStatus, seconds: i64| {
+        server.advance_clock(seconds);
+        server.set_host_status(101, status).unwrap();
+        polled.complete().await
+    };
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01"]),
+        ..fleet()
+    })
+    .await;
+    polled.complete().await;
+    let mut keys = Vec::new();
+    for status in [HostStatus::Offline, HostStatus::Online, HostStatus::Offline] {
+        let events = flip(&server, &mut polled, status, 1).await;
+        assert_eq!(events.len(), 1);
+        keys.push(events[0]["dedupe_key"].to_string());
+    }
+    assert!(keys[0] != keys[2], "{keys:?}");
+
+    let (server, mut polled) = start_with(
+        Fleet {
+            hosts: hosts(&["web-01"]),
+            ..fleet()
+        },
+        json!({}),
+        json!({"flap_window_seconds": 600}),
+    )
+    .await;
+    polled.complete().await;
+    let mut told = Vec::new();
+    for (status, seconds) in [
+        (HostStatus::Offline, 900),
+        (HostStatus::Online, 60),
+        (HostStatus::Offline, 60),
+        (HostStatus::Online, 60),
+        (HostStatus::Online, 900),
+    ] {
+        told.extend(summary(&flip(&server, &mut polled, status, seconds).await, &POSTURE));
+    }
+    assert_eq!(
+        told,
+        ["host web-01 offline", "host web-01 flapping", "host web-01 online"]
+    );
+}
+
+#[tokio::test]
+async fn hosts_that_move_between_pages_are_seen_and_deleted_ones_forgotten() {
+    let (server, mut polled) = start(Fleet {
+        hosts: vec![many(1_200)],
+        // While the second page is asked for, hosts of the first are deleted: the rest moves up.
+        faults: vec![fault(
+            "/hosts",
+            Some("page=1&"),
+            None,
+            What::DeleteHosts(vec![101, 102, 103]),
+        )],
+        ..fleet()
+    })
+    .await;
+    let events = polled.complete().await;
+    // Three hosts stood on no page. They are looked up as soon as they are known, by the next poll.
+    let first = events.len();
+    server.set_faults(Vec::new());
+    let second = polled.complete().await.len();
+    assert_eq!((first + second, second), (1_200, 3));
+
+    for host in 601..=1_300 {
+        server.set_host_status(host, HostStatus::Offline).unwrap();
+    }
+    server.set_faults(vec![fault(
+        "/hosts",
+        Some("page=1&"),
+        None,
+        What::DeleteHosts(vec![104, 105]),
+    )]);
+    let offline = polled.complete().await;
+    assert_eq!(offline.len(), 700, "those that moved up are looked up at once");
+
+    // A host that was deleted and enrols again is new, with a key of its own.
+    server.set_faults(Vec::new());
+    let again = server.enrol(&hosts(&["host-1"])[0]).unwrap();
+    assert_eq!(again.len(), 1);
+    assert_eq!(summary(&polled.complete().await, &POSTURE), ["host host-1 online"]);
+}
+
+#[tokio::test]
+async fn a_page_that_is_cut_short_is_read_again_or_said_and_never_the_end_of_the_fleet() {
+    let (server, mut polled) = start(Fleet {
+        hosts: vec![many(1_100)],
+        faults: vec![fault("/hosts", Some("page=1&"), Some(1), What::PartialHosts)],
+        ..fleet()
+    })
+    .await;
+    assert_eq!(polled.complete().await.len(), 1_100);
+
+    for host in [700, 1_190] {
+        server.set_host_status(host, HostStatus::Offline).unwrap();
+    }
+    server.set_faults(vec![fault("/hosts", Some("page=1&"), None, What::PartialHosts)]);
+    let poll = polled.once(&[]).await;
+    assert_eq!(poll.done.code(), 3, "{}", poll.done.stderr);
+    assert_eq!(poll.events.len(), 1, "the third page was read all the same");
+    assert!(poll.done.stderr.contains("cut short"), "{}", poll.done.stderr);
+    server.set_faults(Vec::new());
+    assert_eq!(summary(&polled.complete().await, &POSTURE), ["host host-600 offline"]);
+}
+
+#[tokio::test]
+async fn hosts_and_reports_do_not_hold_up_each_other() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02"]),
+        queries: vec![users("who"), users("who else")],
+        faults: vec![fault("/hosts", None, None, What::Status(403))],
+        ..fleet()
+    })
+    .await;
+    for query in [1, 2] {
+        server.run_saved_query(query, &[101, 102]).await.unwrap();
+    }
+    let poll = polled.once(&[]).await;
+    assert_eq!(poll.done.code(), 1);
+    assert!(poll.done.stderr.contains("hosts: failed"), "{}", poll.done.stderr);
+    let kinds = summary(&poll.events, &["kind", "code"]);
+    assert_eq!(
+        kinds,
+        [
+            "notice access-lost",
+            "query_row -",
+            "query_row -",
+            "query_row -",
+            "query_row -"
+        ]
+    );
+
+    server.set_faults(vec![fault("/reports", None, None, What::Status(403))]);
+    let poll = polled.once(&[]).await;
+    assert_eq!(poll.done.code(), 1);
+    assert_eq!(
+        summary(&poll.events, &["kind", "code", "hostname"]),
+        [
+            "host - web-01",
+            "host - web-02",
+            "notice access-lost -",
+            "notice source-recovered -"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn full_frozen_and_discarded_reports_are_announced_once() {
+    for (version, code) in [("4.92.0", "report-frozen"), ("4.93.0", "report-clipped")] {
+        let discarding = SavedQuery {
+            discard_data: true,
+            ..users("thrown away")
+        };
+        let (server, mut polled) = start(Fleet {
+            version: version.into(),
+            hosts: hosts(&["web-01"]),
+            queries: vec![users("who"), discarding],
+            report_cap: 2,
+            ..fleet()
+        })
+        .await;
+        set_users(&server, 101, &["root", "deploy"]);
+        server.run_saved_query(1, &[101]).await.unwrap();
+        let notices = |events: &[Value]| {
+            let notices: Vec<Value> = events
+                .iter()
+                .filter(|event| event["kind"] == "notice")
+                .cloned()
+                .collect();
+            summary(&notices, &["code", "severity"])
+        };
+        let told = notices(&polled.complete().await).join(", ");
+        let both = [format!("{code} medium"), "report-discarded low".to_owned()];
+        assert!(
+            told.len() == both.join(", ").len() && both.iter().all(|one| told.contains(one)),
+            "{told}"
+        );
+        assert!(polled.complete().await.is_empty(), "once");
+        // What no longer holds is told again when it holds again.
+        server.edit_saved_query(1, |query| query.discard_data = true).unwrap();
+        assert_eq!(notices(&polled.complete().await), ["report-discarded low"]);
+    }
+}
+
+#[tokio::test]
+async fn equal_rows_are_told_again_unless_only_changed_ones_are_wanted() {
+    for (rows, again) in [
+        ("all", vec!["who web-01 deploy medium", "who web-01 root medium"]),
+        ("changed", vec!["who web-01 deploy medium"]),
+    ] {
+        let (server, mut polled) = start_with(
+            Fleet {
+                hosts: hosts(&["web-01"]),
+                queries: vec![users("who")],
+                ..fleet()
+            },
+            json!({}),
+            json!({"rows": rows}),
+        )
+        .await;
+        set_users(&server, 101, &["root"]);
+        server.run_saved_query(1, &[101]).await.unwrap();
+        polled.complete().await;
+        server.advance_clock(60);
+        set_users(&server, 101, &["root", "deploy"]);
+        server.run_saved_query(1, &[101]).await.unwrap();
+        assert_eq!(summary(&polled.complete().await, &ROWS), again, "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_team_is_its_hosts_its_queries_and_those_it_inherits() {
+    for version in ["4.50.0", "4.92.0", "4.93.0"] {
+        let of_team = |team: Option<u64>, name: &str| Host {
+            team_id: team,
+            ..hosts(&[name])[0].clone()
+        };
+        let (server, mut polled) = start_with(
+            Fleet {
+                version: version.into(),
+                teams: vec![
+                    Team {
+                        id: 3,
+                        name: "Servers".into(),
+                    },
+                    Team {
+                        id: 4,
+                        name: "Laptops".into(),
+                    },
+                ],
+                hosts: vec![
+                    of_team(Some(3), "web-01"),
+                    of_team(Some(4), "laptop-1"),
+                    of_team(None, "lost-1"),
+                ],
+                queries: vec![
+                    users("global"),
+                    SavedQuery {
+                        team_id: Some(3),
+                        ..users("of servers")
+                    },
+                    SavedQuery {
+                        team_id: Some(4),
+                        ..users("of laptops")
+                    },
+                ],
+                ..fleet()
+            },
+            json!({"team_id": 3}),
+            json!({}),
+        )
+        .await;
+        for host in 101..=103 {
+            set_users(&server, host, &["root"]);
+        }
+        server.run_saved_query(1, &[101, 102, 103]).await.unwrap();
+        server.run_saved_query(2, &[101]).await.unwrap();
+        server.run_saved_query(3, &[102]).await.unwrap();
+        let events = polled.complete().await;
+        let told = summary(&events, &["kind", "query_name", "hostname"]);
+        assert_eq!(
+            told,
+            [
+                "host - web-01",
+                "query_row global web-01",
+                "query_row of servers web-01"
+            ],
+            "{version}"
+        );
+        // A host that leaves the team is forgotten; one that comes is new.
+        server.move_host(101, Some(4)).unwrap();
+        server.move_host(102, Some(3)).unwrap();
+        assert_eq!(
+            summary(&polled.complete().await, &POSTURE),
+            ["host laptop-1 online"],
+            "{version}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn time_is_the_servers() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01"]),
+        clock_offset_seconds: -86_400 * 400,
+        ..fleet()
+    })
+    .await;
+    let events = polled.complete().await;
+    let told: jiff::Timestamp = events[0]["time"].as_str().unwrap().parse().unwrap();
+    let ago = jiff::Timestamp::now().duration_since(told);
+    assert!((ago.as_hours() - 400 * 24).abs() < 2, "{told}");
+    assert_eq!(server.unknown_paths(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_form_of_event_fits_its_schema() {
+    for (form, schema) in [("aisoc", "event"), ("ocsf", "event.ocsf"), ("ecs", "event.ecs")] {
+        let path = format!("{}/../schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let queries = KINDS.map(|(table, ..)| SavedQuery {
+            name: table.into(),
+            query: format!("SELECT * FROM {table}"),
+            ..SavedQuery::default()
+        });
+        let (server, mut polled) = start(Fleet {
+            hosts: hosts(&["web-01"]),
+            queries: queries.to_vec(),
+            report_cap: 5,
+            ..fleet()
+        })
+        .await;
+        for (number, (table, column, _)) in (1..).zip(KINDS) {
+            let row = Map::from_iter([(column.to_owned(), json!("some-value"))]);
+            server.set_rows(101, table, vec![row]).unwrap();
+            server.run_saved_query(number, &[101]).await.unwrap();
+        }
+        server.edit_saved_query(1, |query| query.discard_data = true).unwrap();
+        let poll = polled.once(&["--format", form]).await;
+        assert_eq!(poll.done.code(), 0, "{}", poll.done.stderr);
+        assert_eq!(poll.events.len(), 1 + 7 + 1, "a host, rows and a notice");
+        for event in &poll.events {
+            let wrong: Vec<String> = schema
+                .iter_errors(event)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(wrong.is_empty(), "{form}: {wrong:?}\n{event:#}");
+        }
+        let port = poll
+            .events
+            .iter()
+            .find(|event| event.to_string().contains("listening_ports"));
+        let mut shown = port.unwrap().clone();
+        for pointer in [
+            "/time",
+            "/timestamp",
+            "/@timestamp",
+            "/dedupe_key",
+            "/alert_id",
+            "/metadata/uid",
+            "/metadata/original_time",
+            "/metadata/product/url_string",
+            "/event/id",
+            "/event/reference",
+        ] {
+            if let Some(varying) = shown.pointer_mut(pointer) {
+                *varying = "…".into();
+            }
+        }
+        insta::assert_json_snapshot!(format!("event_{form}"), shown);
+    }
+}
