@@ -20,13 +20,13 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plugin.rs"]
 mod plugin;
-#[path = "e2e/text_report.rs"]
-mod text_report;
 #[path = "e2e/poll_fleet.rs"]
 mod poll_fleet;
 #[path = "e2e/poll_osctrl.rs"]
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/text_report.rs"]
+mod text_report;
 #[path = "e2e/tls.rs"]
 mod tls;
