@@ -10,6 +10,8 @@ mod cases;
 mod command;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/flow.rs"]
+mod flow;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/html_report.rs"]
@@ -20,8 +22,12 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plugin.rs"]
 mod plugin;
+#[path = "e2e/poll_command.rs"]
+mod poll_command;
 #[path = "e2e/poll_fleet.rs"]
 mod poll_fleet;
+#[path = "e2e/poll_killed.rs"]
+mod poll_killed;
 #[path = "e2e/poll_osctrl.rs"]
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]

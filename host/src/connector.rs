@@ -9,7 +9,7 @@ use crate::connector_type::{ConnectorCall, ConnectorType, Settings};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
 use crate::egress::Grant;
 use crate::params::{self, Rendered, Written, place};
-use crate::render::{self, Renderer};
+use crate::render::{self, Renderer, Scope};
 use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
 use crate::source::{Document, Source, escape_key};
@@ -145,6 +145,7 @@ impl Connector {
             pointer: "/config".into(),
             values: &self.config,
             schema: &kind.config,
+            scope: Scope::Roots,
         }
     }
 
@@ -154,6 +155,7 @@ impl Connector {
             pointer: "/connector_config".into(),
             values: &self.options,
             schema: &kind.options,
+            scope: Scope::Roots,
         }
     }
 }
@@ -211,7 +213,7 @@ fn check_templates(document: &Document, value: &Value, pointer: &mut String, pro
     };
     match value {
         Value::String(text) => {
-            let found = render::check(text).err().unwrap_or_default();
+            let found = render::check(text, Scope::Roots).err().unwrap_or_default();
             problems.extend(
                 found
                     .into_iter()

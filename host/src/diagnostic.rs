@@ -104,6 +104,13 @@ impl Diagnostic {
         self
     }
 
+    /// The same problem, saying of what among many it is one.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// A stable word for this kind of problem.
     pub fn code(&self) -> &'static str {
         self.code

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,7 +66,10 @@ pub(crate) enum EgressError {
     /// This call has no network access.
     #[error("this call was granted no network access")]
     Denied,
-    /// Nothing was sent: no such name, connection refused.
+    /// Nothing was sent: the name has no address.
+    #[error("the name of {origin} has no address: {cause}")]
+    Resolve { origin: Origin, cause: String },
+    /// Nothing was sent: connection refused.
     #[error("cannot connect to {origin}: {cause}")]
     Connect { origin: Origin, cause: String },
     /// Nothing was sent: no agreement on TLS.
@@ -158,6 +162,8 @@ struct Granted {
     body_limit: usize,
     /// When the call is dropped whatever happens; waiting for a retry beyond it is pointless.
     ends: Instant,
+    /// How many messages that must not be sent twice the server may have acted on.
+    acts: AtomicUsize,
 }
 
 /// A websocket and its place among the open connections.
@@ -187,6 +193,7 @@ impl Egress {
             connections: Arc::new(Semaphore::new(limits.connections)),
             body_limit: limits.body,
             ends,
+            acts: AtomicUsize::new(0),
         }))))
     }
 
@@ -206,8 +213,15 @@ impl Egress {
             .with_max_times(RETRIES)
             .with_jitter()
             .build();
+        // What a login makes is a session, and every attempt has its own.
+        let acts = !request.repeatable && request.capture.is_empty();
         loop {
+            // Counted beforehand: a request that is dropped under way may have arrived.
+            granted.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             let outcome = granted.exchange(&prepared, &request, deadline).await;
+            if was_refused(&outcome) {
+                granted.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
+            }
             let Some(hint) = may_repeat(&outcome, request.repeatable) else {
                 return outcome;
             };
@@ -276,6 +290,19 @@ impl Egress {
     /// Puts values in the place of the handles in a JSON document.
     pub(crate) fn reveal_json(&self, json: &str) -> Result<String, EgressError> {
         self.granted()?.reveal(json, Place::Json)
+    }
+
+    /// Notes that a message on a websocket is about to be sent. The contract has no word for one that may be sent twice.
+    pub(crate) fn act(&self) {
+        if let Some(granted) = &self.0 {
+            granted.acts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the server may have acted on something that must not be sent twice.
+    pub(crate) fn acted(&self) -> bool {
+        let granted = self.0.as_ref();
+        granted.is_some_and(|granted| granted.acts.load(Ordering::Relaxed) > 0)
     }
 
     /// Describes a websocket that broke.
@@ -444,6 +471,8 @@ impl Granted {
                 origin,
                 cause: "no connection within 10 s".into(),
             }
+        } else if connecting && is_dns(&error) {
+            EgressError::Resolve { origin, cause }
         } else if connecting {
             EgressError::Connect { origin, cause }
         } else {
@@ -452,10 +481,26 @@ impl Granted {
     }
 }
 
+/// Whether the server certainly did not act on a request: it never arrived, or was refused.
+///
+/// An answer of 500 and above is none: a gateway gives it for a server that acted and whose answer was lost.
+fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
+    match outcome {
+        Ok(response) => (400..500).contains(&response.status),
+        Err(error) => matches!(
+            error,
+            EgressError::Connect { .. }
+                | EgressError::Tls { .. }
+                | EgressError::InvalidRequest(_)
+                | EgressError::Denied
+        ),
+    }
+}
+
 /// Whether to send again, and the server's wish for when.
 fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Option<Duration> {
     match outcome {
-        Err(EgressError::Connect { .. }) => Some(Duration::ZERO),
+        Err(EgressError::Connect { .. } | EgressError::Resolve { .. }) => Some(Duration::ZERO),
         Err(EgressError::Interrupted { .. }) if repeatable => Some(Duration::ZERO),
         Ok(response) if repeatable && matches!(response.status, 429 | 502 | 503 | 504) => {
             let after = response.headers.iter().find(|(name, _)| name == RETRY_AFTER.as_str());
@@ -475,6 +520,12 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Whether the name could not be looked up. The connector has no type for that, only words.
+fn is_dns(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| cause.to_string() == "dns error")
 }
 
 /// What the TLS library has to say, if the failure was its.

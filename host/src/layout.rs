@@ -12,28 +12,22 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use crate::plugin::Note;
-use crate::report::{StepReport, StepStatus};
+use crate::report::{SkipReason, StepReport, StepStatus};
 
 /// A step's result in parts, and what else there is to say.
 #[derive(Debug)]
 pub(crate) struct Layout<'r> {
     /// The parts. What says that something is missing comes before what is there.
     pub(crate) parts: Vec<Part<'r>>,
-    /// Notes about nothing that the parts name.
-    pub(crate) notes: Vec<&'r Note>,
+    /// Notes about nothing that the parts name: subject and text.
+    pub(crate) notes: Vec<(&'r str, &'r str)>,
 }
 
 /// A part of a result.
 #[derive(Debug)]
 pub(crate) enum Part<'r> {
-    /// The parts that follow belong to one of several results.
-    Item {
-        /// Which, from 1.
-        number: usize,
-        /// How many there are.
-        of: usize,
-    },
+    /// The parts that follow belong to an item of a step that ran for several.
+    Item(Item<'r>),
     /// A single value.
     Field {
         /// What it is called.
@@ -62,6 +56,30 @@ pub(crate) enum Part<'r> {
         /// The value.
         value: &'r Value,
     },
+}
+
+/// What became of an item of a step with `for_each`.
+#[derive(Debug)]
+pub(crate) struct Item<'r> {
+    /// The item, as far as it is a text.
+    pub(crate) name: Cow<'r, str>,
+    /// How it ended.
+    pub(crate) status: StepStatus,
+    /// What else there is to say, in a few words each.
+    pub(crate) about: Vec<String>,
+    /// Why it failed.
+    pub(crate) error: Option<ItemError<'r>>,
+}
+
+/// Why an item failed.
+#[derive(Debug)]
+pub(crate) struct ItemError<'r> {
+    /// The stable word.
+    pub(crate) kind: &'r str,
+    /// What happened.
+    pub(crate) message: &'r str,
+    /// What to do next.
+    pub(crate) hint: Option<&'r str>,
 }
 
 /// A name, and what there is to say about it.
@@ -97,23 +115,17 @@ pub(crate) struct Column<'r> {
 impl<'r> Layout<'r> {
     /// Lays out what a step returned.
     pub(crate) fn of(step: &'r StepReport) -> Self {
-        let mut shaper = Shaper {
-            notes: &step.notes,
-            used: HashSet::new(),
-            parts: Vec::new(),
-        };
-        if let Some(result) = &step.result {
-            shaper.result(result);
-        }
-        let used = shaper.used;
-        Self {
-            parts: shaper.parts,
-            notes: step
-                .notes
+        let mut shaper = Shaper::new(
+            step.notes
                 .iter()
-                .filter(|note| !used.contains(note.subject.as_str()))
-                .collect(),
+                .map(|note| (note.subject.as_str(), note.text.as_str())),
+        );
+        match &step.result {
+            Some(Value::Array(items)) if step.items.is_some() => items.iter().for_each(|item| shaper.item(item)),
+            Some(result) => shaper.result(result),
+            None => {}
         }
+        shaper.finish()
     }
 
     /// What the parts count, in a few words each: `3 results, 4 rows`. Parts of the same title count together.
@@ -148,14 +160,14 @@ impl Part<'_> {
             // A title that is no plural names one thing with several sides, not several things.
             Self::Entries { title, entries } => title.ends_with('s').then_some((title, entries.len(), None)),
             Self::Tables { title, tables } => Some((title, tables.len(), Some(tables.iter().map(Rows::len).sum()))),
-            Self::Item { .. } | Self::Field { .. } | Self::Json { .. } => None,
+            Self::Item(_) | Self::Field { .. } | Self::Json { .. } => None,
         }
     }
 
     /// Where it stands among the parts of a result.
     fn rank(&self) -> u8 {
         match self {
-            Self::Item { .. } | Self::Field { .. } => 0,
+            Self::Item(_) | Self::Field { .. } => 0,
             Self::Entries { .. } => 1,
             Self::Tables { .. } => 2,
             Self::Json { .. } => 3,
@@ -202,32 +214,68 @@ impl<'r> Rows<'r> {
 
 /// Sorts values into parts.
 struct Shaper<'r> {
-    notes: &'r [Note],
-    used: HashSet<&'r str>,
+    /// The notes, and whether each was placed.
+    notes: Vec<(&'r str, &'r str, bool)>,
     parts: Vec<Part<'r>>,
 }
 
 impl<'r> Shaper<'r> {
+    fn new(notes: impl Iterator<Item = (&'r str, &'r str)>) -> Self {
+        Self {
+            notes: notes.map(|(subject, text)| (subject, text, false)).collect(),
+            parts: Vec::new(),
+        }
+    }
+
+    fn finish(self) -> Layout<'r> {
+        let left = self.notes.into_iter().filter(|(.., placed)| !placed);
+        Layout {
+            parts: self.parts,
+            notes: left.map(|(subject, text, _)| (subject, text)).collect(),
+        }
+    }
+
+    /// An item's report, as `for_each` leaves it in the result.
+    fn item(&mut self, report: &'r Value) {
+        let text = |value: &'r Value, key: &str| value.get(key).and_then(Value::as_str);
+        let status = StepStatus::from_word(text(report, "status").unwrap_or_default());
+        let number = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let mut about = match status {
+            StepStatus::Skipped => vec!["not started".to_owned()],
+            _ => vec![duration(number("duration_ms"))],
+        };
+        if number("attempts") > 1 {
+            about.push(format!("{} attempts", number("attempts")));
+        }
+        let error = report.get("error").filter(|error| error.is_object());
+        self.parts.push(Part::Item(Item {
+            name: report.get("item").map(scalar).unwrap_or_default(),
+            status,
+            about,
+            error: error.map(|error| ItemError {
+                kind: text(error, "kind").unwrap_or_default(),
+                message: text(error, "message").unwrap_or_default(),
+                hint: text(error, "hint"),
+            }),
+        }));
+        let notes = report.get("notes").map(list).unwrap_or_default().iter();
+        let notes = notes.filter_map(|note| Some((text(note, "subject")?, text(note, "text")?)));
+        let mut own = Shaper::new(notes);
+        own.result(report.get("result").unwrap_or(&Value::Null));
+        let own = own.finish();
+        self.parts.extend(own.parts);
+        self.notes
+            .extend(own.notes.into_iter().map(|(subject, text)| (subject, text, false)));
+    }
+
     fn result(&mut self, result: &'r Value) {
         match result {
-            Value::Array(items) if items.iter().any(|item| holds_tables(item) || is_wrapped(item)) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.parts.push(Part::Item {
-                        number: index + 1,
-                        of: items.len(),
-                    });
-                    self.result(item);
-                }
-            }
             Value::Object(entries) => {
                 let begin = self.parts.len();
                 for (key, value) in entries {
                     self.part(key, value);
                 }
-                // A result within this one keeps its own order.
-                if !self.parts[begin..].iter().any(|part| matches!(part, Part::Item { .. })) {
-                    self.parts[begin..].sort_by_key(Part::rank);
-                }
+                self.parts[begin..].sort_by_key(Part::rank);
             }
             Value::Null => {}
             value if is_rows(value) => {
@@ -273,7 +321,6 @@ impl<'r> Shaper<'r> {
                 title: "tables".to_owned(),
                 tables: vec![Rows::new(key, rows, self.notes_about(key))],
             },
-            nested if holds_tables(nested) => return self.result(nested),
             value => Part::Json {
                 title: Some(title),
                 value,
@@ -289,11 +336,11 @@ impl<'r> Shaper<'r> {
     }
 
     fn notes_about(&mut self, subject: &str) -> Vec<&'r str> {
-        let about = self.notes.iter().filter(|note| note.subject == subject);
+        let about = self.notes.iter_mut().filter(|(of, ..)| *of == subject);
         about
-            .map(|note| {
-                self.used.insert(&note.subject);
-                note.text.as_str()
+            .map(|(_, text, placed)| {
+                *placed = true;
+                *text
             })
             .collect()
     }
@@ -312,21 +359,6 @@ fn is_scalar(value: &Value) -> bool {
 fn is_rows(value: &Value) -> bool {
     let is_row = |row: &Value| row.as_object().is_some_and(|row| row.values().all(is_scalar));
     value.as_array().is_some_and(|rows| rows.iter().all(is_row))
-}
-
-/// Whether this is a result like the ones that plugins return: a map that has a map of row lists in it.
-fn holds_tables(value: &Value) -> bool {
-    let is_tables = |value: &Value| {
-        value
-            .as_object()
-            .is_some_and(|map| !map.is_empty() && map.values().all(is_rows))
-    };
-    value.as_object().is_some_and(|map| map.values().any(is_tables))
-}
-
-/// Whether this is a map that holds such a result among other things.
-fn is_wrapped(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| map.values().any(holds_tables))
 }
 
 fn is_numeric<'v>(mut values: impl Iterator<Item = &'v Value>) -> bool {
@@ -388,6 +420,51 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
+/// What there is to say of a step besides its result, in a few words each.
+pub(crate) fn about(step: &StepReport) -> Vec<String> {
+    let mut about = Vec::new();
+    match step.status {
+        StepStatus::Skipped => about.push(match step.reason.map(SkipReason::in_words) {
+            Some(reason) => format!("not started: {reason}"),
+            None => "not started".to_owned(),
+        }),
+        // A step that only branches takes no time.
+        _ if step.started_at.is_none() => {}
+        _ => about.push(duration(step.duration_ms)),
+    }
+    if let Some(items) = step.items {
+        about.push(counted(items, "items"));
+    }
+    if step.attempts as usize > step.items.unwrap_or(1) {
+        about.push(format!("{} attempts", step.attempts));
+    }
+    if let Some(branch) = &step.branch {
+        if step.status != StepStatus::Skipped {
+            let holds = if branch.holds { "holds" } else { "does not hold" };
+            about.push(format!("condition {holds}"));
+        }
+        if let Some(next) = &branch.next {
+            about.push(format!("went on with {next}"));
+        }
+    }
+    about
+}
+
+impl SkipReason {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::When => "`when` does not hold",
+            Self::Condition => "condition does not hold",
+            Self::Disabled => "disabled",
+            Self::NotReached => "the run went on elsewhere",
+            Self::Aborted => "the run was aborted",
+            Self::Cancelled => "the run was cancelled",
+            Self::UnknownStepType => "unknown step type",
+            Self::NotSelected => "another step was run alone",
+        }
+    }
+}
+
 impl StepStatus {
     /// A mark for it, and its word.
     pub(crate) fn shown(self) -> (&'static str, &'static str) {
@@ -397,5 +474,12 @@ impl StepStatus {
             Self::Failed => ("✘", "failed"),
             Self::Skipped => ("–", "skipped"),
         }
+    }
+    /// The status of this word; anything else is a failure.
+    fn from_word(word: &str) -> Self {
+        let all = [Self::Success, Self::Partial, Self::Skipped];
+        all.into_iter()
+            .find(|status| status.shown().1 == word)
+            .unwrap_or(Self::Failed)
     }
 }

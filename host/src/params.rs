@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
 use crate::plugin::StepType;
-use crate::render::{self, Renderer};
-use crate::runner::RunInputs;
+use crate::render::{self, Renderer, Scope};
 use crate::schema::{Role, Schema, SchemaProblem};
-use crate::secrets::Vault;
 use crate::source::{Document, escape_key};
 use crate::tls::Trust;
 
@@ -25,6 +23,8 @@ pub(crate) struct Written<'a> {
     pub(crate) pointer: String,
     pub(crate) values: &'a Map<String, Value>,
     pub(crate) schema: &'a Schema,
+    /// Which names its templates may use.
+    pub(crate) scope: Scope,
 }
 
 /// Rendered and validated params, and what of them concerns the host.
@@ -38,26 +38,6 @@ pub(crate) struct Rendered {
     pub(crate) ca_file: Option<String>,
 }
 
-/// A renderer that sees these inputs and results.
-pub(crate) fn renderer(vault: &Vault, inputs: &RunInputs, results: &Map<String, Value>) -> Renderer {
-    let values = json!({
-        "alert": inputs.alert,
-        "vars": inputs.vars,
-        "steps": results,
-        "run": {"id": inputs.run_id},
-    });
-    Renderer::new(vault.clone(), values)
-}
-
-/// Whether any of the params looks at earlier results.
-pub(crate) fn needs_results(step: &Step) -> bool {
-    step.params.values().any(|value| {
-        any_text(value, &|text| {
-            render::check(text).is_ok_and(|seen| seen.roots.contains("steps"))
-        })
-    })
-}
-
 impl<'a> Written<'a> {
     /// The params of a step.
     pub(crate) fn of_step(document: &'a Document, step: &'a Step, step_type: &'a StepType) -> Self {
@@ -66,6 +46,7 @@ impl<'a> Written<'a> {
             pointer: format!("{}/params", step.pointer),
             values: &step.params,
             schema: &step_type.params,
+            scope: step.scope(),
         }
     }
 
@@ -74,7 +55,9 @@ impl<'a> Written<'a> {
     pub(crate) fn check(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for (name, value) in self.values {
-            let untrusted = any_text(value, &|text| render::check(text).is_ok_and(|seen| seen.untrusted()));
+            let untrusted = any_text(value, &|text| {
+                render::check(text, self.scope).is_ok_and(|seen| seen.untrusted())
+            });
             if untrusted && self.is_known(name) && !self.schema.accepts_untrusted(name) {
                 let place = self.document.span(&format!("{}/{}", self.pointer, escape_key(name)));
                 found.push(
@@ -87,13 +70,15 @@ impl<'a> Written<'a> {
                 );
             }
         }
-        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count.
+        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count; nor
+        // does it of a text that is wrong already.
         let values = Value::Object(self.values.clone());
+        let open = |text: &str| render::is_template(text) || render::check(text, self.scope).is_err();
         let literal = |problem: &SchemaProblem| {
             problem.at_key
                 || values
                     .pointer(&problem.pointer)
-                    .is_none_or(|value| !any_text(value, &render::is_template))
+                    .is_none_or(|value| !any_text(value, &open))
         };
         let problems = self.schema.validate(&values).into_iter().filter(literal);
         found.extend(problems.map(|problem| self.place(problem)));
@@ -182,7 +167,8 @@ pub(crate) enum GrantError {
     CaFile { path: String, source: std::io::Error },
 }
 
-fn render_value(
+/// A value with its templates filled in; the problems of all are added to `problems`.
+pub(crate) fn render_value(
     document: &Document,
     value: &Value,
     pointer: &str,
@@ -225,7 +211,8 @@ pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> D
         .maybe_hint(problem.hint)
 }
 
-fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
+/// Whether any text in a value is wanted.
+pub(crate) fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => wanted(text),
         Value::Array(items) => items.iter().any(|item| any_text(item, wanted)),

@@ -1,41 +1,22 @@
 //! The playbook file.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
-use crate::render::{self, Problem};
-use crate::source::{Document, Source, escape_key};
+use crate::condition::Gate;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::flow::Flow;
+use crate::for_each::ForEach;
+use crate::render::{Mentions, Problem, Scope};
+use crate::source::{Document, Source};
+use crate::vars::Vars;
 
-/// Keys of a playbook. Names are `AiSOC`'s, so that its files load.
-const PLAYBOOK_KEYS: [&str; 8] = [
-    "id",
-    "name",
-    "description",
-    "version",
-    "tags",
-    "trigger",
-    "enabled",
-    "steps",
-];
+mod read;
+mod texts;
 
-/// Keys of a step.
-const STEP_KEYS: [&str; 12] = [
-    "id",
-    "name",
-    "description",
-    "type",
-    "params",
-    "enabled",
-    "on_failure",
-    "retry_max",
-    "timeout_seconds",
-    "condition",
-    "next_true",
-    "next_false",
-];
-
-/// Keys that `AiSOC` has and this version does not act upon. Ignoring one would change what a playbook does.
-const UNSUPPORTED: [&str; 4] = ["condition", "next_true", "next_false", "retry_max"];
+/// The step type that only branches. It is the runner's own.
+pub(crate) const CONDITION: &str = "condition";
 
 /// A parsed playbook, ready to be prepared for a run.
 #[derive(Debug, Clone)]
@@ -43,7 +24,10 @@ pub struct Playbook {
     pub(crate) id: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) enabled: bool,
+    pub(crate) vars: Vars,
     pub(crate) steps: Vec<Step>,
+    /// Where a run goes from step to step.
+    pub(crate) flow: Flow,
     pub(crate) document: Document,
 }
 
@@ -55,7 +39,24 @@ pub(crate) struct Step {
     pub(crate) kind: String,
     pub(crate) params: Map<String, Value>,
     pub(crate) enabled: bool,
+    /// What has to hold for it to run.
+    pub(crate) gate: Gate,
+    /// Whether it has a gate, be it one that could not be read.
+    pub(crate) gated: bool,
+    /// The step to go on with after it ran and did not fail.
+    pub(crate) next_true: Option<String>,
+    /// The step to go on with when its gate does not hold.
+    pub(crate) next_false: Option<String>,
     pub(crate) on_failure: OnFailure,
+    /// How often a failed call is made again.
+    pub(crate) retry_max: u32,
+    /// How long all of it may take, retries included.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) for_each: Option<ForEach>,
+    /// What the templates of its params and of `for_each` look at, and where they stand as JSON pointers.
+    pub(crate) inputs: Vec<(String, Mentions)>,
+    /// What is wrong with its templates and conditions. It does not matter in a step that is skipped for its type.
+    pub(crate) problems: Vec<Diagnostic>,
     /// Where the step stands in the document, as a JSON pointer.
     pub(crate) pointer: String,
 }
@@ -70,30 +71,47 @@ pub(crate) enum OnFailure {
     Continue,
 }
 
+impl Step {
+    /// Whether it only branches.
+    pub(crate) fn only_branches(&self) -> bool {
+        self.kind == CONDITION
+    }
+
+    /// Which names the templates of its params may use.
+    pub(crate) fn scope(&self) -> Scope {
+        match &self.for_each {
+            Some(ForEach { untrusted, .. }) => Scope::Item { untrusted: *untrusted },
+            None => Scope::Roots,
+        }
+    }
+
+    /// Whether its params or its list look at the results of earlier steps.
+    pub(crate) fn needs_results(&self) -> bool {
+        self.inputs.iter().any(|(_, mentions)| mentions.needs_results())
+    }
+
+    /// Everything that its templates and conditions look at, and where they stand as JSON pointers.
+    pub(crate) fn mentions(&self) -> impl Iterator<Item = (&str, &Mentions)> {
+        let gate = self.gate.parts();
+        let gate = gate.map(|(_, condition)| (condition.pointer(), &condition.mentions));
+        let inputs = self.inputs.iter();
+        inputs
+            .map(|(pointer, mentions)| (pointer.as_str(), mentions))
+            .chain(gate)
+    }
+}
+
 impl Playbook {
     /// Reads a playbook: a map with `steps`, a bare list of steps, or a single step.
     ///
-    /// `name` is what messages call the text. All problems are reported, not the first only.
+    /// `name` is what messages call the text. All problems are reported, not the first only. Problems of templates and
+    /// conditions are [`Runner::check`](crate::Runner::check)'s to report, which knows the step types.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
         let document = Document::parse(Source {
             name: name.to_owned(),
             text: text.to_owned(),
         })?;
-        let mut read = Read {
-            document: &document,
-            problems: Diagnostics::default(),
-        };
-        let playbook = read.playbook();
-        let problems = read.problems;
-        problems.or(())?;
-        let (id, name, enabled, steps) = playbook;
-        Ok(Self {
-            id,
-            name,
-            enabled,
-            steps,
-            document,
-        })
+        read::playbook(document)
     }
 
     /// Its id, if it has one.
@@ -109,224 +127,6 @@ impl Playbook {
     /// The ids of its steps, in order.
     pub fn step_ids(&self) -> impl Iterator<Item = &str> + Clone {
         self.steps.iter().map(|step| step.id.as_str())
-    }
-}
-
-/// Reading, with the problems found so far.
-struct Read<'d> {
-    document: &'d Document,
-    problems: Diagnostics,
-}
-
-type Parts = (Option<String>, Option<String>, bool, Vec<Step>);
-
-impl Read<'_> {
-    fn playbook(&mut self) -> Parts {
-        let document = self.document;
-        match document.value() {
-            Value::Array(steps) => (None, None, true, self.steps(steps, "")),
-            Value::Object(map) if map.contains_key("steps") => {
-                self.unknown_keys(map, "", &PLAYBOOK_KEYS);
-                let steps = if let Value::Array(steps) = &map["steps"] {
-                    self.steps(steps, "/steps")
-                } else {
-                    self.value("/steps", "wrong-type", "`steps` must be a list of steps");
-                    Vec::new()
-                };
-                (
-                    self.text(map, "", "id"),
-                    self.text(map, "", "name"),
-                    self.flag(map, ""),
-                    steps,
-                )
-            }
-            Value::Object(map) if map.contains_key("type") => {
-                (None, None, true, self.step(map, String::new()).into_iter().collect())
-            }
-            _ => {
-                let diagnostic = Diagnostic::error("no-playbook", "this is not a playbook: there are no `steps`")
-                    .hint("a playbook is a map with `steps`, a list of steps, or a single step with `id`, `type` and `params`");
-                self.push(diagnostic, document.span(""));
-                (None, None, true, Vec::new())
-            }
-        }
-    }
-
-    fn steps(&mut self, items: &[Value], pointer: &str) -> Vec<Step> {
-        if items.is_empty() {
-            self.value(pointer, "no-steps", "there are no steps");
-        }
-        let mut steps: Vec<Step> = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let pointer = format!("{pointer}/{index}");
-            let Some(map) = item.as_object() else {
-                self.value(
-                    &pointer,
-                    "wrong-type",
-                    "a step must be a map with `id`, `type` and `params`",
-                );
-                continue;
-            };
-            let Some(step) = self.step(map, pointer) else { continue };
-            if steps.iter().any(|earlier| earlier.id == step.id) {
-                self.value(
-                    &format!("{}/id", step.pointer),
-                    "duplicate-step",
-                    &format!("there are two steps with the id `{}`", step.id),
-                );
-            }
-            steps.push(step);
-        }
-        steps
-    }
-
-    fn step(&mut self, map: &Map<String, Value>, pointer: String) -> Option<Step> {
-        self.unknown_keys(map, &pointer, &STEP_KEYS);
-        for key in UNSUPPORTED {
-            let neutral = matches!(map.get(key), None | Some(Value::Null)) || (key == "retry_max" && map[key] == 0);
-            if !neutral {
-                self.key(
-                    &format!("{pointer}/{key}"),
-                    "unsupported",
-                    &format!("`{key}` is not supported yet"),
-                );
-            }
-        }
-        for key in ["id", "type"] {
-            if !map.contains_key(key) {
-                self.value(&pointer, "missing-key", &format!("the step has no `{key}`"));
-            }
-        }
-        let id = self.text(map, &pointer, "id");
-        if let Some(id) = &id
-            && (id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
-        {
-            self.value(
-                &format!("{pointer}/id"),
-                "invalid-value",
-                "an id has 1 to 64 letters, digits, `-`, `_` or `.`",
-            );
-        }
-        let params = match map.get("params") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(params)) => params.clone(),
-            Some(_) => {
-                self.value(&format!("{pointer}/params"), "wrong-type", "`params` must be a map");
-                Map::new()
-            }
-        };
-        self.templates(&Value::Object(params.clone()), &format!("{pointer}/params"));
-        let kind = self.text(map, &pointer, "type");
-        let name = self.text(map, &pointer, "name");
-        let (enabled, on_failure) = (self.flag(map, &pointer), self.on_failure(map, &pointer));
-        if map.get("timeout_seconds").is_some_and(|value| !value.is_null()) {
-            let diagnostic = Diagnostic::error("unsupported", "`timeout_seconds` of a step is not supported yet")
-                .hint("set `timeout_seconds` among the step's params");
-            self.push(
-                diagnostic,
-                self.document.key_span(&format!("{pointer}/timeout_seconds")),
-            );
-        }
-        Some(Step {
-            id: id?,
-            kind: kind?,
-            name,
-            params,
-            enabled,
-            on_failure,
-            pointer,
-        })
-    }
-
-    fn on_failure(&mut self, map: &Map<String, Value>, pointer: &str) -> OnFailure {
-        match map.get("on_failure").map(Value::as_str) {
-            None | Some(Some("abort")) => OnFailure::Abort,
-            // AiSOC's `retry` retries as `retry_max` says, which is 0 here, and then goes on.
-            Some(Some("continue" | "retry")) => OnFailure::Continue,
-            Some(found) => {
-                let diagnostic = Diagnostic::error("invalid-value", "`on_failure` must be abort, continue or retry")
-                    .maybe_hint(found.and_then(|found| suggestion(found, ["abort", "continue", "retry"])));
-                self.push(diagnostic, self.document.span(&format!("{pointer}/on_failure")));
-                OnFailure::Abort
-            }
-        }
-    }
-
-    /// Checks every template below a pointer.
-    fn templates(&mut self, value: &Value, pointer: &str) {
-        match value {
-            Value::String(text) => {
-                for problem in render::check(text).err().unwrap_or_default() {
-                    self.problems.push(locate(self.document, pointer, problem));
-                }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.templates(item, &format!("{pointer}/{index}"));
-                }
-            }
-            Value::Object(map) => {
-                for (key, value) in map {
-                    self.templates(value, &format!("{pointer}/{}", escape_key(key)));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn unknown_keys(&mut self, map: &Map<String, Value>, pointer: &str, known: &[&'static str]) {
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let diagnostic = Diagnostic::error("unknown-key", format!("unknown key `{key}`"))
-                .maybe_hint(suggestion(key, known.iter().copied()));
-            self.push(
-                diagnostic,
-                self.document.key_span(&format!("{pointer}/{}", escape_key(key))),
-            );
-        }
-    }
-
-    fn text(&mut self, map: &Map<String, Value>, pointer: &str, key: &str) -> Option<String> {
-        match map.get(key)? {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => {
-                self.value(
-                    &format!("{pointer}/{key}"),
-                    "wrong-type",
-                    &format!("`{key}` must be a text"),
-                );
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, map: &Map<String, Value>, pointer: &str) -> bool {
-        match map.get("enabled") {
-            None | Some(Value::Null) => true,
-            Some(Value::Bool(enabled)) => *enabled,
-            Some(_) => {
-                self.value(
-                    &format!("{pointer}/enabled"),
-                    "wrong-type",
-                    "`enabled` must be true or false",
-                );
-                true
-            }
-        }
-    }
-
-    fn value(&mut self, pointer: &str, code: &'static str, message: &str) {
-        self.push(Diagnostic::error(code, message), self.document.span(pointer));
-    }
-
-    fn key(&mut self, pointer: &str, code: &'static str, message: &str) {
-        self.push(Diagnostic::error(code, message), self.document.key_span(pointer));
-    }
-
-    fn push(&mut self, diagnostic: Diagnostic, span: std::ops::Range<usize>) {
-        self.problems
-            .push(diagnostic.at(Place::bytes(self.document.source().clone(), span)));
     }
 }
 

@@ -129,6 +129,25 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// The word of the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InvalidParams => "invalid-params",
+            Self::NotAllowed => "not-allowed",
+            Self::Auth => "auth",
+            Self::Permission => "permission",
+            Self::NotFound => "not-found",
+            Self::RateLimited => "rate-limited",
+            Self::Unavailable => "unavailable",
+            Self::Protocol => "protocol",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Why a step failed, in the plugin's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -139,6 +158,8 @@ pub struct StepFailure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Whether the server may have acted on a request of this call that must not be made twice.
+    pub acted: bool,
 }
 
 /// Why a plugin could not be loaded or did not answer.
@@ -345,6 +366,7 @@ impl Plugin {
             )?,
             None => Egress::none(),
         };
+        let network = egress.clone();
         let context = CallContext {
             egress,
             cancel: call.cancel,
@@ -360,7 +382,10 @@ impl Plugin {
                 step.call_run(accessor, step_type, params).await
             })
             .await?
-            .map_err(StepFailure::from)?;
+            .map_err(|failure| StepFailure {
+                acted: network.acted(),
+                ..StepFailure::from(failure)
+            })?;
         let invalid = |reason: String| PluginError::InvalidResult {
             plugin: self.name.clone(),
             reason,
@@ -490,6 +515,7 @@ impl From<types::Failure> for StepFailure {
             kind,
             message: failure.message,
             hint: failure.hint,
+            acted: false,
         }
     }
 }

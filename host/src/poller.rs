@@ -469,7 +469,9 @@ impl PollFailure {
 impl From<PluginError> for PollFailure {
     fn from(error: PluginError) -> Self {
         match error {
-            PluginError::Failed(StepFailure { kind, message, hint }) => Self {
+            PluginError::Failed(StepFailure {
+                kind, message, hint, ..
+            }) => Self {
                 kind: Some(kind),
                 message,
                 hint,

@@ -5,61 +5,28 @@
 //! (`{{ secrets.x }}`, `{{ "Bearer " ~ secrets.x }}`): whatever would look at it or change it is refused before anything
 //! is rendered, because the template would see the handle and not the value.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::machinery::{Span, Token, tokenize};
+use minijinja::machinery::Token;
 use minijinja::value::{Enumerator, Object, Serde};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja, syntax::SyntaxConfig};
-use serde_json::Value;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja};
+use serde_json::{Value, json};
 
 use crate::diagnostic::suggestion;
 use crate::secrets::{ENV_PREFIX, Vault};
 
+mod check;
+mod tokens;
+
+pub(crate) use check::{Mentions, Scope, check, check_expression, looked_at_secret};
+pub(crate) use tokens::sole_expression;
+
+use tokens::{is_guarded, path, place_of};
+
 /// The names that templates may begin with.
 pub(crate) const ROOTS: [&str; 5] = ["secrets", "alert", "vars", "steps", "run"];
-
-/// The filters that templates may use: pure functions of bounded cost.
-const FILTERS: [&str; 37] = [
-    "abs",
-    "attr",
-    "bool",
-    "capitalize",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "first",
-    "float",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "upper",
-];
 
 /// How much a template may compute, in the engine's own units.
 const FUEL: u64 = 100_000;
@@ -73,67 +40,17 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
 }
 
-/// What a template looks at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Mentions {
-    /// The roots, [`ROOTS`] among them.
-    pub(crate) roots: BTreeSet<String>,
-    /// The secrets, and where each is named.
-    pub(crate) secrets: Vec<(String, Range<usize>)>,
-}
-
-impl Mentions {
-    /// Whether the rendered value may depend on what an attacker can influence.
-    pub(crate) fn untrusted(&self) -> bool {
-        self.roots.contains("alert") || self.roots.contains("steps")
-    }
-}
-
 /// Whether a text has anything to fill in.
 pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
-/// Checks a template without rendering it, and tells what it looks at.
-pub(crate) fn check(text: &str) -> Result<Mentions, Vec<Problem>> {
-    if !is_template(text) {
-        return match integration_reference(text) {
-            Some(problem) => Err(vec![problem]),
-            None => Ok(Mentions::default()),
-        };
-    }
-    let environment = environment();
-    let template = environment
-        .template_from_str(text)
-        .map_err(|error| vec![explain(&error, text)])?;
-    let tokens = tokens(text).map_err(|error| vec![explain(&error, text)])?;
-    let mut problems = Vec::new();
-    problems.extend(integration_reference(text));
-    let mentions = Mentions {
-        roots: template.undeclared_variables(false).into_iter().collect(),
-        secrets: secrets(&tokens, &mut problems),
-    };
-    for root in mentions.roots.iter().filter(|root| !ROOTS.contains(&root.as_str())) {
-        problems.push(Problem {
-            range: find_ident(&tokens, root).unwrap_or(0..text.len()),
-            code: "undefined-variable",
-            message: format!("`{root}` is not defined"),
-            hint: suggestion(root, ROOTS),
-        });
-    }
-    check_filters(&tokens, &mut problems);
-    if problems.is_empty() {
-        Ok(mentions)
-    } else {
-        Err(problems)
-    }
-}
-
 /// The values that templates see.
 pub(crate) struct Renderer {
-    environment: Environment<'static>,
-    context: Jinja,
-    values: Value,
+    environment: Arc<Environment<'static>>,
+    context: BTreeMap<String, Jinja>,
+    values: Arc<Value>,
+    item: Option<Arc<Value>>,
     vault: Vault,
 }
 
@@ -146,13 +63,32 @@ impl Renderer {
             .flatten()
             .map(|(name, value)| (name.clone(), Jinja::from(Serde(value))));
         let handles = ("secrets".to_owned(), Jinja::from_object(Handles(vault.clone())));
-        let context = Jinja::from_pairs(roots.chain([handles]));
         Self {
-            environment: environment(),
-            context,
-            values,
+            environment: Arc::new(environment()),
+            context: roots.chain([handles]).collect(),
+            values: Arc::new(values),
+            item: None,
             vault,
         }
+    }
+
+    /// The same, with an item of a list.
+    pub(crate) fn with_item(&self, item: &Value, index: usize) -> Self {
+        let mut context = self.context.clone();
+        context.insert("item".to_owned(), Jinja::from(Serde(item)));
+        context.insert("item_index".to_owned(), Jinja::from(index));
+        Self {
+            environment: self.environment.clone(),
+            context,
+            values: self.values.clone(),
+            item: Some(Arc::new(item.clone())),
+            vault: self.vault.clone(),
+        }
+    }
+
+    /// What `alert`, `vars`, `steps` and `run` stand for.
+    pub(crate) fn values(&self) -> &Value {
+        &self.values
     }
 
     /// Renders a text. It must have passed [`check`].
@@ -160,7 +96,11 @@ impl Renderer {
         if !is_template(text) {
             return Ok(Value::String(text.to_owned()));
         }
-        for (name, range) in check(text)
+        let scope = match &self.item {
+            Some(_) => Scope::Item { untrusted: true },
+            None => Scope::Roots,
+        };
+        for (name, range) in check(text, scope)
             .map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?
             .secrets
         {
@@ -168,40 +108,52 @@ impl Renderer {
                 return Err(self.unknown_secret(&name, range));
             }
         }
-        let located = |error: minijinja::Error| self.locate(explain(&error, text), text);
+        let context = Jinja::from_pairs(self.context.clone());
         let Some(expression) = sole_expression(text) else {
             return self
                 .environment
-                .render_str(text, &self.context)
+                .render_str(text, &context)
                 .map(Value::String)
-                .map_err(located);
+                .map_err(|error| self.locate(explain(&error, text), text, false, Scope::Roots));
         };
-        let shifted = |mut problem: Problem| {
-            problem.range = problem.range.start + expression.start..problem.range.end + expression.start;
-            self.locate(problem, text)
-        };
-        let source = &text[expression.clone()];
-        let compiled = self
+        self.evaluate(&text[expression.clone()], &context, Scope::Roots)
+            .map_err(|mut problem| {
+                problem.range = problem.range.start + expression.start..problem.range.end + expression.start;
+                problem
+            })
+    }
+
+    /// The value of an expression. It must have passed [`check_expression`].
+    pub(crate) fn expression(&self, text: &str, scope: Scope) -> Result<Value, Problem> {
+        let mut context = self.context.clone();
+        if scope == Scope::AlertFields {
+            for (name, value) in self.values["alert"].as_object().into_iter().flatten() {
+                let field = || Jinja::from(Serde(value));
+                context.entry(name.clone()).or_insert_with(field);
+            }
+        }
+        self.evaluate(text, &Jinja::from_pairs(context), scope)
+    }
+
+    fn evaluate(&self, source: &str, context: &Jinja, scope: Scope) -> Result<Value, Problem> {
+        let value = self
             .environment
             .compile_expression(source)
-            .map_err(|error| shifted(explain(&error, source)))?;
-        let value = compiled
-            .eval(&self.context)
-            .map_err(|error| shifted(explain(&error, source)))?;
+            .and_then(|compiled| compiled.eval(context))
+            .map_err(|error| self.locate(explain(&error, source), source, true, scope))?;
+        let start = source.len() - source.trim_start().len();
+        let range = start..start + source.trim().len();
         if value.is_undefined() {
-            let start = expression.start + source.len() - source.trim_start().len();
-            return Err(self.locate(
-                Problem {
-                    range: start..start + source.trim().len(),
-                    code: "undefined-variable",
-                    message: format!("`{}` is not defined", source.trim()),
-                    hint: None,
-                },
-                text,
-            ));
+            let problem = Problem {
+                range,
+                code: "undefined-variable",
+                message: format!("`{}` is not defined", source.trim()),
+                hint: None,
+            };
+            return Err(self.locate(problem, source, true, scope));
         }
         serde_json::to_value(&value).map_err(|_| Problem {
-            range: expression,
+            range,
             code: "template",
             message: "the expression's value cannot be used here".into(),
             hint: None,
@@ -224,40 +176,83 @@ impl Renderer {
         }
     }
 
-    /// Says which part of a dotted path is missing, and what is there.
-    fn locate(&self, mut problem: Problem, text: &str) -> Problem {
+    /// Says which part of a path is missing, and what is there. The engine's own place can be a part of the path, or all
+    /// that it is compared with.
+    fn locate(&self, mut problem: Problem, text: &str, is_expression: bool, scope: Scope) -> Problem {
         if problem.code != "undefined-variable" {
             return problem;
         }
-        let path = text.get(problem.range.clone()).unwrap_or_default().trim();
-        let mut value = &self.values;
-        let mut known = String::new();
-        for name in path.split('.') {
-            match value.get(name) {
-                Some(next) => {
-                    value = next;
-                    known = if known.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{known}.{name}")
-                    };
-                }
-                None if known.is_empty() => break,
-                None => {
-                    problem.message = format!("`{known}.{name}` is not defined");
-                    let keys: Vec<&str> = value
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(key, _)| key.as_str())
-                        .collect();
-                    let empty = format!("`{known}` is empty here");
-                    problem.hint = suggestion(name, keys).or(Some(empty));
-                    break;
-                }
+        let Ok(tokens) = tokens::of(text, is_expression) else {
+            return problem;
+        };
+        let roots = (0..tokens.len()).filter(|at| *at == 0 || !matches!(tokens[at - 1].0, Token::Dot));
+        for mut parts in roots.map(|at| path(&tokens, at)) {
+            let Some(range) = place_of(&parts) else { continue };
+            let concerned = range.start < problem.range.end && problem.range.start < range.end;
+            if !concerned || is_guarded(&tokens, range.end) {
+                continue;
             }
+            let root = parts[0].0.clone();
+            let is_field = scope == Scope::AlertFields && self.values.get(&root).is_none();
+            if is_field {
+                parts.insert(0, ("alert".to_owned(), 0..0));
+            }
+            let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+            let found = match &self.item {
+                Some(item) if root == "item" => missing(&json!({"item": item.as_ref()}), &names),
+                _ => missing(&self.values, &names),
+            };
+            let Some((message, hint)) = found else { continue };
+            problem.range = range;
+            problem.message = message;
+            problem.hint = Some(match crate::diagnostic::nearest(&root, ROOTS) {
+                Some(near) if is_field => format!("did you mean `{near}`?"),
+                _ => hint,
+            });
+            break;
         }
         problem
+    }
+}
+
+/// Which part of a path is not there, in words, and what is there instead. Nothing if its root is not.
+pub(crate) fn missing(values: &Value, path: &[&str]) -> Option<(String, String)> {
+    let mut value = values;
+    for (depth, name) in path.iter().enumerate() {
+        if let Some(next) = entry(value, name) {
+            value = next;
+            continue;
+        }
+        if depth == 0 {
+            return None;
+        }
+        let known = path[..depth].join(".");
+        let hint = match (path, value["status"].as_str()) {
+            // A step that did not end well left nothing to look at.
+            (["steps", step, "result", ..], Some(status)) if depth == 2 => {
+                format!("the step `{step}` is {status} and has no result; `steps.{step}.status` can be asked first")
+            }
+            _ => {
+                let keys: Vec<&str> = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, _)| key.as_str())
+                    .collect();
+                suggestion(name, keys).unwrap_or_else(|| format!("`{known}` is empty here"))
+            }
+        };
+        return Some((format!("`{known}.{name}` is not defined"), hint));
+    }
+    None
+}
+
+/// An entry of a map, or an item of a list by its number.
+pub(crate) fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(map) => map.get(name),
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
     }
 }
 
@@ -286,144 +281,6 @@ impl Object for Handles {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::NonEnumerable
     }
-}
-
-type Tokens<'t> = Vec<(Token<'t>, Range<usize>)>;
-
-fn tokens(text: &str) -> Result<Tokens<'_>, minijinja::Error> {
-    let range = |span: Span| span.start_offset as usize..span.end_offset as usize;
-    tokenize(text, false, SyntaxConfig::default())
-        .map(|token| token.map(|(token, span)| (token, range(span))))
-        .collect()
-}
-
-/// Where the text of the expression stands, if the template is nothing but one.
-fn sole_expression(text: &str) -> Option<Range<usize>> {
-    let tokens = tokens(text).ok()?;
-    let [(Token::VariableStart, open), .., (Token::VariableEnd, close)] = tokens.as_slice() else {
-        return None;
-    };
-    let others = &tokens[1..tokens.len() - 1];
-    let sole = open.start == 0
-        && close.end == text.len()
-        && !others
-            .iter()
-            .any(|(token, _)| matches!(token, Token::VariableEnd | Token::VariableStart | Token::BlockStart));
-    sole.then_some(open.end..close.start)
-}
-
-/// The secrets that a template names. Any use but placing one in a text is a problem.
-///
-/// The rule is on tokens, so that it is easy to see that nothing slips through: in a `{{ … }}` that names `secrets`, the
-/// parts between `~` are each `secrets.NAME`, a quoted text or a dotted name; elsewhere `secrets` does not occur. A block
-/// that could catch what is rendered (`{% set %}`, `{% filter %}`) must not stand beside a secret.
-fn secrets(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) -> Vec<(String, Range<usize>)> {
-    let mut found = Vec::new();
-    for block in tokens.split_inclusive(|(token, _)| matches!(token, Token::VariableEnd | Token::BlockEnd)) {
-        let start = block
-            .iter()
-            .position(|(token, _)| matches!(token, Token::VariableStart | Token::BlockStart));
-        let Some(start) = start else { continue };
-        let emits = matches!(block[start].0, Token::VariableStart);
-        let inner = &block[start + 1..block.len() - 1];
-        let Some(first) = inner
-            .iter()
-            .enumerate()
-            .position(|(at, _)| is_root(inner, at, "secrets"))
-        else {
-            continue;
-        };
-        let parts: Vec<_> = inner.split(|(token, _)| matches!(token, Token::Tilde)).collect();
-        if !emits || !parts.iter().all(|part| is_plain(part)) {
-            problems.push(Problem {
-                range: inner[first].1.start..inner.last().map_or(0, |(_, range)| range.end),
-                code: "secret-transformed",
-                message: "a secret may be placed in a text, but not looked at or changed".into(),
-                hint: Some("write `{{ secrets.name }}` alone, or join texts with `~`; what the template would see is not the value".into()),
-            });
-            continue;
-        }
-        for part in parts {
-            if let [(Token::Ident("secrets"), _), _, (Token::Ident(name), range)] = part {
-                found.push(((*name).to_owned(), range.clone()));
-            }
-        }
-    }
-    let catches = tokens.windows(2).find_map(|pair| match pair {
-        [(Token::BlockStart, _), (Token::Ident(name), range)] if !["if", "elif", "else", "endif"].contains(name) => {
-            Some(range)
-        }
-        _ => None,
-    });
-    if let (Some(range), false) = (catches, found.is_empty()) {
-        problems.push(Problem {
-            range: range.clone(),
-            code: "secret-transformed",
-            message: "a text that holds a secret may have no blocks but `{% if %}`".into(),
-            hint: Some("such a block could change the secret; move it to another value".into()),
-        });
-    }
-    found
-}
-
-/// Whether a part of an expression only names or quotes something; of `secrets`, exactly one entry.
-fn is_plain(part: &[(Token<'_>, Range<usize>)]) -> bool {
-    match part {
-        [(Token::Str(_) | Token::String(_), _)] => true,
-        [(Token::Ident("secrets"), _), rest @ ..] => matches!(rest, [(Token::Dot, _), (Token::Ident(_), _)]),
-        path => path.iter().enumerate().all(|(at, (token, _))| match token {
-            Token::Ident(_) => at % 2 == 0,
-            Token::Dot => at % 2 == 1,
-            _ => false,
-        }),
-    }
-}
-
-/// Whether the token is this name as a variable, and not an attribute or a named argument.
-fn is_root(tokens: &[(Token<'_>, Range<usize>)], at: usize, name: &str) -> bool {
-    matches!(tokens[at].0, Token::Ident(found) if found == name)
-        && !at
-            .checked_sub(1)
-            .is_some_and(|before| matches!(tokens[before].0, Token::Dot))
-}
-
-fn find_ident(tokens: &Tokens<'_>, name: &str) -> Option<Range<usize>> {
-    (0..tokens.len())
-        .find(|at| is_root(tokens, *at, name))
-        .map(|at| tokens[at].1.clone())
-}
-
-fn check_filters(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
-    for pair in tokens.windows(2) {
-        if let [(Token::Pipe, _), (Token::Ident(name), range)] = pair
-            && !FILTERS.contains(name)
-        {
-            problems.push(Problem {
-                range: range.clone(),
-                code: "unknown-filter",
-                message: format!("there is no filter `{name}`"),
-                hint: suggestion(name, FILTERS),
-            });
-        }
-    }
-}
-
-/// `${NAME}` is how `AiSOC` playbooks name an integration, which only `AiSOC`'s server can look up.
-fn integration_reference(text: &str) -> Option<Problem> {
-    let start = text.find("${")?;
-    let end = start + text[start..].find('}')? + 1;
-    let name = &text[start + 2..end - 1];
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_name.then(|| Problem {
-        range: start..end,
-        code: "integration-reference",
-        message: format!("`${{{name}}}` refers to an integration that only AiSOC's server can look up"),
-        hint: Some(format!(
-            "write the value here, or use `{{{{ secrets.{} }}}}` or `{{{{ vars.{} }}}}`",
-            name.to_lowercase(),
-            name.to_lowercase()
-        )),
-    })
 }
 
 /// A template engine's error in our words. Its own formatting is never used: it can show values.

@@ -63,7 +63,19 @@ pub struct StepReport {
     pub step_type: String,
     /// How it ended.
     pub status: StepStatus,
-    /// How often it was started.
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SkipReason>,
+    /// What its condition decided, and where the run went on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<Branch>,
+    /// For a step with `for_each`, how many items its list had. Its result is then a list with an entry for each item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<usize>,
+    /// When it began; none if it was not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// How many calls were made, retries and all items included.
     pub attempts: u32,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -91,12 +103,45 @@ pub enum StepStatus {
     Skipped,
 }
 
+/// Why a step was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// Its `when` does not hold.
+    When,
+    /// Its `condition` does not hold.
+    Condition,
+    /// It, or the whole playbook, has `enabled: false`.
+    Disabled,
+    /// The run went on elsewhere.
+    NotReached,
+    /// An earlier step failed, and the run ended there.
+    Aborted,
+    /// The run was asked to stop.
+    Cancelled,
+    /// No loaded plugin provides its type, and such steps were to be skipped.
+    UnknownStepType,
+    /// Another step was to run alone.
+    NotSelected,
+}
+
+/// What a condition decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Branch {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The id of the step that the run went on with; none if it is the next in the file, or the end.
+    pub next: Option<String>,
+}
+
 /// Why a step failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StepError {
     /// A stable word for programs: a failure kind of the contract (`auth`, `unavailable`, …), `plugin` when the plugin
-    /// itself misbehaved, or `invalid-input` when the step's params could not be made.
+    /// itself misbehaved, or `invalid-input` when the step's params or its condition could not be made.
     pub kind: &'static str,
     /// What happened.
     pub message: String,

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::layout::{Entry, Layout, Part, Rows, counted, duration};
+use crate::layout::{Entry, Layout, Part, Rows, about, counted, duration};
 use crate::report::{RunReport, RunStatus, StepReport, StepStatus};
 use crate::visible::{visible, visible_lines};
 
@@ -57,17 +57,15 @@ impl Text {
         let layout = Layout::of(step);
         let (style, mark) = (style(step.status), step.status.shown().0);
         let name = step.name.as_deref().map(|name| format!("  {}", visible(name)));
-        let mut took = match step.status {
-            StepStatus::Skipped => "not started".to_owned(),
-            _ => duration(step.duration_ms),
-        };
-        if step.attempts > 1 {
-            took = format!("{took}, {}", counted(step.attempts as usize, "attempts"));
-        }
+        let about = about(step)
+            .iter()
+            .map(|text| visible(text).into_owned())
+            .collect::<Vec<_>>();
         self.line(&format!(
-            "{style}{mark}{style:#} {BOLD}{}{BOLD:#}{}  {DIM}{took}{DIM:#}",
+            "{style}{mark}{style:#} {BOLD}{}{BOLD:#}{}  {DIM}{}{DIM:#}",
             visible(&step.id),
             name.unwrap_or_default(),
+            about.join(", "),
         ));
         let counts = layout.counts();
         if !counts.is_empty() {
@@ -75,28 +73,39 @@ impl Text {
             self.line(&format!("  {DIM}{}{DIM:#}", counts.join(" · ")));
         }
         if let Some(error) = &step.error {
-            self.indented(
-                &format!("{BAD}{}{BAD:#}: ", visible(error.kind)),
-                &visible_lines(&error.message),
-            );
-            if let Some(hint) = &error.hint {
-                self.indented(&format!("{BOLD}help{BOLD:#}: "), &visible_lines(hint));
-            }
+            self.error(error.kind, &error.message, error.hint.as_deref());
         }
         for part in &layout.parts {
             self.part(part, step.status);
         }
-        for note in &layout.notes {
+        for (subject, text) in &layout.notes {
             self.indented(
                 &format!("{BOLD}note{BOLD:#}: "),
-                &format!("{}: {}", visible(&note.subject), visible(&note.text)),
+                &format!("{}: {}", visible(subject), visible(text)),
             );
+        }
+    }
+
+    fn error(&mut self, kind: &str, message: &str, hint: Option<&str>) {
+        self.indented(&format!("{BAD}{}{BAD:#}: ", visible(kind)), &visible_lines(message));
+        if let Some(hint) = hint {
+            self.indented(&format!("{BOLD}help{BOLD:#}: "), &visible_lines(hint));
         }
     }
 
     fn part(&mut self, part: &Part<'_>, status: StepStatus) {
         match part {
-            Part::Item { number, of } => self.line(&format!("  {BOLD}{number} of {of}{BOLD:#}")),
+            Part::Item(item) => {
+                let (style, mark) = (self::style(item.status), item.status.shown().0);
+                self.line(&format!(
+                    "  {style}{mark}{style:#} {BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}",
+                    visible(&item.name),
+                    item.about.join(", ")
+                ));
+                if let Some(error) = &item.error {
+                    self.error(error.kind, error.message, error.hint);
+                }
+            }
             Part::Field { title, text } => self.indented(&format!("{}: ", visible(title)), &visible(text)),
             Part::Entries { title, entries } => {
                 let style = if status == StepStatus::Success {

@@ -379,6 +379,7 @@ impl From<http::Failure> for TransportError {
     fn from(failure: http::Failure) -> Self {
         let kind = match failure.kind {
             http::FailureKind::InvalidRequest | http::FailureKind::Denied => TransportKind::Refused,
+            http::FailureKind::Resolve => TransportKind::Resolve,
             http::FailureKind::Connect => TransportKind::Connect,
             http::FailureKind::Tls => TransportKind::Tls,
             http::FailureKind::Timeout => TransportKind::Timeout,

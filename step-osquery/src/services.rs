@@ -64,6 +64,8 @@ impl Response {
 pub enum TransportKind {
     /// The contract or the host's policy forbids the request.
     Refused,
+    /// The server's name has no address: nothing was sent.
+    Resolve,
     /// No connection: nothing was sent.
     Connect,
     /// No agreement on TLS: nothing was sent.
@@ -90,6 +92,9 @@ impl From<TransportError> for Failure {
         let failure = |kind| Self::new(kind, error.message);
         match error.kind {
             TransportKind::Refused => failure(Kind::InvalidParams),
+            TransportKind::Resolve => {
+                failure(Kind::Unavailable).hint("check the host name in base_url, and the DNS of this machine")
+            }
             TransportKind::Connect => {
                 failure(Kind::Unavailable).hint("check that base_url is right and that the server is running")
             }

@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
+use playbook_host::Schema;
 use serde_json::Value;
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
@@ -111,12 +112,22 @@ async fn check(folder: PathBuf) -> Option<String> {
     if !unknown.is_empty() {
         wrong.push(format!("asked for paths that the server does not have: {unknown:?}"));
     }
+    if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
+        for problem in schema("run").validate(&report) {
+            wrong.push(format!("the report is not as its schema says: {problem:?}"));
+        }
+        let text = fs::read_to_string(&playbook).unwrap();
+        for problem in schema("playbook").validate(&serde_yaml::from_str(&text).unwrap()) {
+            wrong.push(format!("the playbook ran, and its schema refuses it: {problem:?}"));
+        }
+    }
     let mut found = format!(
         "exit status {}\n--- stdout\n{}--- stderr\n{}",
         done.code(),
         stable(&done.stdout),
-        done.stderr.replace(&format!("{}/", folder.display()), "")
-    );
+        done.stderr
+    )
+    .replace(&format!("{}/", folder.display()), "");
     for (name, url) in urls {
         if url != NOBODY || name == "fleet" {
             let shown = format!("<{name}>");
@@ -134,6 +145,24 @@ async fn check(folder: PathBuf) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("== {name}\n{}", wrong.join("\n")))
 }
 
+/// A schema of this repository. What it says of other files is left out.
+fn schema(name: &str) -> Schema {
+    fn without_files(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|key, value| key != "$ref" || value.as_str().is_some_and(|at| at.starts_with('#')));
+                map.values_mut().for_each(without_files);
+            }
+            Value::Array(items) => items.iter_mut().for_each(without_files),
+            _ => {}
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.schema.json"));
+    let mut document: Value = read(name, &fs::read_to_string(path).unwrap());
+    without_files(&mut document);
+    Schema::compile(document).unwrap()
+}
+
 fn read<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
@@ -147,16 +176,33 @@ fn stable(stdout: &str) -> String {
         report[key] = "…".into();
     }
     for step in report["steps"].as_array_mut().into_iter().flatten() {
-        step["duration_ms"] = "…".into();
-        if let Some(results) = step.pointer_mut("/result/results").and_then(Value::as_object_mut) {
-            for row in results.values_mut().filter_map(Value::as_array_mut).flatten() {
-                for time in ["time", "start_time", "mtime", "ctime"] {
-                    if row.get(time).is_some() {
-                        row[time] = "…".into();
-                    }
+        step.as_object_mut().map(|step| step.shift_remove("started_at"));
+        blank(step);
+    }
+    format!("{report:#}\n")
+}
+
+/// Durations, times in notes, and the columns of rows that are times.
+fn blank(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match key.as_str() {
+                    "duration_ms" | "time" | "start_time" | "mtime" | "ctime" => *value = "…".into(),
+                    "text" => blank_last_seen(value),
+                    _ => blank(value),
                 }
             }
         }
+        Value::Array(items) => items.iter_mut().for_each(blank),
+        _ => {}
     }
-    format!("{report:#}\n")
+}
+
+/// A note says when a host was last seen.
+fn blank_last_seen(note: &mut Value) {
+    let before = note.as_str().and_then(|text| text.split_once("last seen 2"));
+    if let Some((before, _)) = before {
+        *note = format!("{before}last seen …").into();
+    }
 }

@@ -115,6 +115,7 @@ async fn schema_prints_the_schemas_of_the_repository() {
 #[tokio::test]
 async fn validate_accepts_the_shipped_playbooks_and_names_each_bad_file() {
     let shipped = [
+        "playbooks/look-closer.yaml",
         "playbooks/triage-logged-users.yaml",
         "playbooks/triage-running-procs.yaml",
         "playbooks/demo/triage.yaml",

@@ -123,7 +123,9 @@ async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow()
         let mut expected = Vec::new();
         let mut told = |name: &str, status: &str| expected.push(format!("host {name} {status} {}", posture(status)));
         if cycle == 0 {
-            names.values().for_each(|name| told(name, "online"));
+            for name in names.values() {
+                told(name, "online");
+            }
         } else {
             let ids: Vec<u64> = names.keys().copied().collect();
             for id in random.choose_multiple(ids.iter().copied(), 6) {
@@ -201,7 +203,7 @@ async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow()
             .map(Value::to_string)
             .collect();
         // The fifth failure in a row is alarming, and so is its end worth telling.
-        let notices = if cycle == 4 || last { 1 } else { 0 };
+        let notices = usize::from(cycle == 4 || last);
         assert_eq!(said.len(), notices, "cycle {cycle}: {said:?}");
         let mut found: Vec<String> = poll.events.iter().filter_map(in_words).collect();
         found.sort();

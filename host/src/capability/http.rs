@@ -58,6 +58,7 @@ pub(crate) fn failure(error: &EgressError) -> http::Failure {
     let kind = match error {
         EgressError::InvalidRequest(_) => FailureKind::InvalidRequest,
         EgressError::Denied => FailureKind::Denied,
+        EgressError::Resolve { .. } => FailureKind::Resolve,
         EgressError::Connect { .. } => FailureKind::Connect,
         EgressError::Tls { .. } => FailureKind::Tls,
         EgressError::Timeout { .. } => FailureKind::Timeout,

@@ -77,6 +77,7 @@ impl<T: Send> websocket::HostConnectionWithStore<T> for HasSelf<CallState> {
             Ok(text) => text,
             Err(error) => return Ok(Err(failure(&error))),
         };
+        egress.act();
         let sent = halves.sender.lock().await.send(Message::text(text)).await;
         Ok(sent.map_err(|error| broken(&egress, &error)))
     }

@@ -98,6 +98,9 @@ pub(crate) struct RunArgs {
     /// Run only this step
     #[arg(long, value_name = "STEP")]
     pub(crate) only: Option<String>,
+    /// Skip steps whose type no loaded plugin provides
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
@@ -109,6 +112,9 @@ pub(crate) struct ValidateArgs {
     /// The playbooks
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Take steps whose type no loaded plugin provides as skipped
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     /// How to print the problems
@@ -144,13 +150,13 @@ pub(crate) struct PollArgs {
     /// Where events go: `-` for stdout, a file, or an http or https URL; several get all events each
     #[arg(long = "sink", value_name = "-|FILE|URL")]
     pub(crate) sinks: Vec<String>,
-    /// A header for the URLs, such as "Authorization: Bearer {{ secrets.ingest_token }}"
+    /// A header for the URLs, such as `Authorization: Bearer {{ secrets.ingest_token }}`
     #[arg(long = "sink-header", value_name = "NAME: VALUE", requires = "sinks")]
     pub(crate) sink_headers: Vec<String>,
     /// The form of the events: aisoc, ocsf or ecs
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<String>,
-    /// Serve counters for Prometheus at http://ADDR/metrics; a port alone is 127.0.0.1's
+    /// Serve counters for Prometheus at `http://ADDR/metrics`; a port alone is 127.0.0.1's
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<String>,
 }

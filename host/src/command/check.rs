@@ -1,5 +1,7 @@
 //! `playbook check`: "Test connection".
 
+use std::fmt::Write as _;
+
 use playbook_host::PluginError;
 
 use super::args::{CheckArgs, Output};
@@ -36,7 +38,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
             let mut text = format!("{}: {}\n", prepared.name(), prepared.subject());
             for finding in &found {
                 let mark = if finding.ok { "✔" } else { "✘" };
-                text.push_str(&format!("  {mark} {:width$}  {}\n", finding.subject, finding.text));
+                let _ = writeln!(text, "  {mark} {:width$}  {}", finding.subject, finding.text);
             }
             print(&text)?;
         }

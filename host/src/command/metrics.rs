@@ -158,9 +158,7 @@ impl Metrics {
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener =
             listener.map_err(|error| CommandError::new(format!("cannot serve metrics at {address}: {error}")))?;
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, "serving metrics");
-        }
+        let address = listener.local_addr().unwrap_or(address);
         let text = move || async move {
             let mut text = String::new();
             encode(&mut text, &self.registry).expect("writing to a string cannot fail");
@@ -173,7 +171,7 @@ impl Metrics {
                 tracing::error!(%error, "metrics are not served any more");
             }
         });
-        Ok(Serving(serving))
+        Ok(Serving { address, serving })
     }
 }
 
@@ -184,10 +182,14 @@ fn by(stream: &str) -> ByStream {
 }
 
 /// A server of counters. It stops when it is dropped.
-pub(crate) struct Serving(tokio::task::JoinHandle<()>);
+pub(crate) struct Serving {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    serving: tokio::task::JoinHandle<()>,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.abort();
+        self.serving.abort();
     }
 }

@@ -1,5 +1,6 @@
 //! `playbook poll`.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     let Some(prepared) = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())? else {
         return Ok(Exit::InvalidInput);
     };
-    let sinks = sinks(&args, &runner, secrets, &prepared)?;
+    let sinks = sinks(&args, &runner, &secrets, &prepared)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
         None => StateFile::user_dir().ok_or_else(|| {
@@ -37,7 +38,11 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
         Some(address) => Some(metrics.clone().serve(address).await?),
         None => None,
     };
-    let observer = observer(prepared.name().to_owned(), metrics, verbosity);
+    let name = prepared.name().to_owned();
+    if let Some(serving) = &serving {
+        say(&name, &format!("counters at http://{}/metrics", serving.address));
+    }
+    let observer = observer(name, metrics, verbosity);
     let poller = runner.poller(prepared, Arc::new(store), sinks, observer);
     let stop = CancellationToken::new();
     let stopping = stop.clone();
@@ -49,7 +54,7 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
         std::process::exit(Exit::Interrupted as i32);
     });
     let exit = if args.once {
-        let once = poller.run_once(stop.clone()).await.map_err(failed)?;
+        let once = poller.run_once(stop.clone()).await.map_err(|error| failed(&error))?;
         match once {
             _ if stop.is_cancelled() => Exit::Interrupted,
             Once::Complete => Exit::Success,
@@ -57,7 +62,7 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
             Once::Failed => Exit::Failed,
         }
     } else {
-        poller.run(stop).await.map_err(failed)?;
+        poller.run(stop).await.map_err(|error| failed(&error))?;
         // Asked to stop, which is how polling ends.
         Exit::Success
     };
@@ -95,7 +100,7 @@ pub(crate) fn prepare(
 fn sinks(
     args: &PollArgs,
     runner: &Runner,
-    secrets: Secrets,
+    secrets: &Secrets,
     connector: &PreparedConnector,
 ) -> Result<Sinks, CommandError> {
     let sink = |name: &String| -> Result<Arc<dyn Sink>, CommandError> {
@@ -157,9 +162,13 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
             }
             _ => return,
         };
-        // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
+        say(&name, &line);
     })
+}
+
+/// Writes a line to stderr. Nobody is left to tell when that is gone.
+fn say(name: &str, line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
 }
 
 /// The time, where no log keeper will add it.
@@ -188,11 +197,11 @@ fn cycle_in_words(cycle: &Cycle) -> String {
         }
     };
     if let Some(next) = cycle.next {
-        line.push_str(&format!("; next in {}", seconds(next)));
+        let _ = write!(line, "; next in {}", seconds(next));
     }
     if let Ok(summary) = &cycle.outcome {
         for failure in &summary.failures {
-            line.push_str(&format!("\n  {failure}"));
+            let _ = write!(line, "\n  {failure}");
         }
     }
     line
@@ -202,6 +211,6 @@ fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-fn failed(error: PollError) -> CommandError {
+fn failed(error: &PollError) -> CommandError {
     CommandError::failed(error.to_string())
 }

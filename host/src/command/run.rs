@@ -29,6 +29,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     }
     run.vars = inputs::assignments("--var", &args.vars)?;
     run.only = args.only;
+    run.skip_unknown_steps = args.skip_unknown_steps;
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }

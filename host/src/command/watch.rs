@@ -58,6 +58,11 @@ impl Watch {
                 id,
                 event: CallEvent::Log { level, message },
             } => self.log(&id, level, &message),
+            RunEvent::StepRetried { id, error, wait } => {
+                let again = format!("{}: trying again in {} ms", error.kind, wait.as_millis());
+                self.log(&id, LogLevel::Info, &format!("{}; {again}", error.message));
+                self.line.set_message(again);
+            }
             RunEvent::StepFinished { .. } => {
                 self.line.disable_steady_tick();
                 self.line.finish_and_clear();

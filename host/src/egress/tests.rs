@@ -7,10 +7,14 @@ const TOKEN: &str = "value-of-the-token";
 
 /// A call's network, and the handle of its one secret.
 fn egress(server: &MockServer, limits: &Limits) -> (Egress, String) {
+    egress_to(&server.uri(), limits)
+}
+
+fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
     let vault = Vault::new(crate::secrets::Secrets::new([]));
     let handle = vault.capture("token", TOKEN.to_owned());
     let grant = Grant {
-        origin: Origin::of(&server.uri()).unwrap(),
+        origin: Origin::of(url).unwrap(),
         trust: Trust::Platform,
     };
     let ends = Instant::now() + Duration::from_secs(30);
@@ -160,6 +164,42 @@ async fn only_repeatable_requests_are_repeated() {
         );
         assert_eq!(server.received_requests().await.unwrap().len(), expected, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_call_has_acted_unless_its_requests_may_be_repeated_or_were_refused() {
+    for (status, repeatable, capture, expected) in [
+        (200, false, false, true),
+        (500, false, false, true),
+        (503, false, false, true),
+        (401, false, false, false),
+        (429, false, false, false),
+        (200, false, true, false),
+        (200, true, false, false),
+    ] {
+        let server = answering(ResponseTemplate::new(status)).await;
+        let (egress, _) = egress(&server, &Limits::default());
+        let request = Request {
+            repeatable,
+            capture: capture.then(|| "/token".to_owned()).into_iter().collect(),
+            ..get("/")
+        };
+        egress.send(request).await.unwrap();
+        assert_eq!(
+            egress.acted(),
+            expected,
+            "{status}, repeatable: {repeatable}, capture: {capture}"
+        );
+    }
+    // Where nothing listens: the port is reserved.
+    let (egress, _) = egress_to("http://127.0.0.1:1", &Limits::default());
+    let request = Request {
+        repeatable: false,
+        timeout: Duration::from_millis(100),
+        ..get("/")
+    };
+    assert!(matches!(egress.send(request).await, Err(EgressError::Connect { .. })));
+    assert!(!egress.acted());
 }
 
 #[tokio::test]

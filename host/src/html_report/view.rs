@@ -1,8 +1,9 @@
 //! What the page's template sees. Every text in it is visible; none is escaped yet.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::layout::{self, Layout, Rows, counted, duration};
+use crate::layout::{self, Layout, Rows, about, counted, duration};
 use crate::report::{RunReport, RunStatus, StepReport, StepStatus};
 use crate::visible::{visible, visible_lines};
 
@@ -41,12 +42,13 @@ struct Step {
     kind: String,
     status: &'static str,
     mark: &'static str,
+    /// How long it took, if it was started.
     took: Option<String>,
-    attempts: Option<String>,
+    about: Vec<String>,
     counts: Vec<String>,
     /// Where it stands in time.
     bar: Option<Bar>,
-    error: Option<StepError>,
+    error: Option<Failure>,
     parts: Vec<Part>,
     notes: Vec<(String, String)>,
 }
@@ -58,18 +60,21 @@ struct Bar {
 }
 
 #[derive(Debug, Serialize)]
-struct StepError {
+struct Failure {
     kind: String,
     message: String,
     hint: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "shape", rename_all = "lowercase")]
 enum Part {
     Item {
-        number: usize,
-        of: usize,
+        name: String,
+        status: &'static str,
+        mark: &'static str,
+        about: Vec<String>,
+        error: Option<Failure>,
     },
     Field {
         title: String,
@@ -122,12 +127,13 @@ impl Page {
             RunStatus::Cancelled => ("■", "cancelled"),
         };
         let playbook = &report.playbook;
-        let mut maker = Maker::default();
-        let steps: Vec<Step> = report
-            .steps
-            .iter()
-            .map(|step| maker.step(step, report.duration_ms))
-            .collect();
+        let mut maker = Maker {
+            began: report.started_at,
+            run_ms: report.duration_ms,
+            steps: 0,
+            open_rows: 0,
+        };
+        let steps: Vec<Step> = report.steps.iter().map(|step| maker.step(step)).collect();
         let outcomes = ["success", "partial", "failed", "skipped"].map(|status| {
             let count = steps.iter().filter(|step| step.status == status).count();
             (count > 0).then(|| format!("{count} {status}"))
@@ -156,21 +162,21 @@ impl Page {
 }
 
 /// Makes the view, step by step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Maker {
+    began: Timestamp,
+    run_ms: u64,
     steps: usize,
-    /// When the next step begins: steps run one after the other.
-    elapsed_ms: u64,
     open_rows: usize,
 }
 
 impl Maker {
-    fn step(&mut self, step: &StepReport, run_ms: u64) -> Step {
+    fn step(&mut self, step: &StepReport) -> Step {
         self.steps += 1;
         let (mark, status) = step.status.shown();
-        let started = step.status != StepStatus::Skipped;
-        let bar = started.then(|| Bar::new(self.elapsed_ms, step.duration_ms, run_ms));
-        self.elapsed_ms += step.duration_ms;
+        let bar = step
+            .started_at
+            .map(|at| Bar::new(millis(self.began, at), step.duration_ms, self.run_ms));
         let layout = Layout::of(step);
         let counts = layout.counts();
         let notes = layout.notes.iter();
@@ -181,17 +187,16 @@ impl Maker {
             kind: visible(&step.step_type).into_owned(),
             status,
             mark,
-            took: started.then(|| duration(step.duration_ms)),
-            attempts: (step.attempts > 1).then(|| counted(step.attempts as usize, "attempts")),
+            took: step.started_at.map(|_| duration(step.duration_ms)),
+            about: about(step).iter().map(|text| visible(text).into_owned()).collect(),
             counts,
             bar,
-            error: step.error.as_ref().map(|error| StepError {
-                kind: visible(error.kind).into_owned(),
-                message: visible_lines(&error.message),
-                hint: error.hint.as_deref().map(visible_lines),
-            }),
+            error: step
+                .error
+                .as_ref()
+                .map(|error| Failure::new(error.kind, &error.message, error.hint.as_deref())),
             notes: notes
-                .map(|note| (visible(&note.subject).into_owned(), visible(&note.text).into_owned()))
+                .map(|(subject, text)| (visible(subject).into_owned(), visible(text).into_owned()))
                 .collect(),
             parts: layout.parts.into_iter().flat_map(|part| self.part(part)).collect(),
         }
@@ -199,7 +204,18 @@ impl Maker {
 
     fn part(&mut self, part: layout::Part<'_>) -> Vec<Part> {
         match part {
-            layout::Part::Item { number, of } => vec![Part::Item { number, of }],
+            layout::Part::Item(item) => {
+                let (mark, status) = item.status.shown();
+                vec![Part::Item {
+                    name: visible(&item.name).into_owned(),
+                    status,
+                    mark,
+                    about: item.about,
+                    error: item
+                        .error
+                        .map(|error| Failure::new(error.kind, error.message, error.hint)),
+                }]
+            }
             layout::Part::Field { title, text } => vec![Part::Field {
                 title: visible(&title).into_owned(),
                 text: visible(&text).into_owned(),
@@ -266,6 +282,16 @@ impl Maker {
     }
 }
 
+impl Failure {
+    fn new(kind: &str, message: &str, hint: Option<&str>) -> Self {
+        Self {
+            kind: visible(kind).into_owned(),
+            message: visible_lines(message),
+            hint: hint.map(visible_lines),
+        }
+    }
+}
+
 impl Bar {
     fn new(start_ms: u64, ms: u64, run_ms: u64) -> Self {
         // In hundredths of a percent.
@@ -281,12 +307,17 @@ impl Bar {
     }
 }
 
+/// How much later that is.
+fn millis(began: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond().saturating_sub(began.as_millisecond())).unwrap_or(0)
+}
+
 fn named(name: &str, texts: &[impl AsRef<str>]) -> (String, String) {
     let texts: Vec<_> = texts.iter().map(|text| visible(text.as_ref())).collect();
     (visible(name).into_owned(), texts.join("; "))
 }
 
-fn instant(at: jiff::Timestamp) -> (String, String) {
+fn instant(at: Timestamp) -> (String, String) {
     let second = at.round(jiff::Unit::Second).unwrap_or(at);
     (second.to_string(), second.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::plugin::Note;
-use crate::report::{PlaybookName, RunReport, RunStatus, StepError, StepReport, StepStatus};
+use crate::report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
+
+/// When runs begin.
+const STARTED: &str = "2026-09-18T16:40:00Z";
 
 /// Texts that mean harm on a terminal.
 pub(crate) const HOSTILE: &str = "\x1b]0;owned\x07\x1b[2J\u{9b}31m\u{202e}gnp.exe\r\n";
@@ -14,6 +17,10 @@ pub(crate) fn step(id: &str, status: StepStatus, result: Value) -> StepReport {
         name: None,
         step_type: "some_step".into(),
         status,
+        reason: (status == StepStatus::Skipped).then_some(SkipReason::Aborted),
+        branch: None,
+        items: None,
+        started_at: (status != StepStatus::Skipped).then(|| STARTED.parse().unwrap()),
         attempts: 1,
         duration_ms: 1_234,
         result: Some(result).filter(|result| !result.is_null()),
@@ -30,7 +37,7 @@ pub(crate) fn note(subject: &str, text: &str) -> Note {
 }
 
 pub(crate) fn report(status: RunStatus, steps: Vec<StepReport>) -> RunReport {
-    let at = "2026-09-18T16:40:00Z".parse().unwrap();
+    let at = STARTED.parse().unwrap();
     RunReport {
         run_id: "0190f3a5-7c1e-7000-8000-000000000000".into(),
         playbook: PlaybookName {
@@ -75,6 +82,31 @@ pub(crate) fn shapes() -> RunReport {
         note("db-01", "answered late"),
         note("somebody", "is not among the results"),
     ];
+    let mut each = step(
+        "each",
+        StepStatus::Failed,
+        json!([
+            {"item": "a", "status": "success", "attempts": 1, "duration_ms": 1_500, "result": {"results": {"a": [{"user": "root"}]}, "timed_out_hosts": []}, "error": null},
+            {"item": {"host": "b"}, "status": "partial", "attempts": 2, "duration_ms": 2_500, "error": null,
+                "result": {"results": {"b": []}, "timed_out_hosts": ["b2"]}, "notes": [{"subject": "b2", "text": "is asleep"}]},
+            {"item": "c", "status": "failed", "attempts": 1, "duration_ms": 50, "result": null, "error": {"kind": "auth", "message": "no\nway", "hint": "log in"}},
+            {"item": "d", "status": "skipped", "attempts": 0, "duration_ms": 0, "result": null, "error": null},
+        ]),
+    );
+    each.items = Some(4);
+    each.attempts = 5;
+    each.error = Some(StepError {
+        kind: "auth",
+        message: "1 of 4 items failed, the first is item 3: no".into(),
+        hint: None,
+    });
+    let mut decide = step("decide", StepStatus::Success, Value::Null);
+    decide.attempts = 0;
+    decide.started_at = None;
+    decide.branch = Some(Branch {
+        holds: true,
+        next: Some("isolate".into()),
+    });
     let mut failed = step("isolate", StepStatus::Failed, Value::Null);
     failed.error = Some(StepError {
         kind: "auth",
@@ -96,14 +128,8 @@ pub(crate) fn shapes() -> RunReport {
                 json!({"score": 7, "malicious": false, "tags": ["a", "b"], "verdict": null, "deep": {"list": [1, [2]]}}),
             ),
             step("rows", StepStatus::Success, json!([{"a": 1}, {"a": 2}])),
-            step(
-                "each",
-                StepStatus::Partial,
-                json!([
-                    {"results": {"a": [{"user": "root"}]}, "timed_out_hosts": []},
-                    {"item": "b", "result": {"results": {"b": []}, "timed_out_hosts": ["b2"]}},
-                ]),
-            ),
+            each,
+            decide,
             failed,
             step("later", StepStatus::Skipped, Value::Null),
         ],
@@ -131,7 +157,19 @@ pub(crate) fn everywhere(text: &str) -> RunReport {
         hint: Some(text.into()),
     });
     every.notes = vec![note(text, text), note("empty", text), note("other", text)];
-    let mut run = report(RunStatus::Partial, vec![every]);
+    let item = json!({
+        "item": text, "status": "failed", "attempts": 2, "duration_ms": 1,
+        "result": {"results": {text: [{text: text}]}, "timed_out_hosts": [text]},
+        "error": {"kind": text, "message": text, "hint": text},
+        "notes": [note(text, text), note("other", text)],
+    });
+    let mut each = step("each", StepStatus::Failed, json!([item]));
+    each.items = Some(1);
+    each.branch = Some(Branch {
+        holds: false,
+        next: Some(text.into()),
+    });
+    let mut run = report(RunStatus::Partial, vec![every, each]);
     run.run_id = text.into();
     run.playbook.id = Some(text.into());
     run.playbook.name = Some(text.into());

@@ -79,7 +79,7 @@ fn a_secret_is_never_looked_at_or_changed() {
         "{% filter upper %}{{ secrets.fleet_token }}{% endfilter %}",
         "{% set x %}{{ secrets.fleet_token }}{% endset %}{{ x | upper }}",
     ] {
-        let problems = check(template).expect_err(template);
+        let problems = check(template, Scope::Roots).expect_err(template);
         assert!(
             problems.iter().any(|problem| problem.code == "secret-transformed"),
             "{template}: {problems:?}"
@@ -117,10 +117,12 @@ fn each_mistake_has_its_own_words_and_place() {
         ),
         ("${FLEETDM}", "integration-reference", "${FLEETDM}", "secrets.fleetdm"),
     ] {
-        let problem = renderer().render(template).and_then(|_| match check(template) {
-            Err(problems) => Err(problems[0].clone()),
-            Ok(_) => Ok(()),
-        });
+        let problem = renderer()
+            .render(template)
+            .and_then(|_| match check(template, Scope::Roots) {
+                Err(problems) => Err(problems[0].clone()),
+                Ok(_) => Ok(()),
+            });
         let problem = problem.expect_err(template);
         assert_eq!(
             (problem.code, &template[problem.range.clone()]),
@@ -133,7 +135,10 @@ fn each_mistake_has_its_own_words_and_place() {
             problem.hint
         );
     }
-    assert_eq!(check("{{ alert.host ").unwrap_err()[0].code, "template-syntax");
+    assert_eq!(
+        check("{{ alert.host ", Scope::Roots).unwrap_err()[0].code,
+        "template-syntax"
+    );
     let endless = "{% for a in alert.hosts %}".repeat(20) + "x" + &"{% endfor %}".repeat(20);
     assert_eq!(renderer().render(&endless).unwrap_err().code, "template-too-long");
 }
@@ -150,7 +155,11 @@ fn what_a_template_looks_at_is_known_before_it_is_rendered() {
         ("{{ 'alert.host' }}", false),
         ("{{ vars.alert }}", false),
     ] {
-        assert_eq!(check(template).unwrap().untrusted(), untrusted, "{template}");
+        assert_eq!(
+            check(template, Scope::Roots).unwrap().untrusted(),
+            untrusted,
+            "{template}"
+        );
     }
 }
 

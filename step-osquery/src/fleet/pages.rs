@@ -37,7 +37,7 @@ pub(super) async fn read<S: Services, T: DeserializeOwned>(
                     date: session.date(&response),
                 }));
             }
-            Err(failure) if !ends_early(&response.body) => return Err(failure),
+            Err(failure) if response.status != 200 || !ends_early(&response.body) => return Err(failure),
             // Fleet begins its answer before it has read all hosts. What fails then is said beside them, or not at all.
             _ => session.log(Level::Debug, "a page of hosts was cut short"),
         }

@@ -1,0 +1,138 @@
+//! Everything that is checked before the first step of a run.
+
+use serde_json::{Map, Value, json};
+
+use crate::condition::Decision;
+use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
+use crate::playbook::Playbook;
+use crate::references;
+use crate::render::Renderer;
+use crate::report::SkipReason;
+use crate::runner::{RunInputs, Runner};
+use crate::secrets::Vault;
+use crate::work::Work;
+
+/// A playbook with everything that could be checked before the first step checked.
+pub struct Prepared<'p> {
+    pub(crate) playbook: &'p Playbook,
+    pub(crate) inputs: RunInputs,
+    /// The variables, those with their defaults among them.
+    vars: Map<String, Value>,
+    pub(crate) vault: Vault,
+    pub(crate) plans: Vec<Plan>,
+}
+
+/// What is known of a step before the run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// Why it is passed over, if it is.
+    pub(crate) passed: Option<SkipReason>,
+    /// Whether it runs, as far as that does not hang on earlier results.
+    pub(crate) decision: Option<Decision>,
+    /// What it does, if that does not hang on earlier results.
+    pub(crate) work: Option<Work>,
+}
+
+impl Prepared<'_> {
+    /// What templates see once these steps have run.
+    pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
+        let values = json!({
+            "alert": self.inputs.alert,
+            "vars": self.vars,
+            "steps": results,
+            "run": {"id": self.inputs.run_id},
+        });
+        Renderer::new(self.vault.clone(), values)
+    }
+}
+
+impl Runner {
+    /// Renders and validates all that does not depend on earlier results. Nothing is sent before this has succeeded.
+    ///
+    /// Conditions that do not hang on earlier results are decided here, and what they rule out is not rendered.
+    pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
+        let mut problems = if inputs.skip_unknown_steps {
+            self.check_known(playbook)
+        } else {
+            self.check(playbook)
+        };
+        if let Some(only) = &inputs.only
+            && !playbook.step_ids().any(|id| id == only)
+        {
+            let unknown = Diagnostic::error("unknown-step", format!("there is no step `{only}`"));
+            problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
+        }
+        let plans: Vec<Plan> = playbook
+            .steps
+            .iter()
+            .map(|step| Plan {
+                passed: if !playbook.enabled || !step.enabled {
+                    Some(SkipReason::Disabled)
+                } else if inputs.only.as_ref().is_some_and(|only| *only != step.id) {
+                    Some(SkipReason::NotSelected)
+                } else if self.is_unknown(step) {
+                    Some(SkipReason::UnknownStepType)
+                } else {
+                    None
+                },
+                ..Plan::default()
+            })
+            .collect();
+        let vars = playbook
+            .vars
+            .fill(&inputs.vars, &playbook.document)
+            .unwrap_or_else(|found| {
+                problems.extend(found);
+                inputs.vars.clone()
+            });
+        if playbook.vars.names().is_none() {
+            let known: Vec<&str> = vars.keys().map(String::as_str).collect();
+            for (at, _) in plans.iter().enumerate().filter(|(_, plan)| plan.passed.is_none()) {
+                problems.extend(references::check_vars(playbook, at, &known));
+            }
+        }
+        problems = problems.or(Diagnostics::default())?;
+        let mut prepared = Prepared {
+            playbook,
+            vars,
+            vault: Vault::new(inputs.secrets.clone()),
+            inputs,
+            plans,
+        };
+        let renderer = prepared.renderer(&Map::new());
+        // A decision can rule out steps whose own conditions could not even be asked, so they are asked on the way.
+        let plans = &mut prepared.plans;
+        let passed: Vec<bool> = plans.iter().map(|plan| plan.passed.is_some()).collect();
+        let reachable = playbook.flow.passing_over(|at| passed[at]).walk(0, |at| {
+            let step = &playbook.steps[at];
+            if passed[at] || step.gate.needs_results() {
+                return None;
+            }
+            match step.gate.decide(&playbook.document, &renderer) {
+                Ok(decision) => {
+                    plans[at].decision = Some(decision);
+                    Some(decision == Decision::Runs)
+                }
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
+            }
+        });
+        for (at, step) in playbook.steps.iter().enumerate() {
+            let plan = &mut prepared.plans[at];
+            let runs = plan.decision.is_none_or(|decision| decision == Decision::Runs);
+            let due = reachable[at] && plan.passed.is_none() && runs && !step.only_branches();
+            if !due || step.needs_results() {
+                continue;
+            }
+            let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
+            match Work::render(&playbook.document, step, step_type, &renderer) {
+                Ok(work) => plan.work = Some(work),
+                Err(found) => problems.extend(found),
+            }
+        }
+        problems.or(())?;
+        Ok(prepared)
+    }
+}

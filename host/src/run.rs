@@ -1,0 +1,262 @@
+//! A run: from step to step, and what became of each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::condition::{Barrier, Decision};
+use crate::diagnostic::Diagnostics;
+use crate::event::CallEvent;
+use crate::flow::Exit;
+use crate::playbook::{OnFailure, Step};
+use crate::prepare::Prepared;
+use crate::report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
+use crate::runner::Runner;
+
+mod step;
+
+/// Something that happened during a run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// A step begins.
+    StepStarted {
+        /// The step's id.
+        id: String,
+    },
+    /// A step's plugin is called: once, or once for each item and each retry.
+    StepCalled {
+        /// The step's id.
+        id: String,
+        /// How long the call may take at most.
+        time_limit: Duration,
+    },
+    /// A step's plugin said something.
+    Step {
+        /// The step's id.
+        id: String,
+        /// What it said.
+        event: CallEvent,
+    },
+    /// A call failed and will be made again.
+    StepRetried {
+        /// The step's id.
+        id: String,
+        /// Why it failed.
+        error: StepError,
+        /// How long from now it is made again.
+        wait: Duration,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The step's id.
+        id: String,
+        /// How.
+        status: StepStatus,
+    },
+}
+
+/// Receives the events of a run as they happen; it should return at once.
+pub type Observer = Arc<dyn Fn(RunEvent) + Send + Sync>;
+
+impl Runner {
+    /// Runs the steps, in order but for where conditions lead. Cancelling ends the step under way and skips the rest.
+    ///
+    /// Dropping the future closes every connection of the step under way, too.
+    pub async fn run(&self, prepared: Prepared<'_>, cancel: CancellationToken, observer: Observer) -> RunReport {
+        let started_at = Timestamp::now();
+        let began = Instant::now();
+        let mut run = Run {
+            runner: self,
+            prepared: &prepared,
+            cancel: &cancel,
+            observer: &observer,
+            results: Map::new(),
+        };
+        let steps = run.steps().await;
+        let any = |status| steps.iter().any(|step| step.status == status);
+        let status = if cancel.is_cancelled() {
+            RunStatus::Cancelled
+        } else if any(StepStatus::Failed) {
+            RunStatus::Failed
+        } else if any(StepStatus::Partial) {
+            RunStatus::Partial
+        } else {
+            RunStatus::Success
+        };
+        RunReport {
+            run_id: prepared.inputs.run_id.clone(),
+            playbook: PlaybookName {
+                id: prepared.playbook.id.clone(),
+                name: prepared.playbook.name.clone(),
+            },
+            status,
+            started_at,
+            finished_at: Timestamp::now(),
+            duration_ms: millis(began.elapsed()),
+            steps,
+        }
+    }
+}
+
+/// A run under way.
+struct Run<'r> {
+    runner: &'r Runner,
+    prepared: &'r Prepared<'r>,
+    cancel: &'r CancellationToken,
+    observer: &'r Observer,
+    /// What `{{ steps.… }}` sees.
+    results: Map<String, Value>,
+}
+
+impl Run<'_> {
+    async fn steps(&mut self) -> Vec<StepReport> {
+        let playbook = self.prepared.playbook;
+        let steps = &playbook.steps;
+        for step in steps {
+            self.results.insert(step.id.clone(), entry(StepStatus::Skipped, None));
+        }
+        let mut reports: Vec<Option<StepReport>> = vec![None; steps.len()];
+        // Where the run stopped, and why the steps that it might have come to were not started.
+        let mut stopped = None;
+        let mut at = 0;
+        while let Some(step) = steps.get(at) {
+            if self.cancel.is_cancelled() {
+                stopped = Some((at, SkipReason::Cancelled));
+                break;
+            }
+            let (report, exit) = self.step(at).await;
+            self.results
+                .insert(step.id.clone(), entry(report.status, report.result.as_ref()));
+            reports[at] = Some(report);
+            if exit == Exit::Failed && step.on_failure == OnFailure::Abort {
+                stopped = Some((at, SkipReason::Aborted));
+                break;
+            }
+            at = playbook.flow.next(at, exit);
+        }
+        let missed = stopped.map(|(at, reason)| (playbook.flow.reachable(at), reason));
+        let skipped = |(at, step): (usize, &Step)| {
+            let reason = match (self.prepared.plans[at].passed, &missed) {
+                (Some(reason), _) => reason,
+                (None, Some((reachable, reason))) if reachable[at] => *reason,
+                (None, _) => SkipReason::NotReached,
+            };
+            skipped(step, reason)
+        };
+        let reports = reports.into_iter().zip(steps.iter().enumerate());
+        reports
+            .map(|(report, step)| report.unwrap_or_else(|| skipped(step)))
+            .collect()
+    }
+
+    /// Runs a step, unless it is passed over or its condition does not hold.
+    async fn step(&self, at: usize) -> (StepReport, Exit) {
+        let Prepared { playbook, plans, .. } = self.prepared;
+        let (step, plan) = (&playbook.steps[at], &plans[at]);
+        if let Some(reason) = plan.passed {
+            return (skipped(step, reason), Exit::Passed);
+        }
+        let ask = || {
+            let renderer = self.prepared.renderer(&self.results);
+            step.gate.decide(&playbook.document, &renderer)
+        };
+        let decision = plan.decision.map_or_else(ask, Ok);
+        let (mut report, exit) = match decision {
+            Err(problem) => {
+                let mut report = blank(step, StepStatus::Failed);
+                report.error = Some(self.redacted(invalid_input(Diagnostics::from(vec![problem]).to_string())));
+                (report, Exit::Failed)
+            }
+            Ok(Decision::Runs) if step.only_branches() => (blank(step, StepStatus::Success), Exit::Done),
+            Ok(Decision::Barred(_)) if step.only_branches() => (blank(step, StepStatus::Success), Exit::Barred),
+            Ok(Decision::Barred(Barrier::When)) => (skipped(step, SkipReason::When), Exit::Barred),
+            Ok(Decision::Barred(Barrier::Condition)) => (skipped(step, SkipReason::Condition), Exit::Barred),
+            Ok(Decision::Runs) => {
+                let report = self.execute(at).await;
+                let failed = report.status == StepStatus::Failed;
+                (report, if failed { Exit::Failed } else { Exit::Done })
+            }
+        };
+        let named = playbook
+            .flow
+            .named(at, exit)
+            .map(|next| playbook.steps[next].id.clone());
+        if exit != Exit::Failed && (step.gated || named.is_some()) {
+            report.branch = Some(Branch {
+                holds: exit == Exit::Done,
+                next: named,
+            });
+        }
+        (report, exit)
+    }
+
+    fn redacted(&self, error: StepError) -> StepError {
+        let redactor = self.prepared.vault.redactor();
+        StepError {
+            kind: error.kind,
+            message: redactor.redact(&error.message).into_owned(),
+            hint: error.hint.map(|hint| redactor.redact(&hint).into_owned()),
+        }
+    }
+}
+
+/// What templates see of a step.
+fn entry(status: StepStatus, result: Option<&Value>) -> Value {
+    match result {
+        Some(result) => json!({"status": status, "result": result}),
+        None => json!({"status": status}),
+    }
+}
+
+fn skipped(step: &Step, reason: SkipReason) -> StepReport {
+    StepReport {
+        reason: Some(reason),
+        ..blank(step, StepStatus::Skipped)
+    }
+}
+
+fn blank(step: &Step, status: StepStatus) -> StepReport {
+    StepReport {
+        id: step.id.clone(),
+        name: step.name.clone(),
+        step_type: step.kind.clone(),
+        status,
+        reason: None,
+        branch: None,
+        items: None,
+        started_at: None,
+        attempts: 0,
+        duration_ms: 0,
+        result: None,
+        error: None,
+        notes: Vec::new(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn invalid_input(message: String) -> StepError {
+    StepError {
+        kind: "invalid-input",
+        message,
+        hint: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An engine runs playbooks as tasks, on whatever thread is free.
+    #[test]
+    fn a_run_can_move_between_threads() {
+        fn assert_send<T: Send>(_: impl Fn(&'static Runner, Prepared<'static>, CancellationToken, Observer) -> T) {}
+        assert_send(Runner::run);
+    }
+}

@@ -1,0 +1,496 @@
+//! `playbook poll` and `playbook check` as commands: arguments, sinks, signals, metrics, and what they say when it goes wrong.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery, Team, User};
+use sim::osctrl::{Levels, Osctrl, OsctrlServer};
+use sim::{Fault, Host, What};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use wiremock::matchers::{body_partial_json, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::command::{Finished, finish, run};
+use crate::polled::{Polled, TOKEN};
+
+fn hosts(count: usize) -> Vec<Host> {
+    vec![Host {
+        hostname: "host-{n}".into(),
+        count,
+        ..Host::default()
+    }]
+}
+
+fn fleet(count: usize) -> Fleet {
+    Fleet {
+        token: TOKEN.into(),
+        role: "observer".into(),
+        hosts: hosts(count),
+        ..Fleet::default()
+    }
+}
+
+async fn start(fleet: Fleet, options: Value) -> (FleetServer, Polled) {
+    let server = FleetServer::start(fleet).await.unwrap();
+    let polled = Polled::new("fleetdm", server.url(), &json!({}), &options);
+    (server, polled)
+}
+
+#[cfg(unix)]
+fn signal(child: &tokio::process::Child, signal: rustix::process::Signal) {
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_polls_on_its_interval_serves_counters_and_ends_on_request() {
+    let (server, mut polled) = start(fleet(3), json!({"poll_interval_seconds": 1})).await;
+    let mut child = polled.command(&["--metrics", "0"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines: Vec<String> = Vec::new();
+    let mut until = async |words: &str, lines: &mut Vec<String>| {
+        while let Ok(Some(line)) = stderr.next_line().await {
+            lines.push(line);
+            if lines.last().unwrap().contains(words) {
+                return lines.last().unwrap().clone();
+            }
+        }
+        panic!("`{words}` never came: {lines:#?}");
+    };
+    let serving = until("/metrics", &mut lines).await;
+    let address = serving
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let first = until("hosts: 3 hosts", &mut lines).await;
+    assert!(
+        first.contains("corp  hosts: 3 hosts, 3 changed, 3 events in") && first.contains("; next in"),
+        "{first}"
+    );
+    server.set_host_status(101, HostStatus::Offline).unwrap();
+    until("1 changed", &mut lines).await;
+
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).await.unwrap();
+    for line in [
+        "playbook_poll_events_total{connector=\"corp\",severity=\"info\"} 3",
+        "playbook_poll_events_total{connector=\"corp\",severity=\"low\"} 1",
+        "playbook_poll_cycles_total{connector=\"corp\",stream=\"hosts\",result=\"success\"}",
+        "playbook_poll_cycle_duration_seconds_bucket",
+        "playbook_poll_last_success_timestamp_seconds{connector=\"corp\",stream=\"reports\"}",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    signal(&child, rustix::process::Signal::TERM);
+    let status = child.wait().await.unwrap();
+    assert_eq!(status.code(), Some(0), "asked to stop is how it ends");
+    assert_eq!(polled.delivered().len(), 4);
+}
+
+#[tokio::test]
+async fn one_state_is_for_one_process_and_one_server() {
+    let (_server, polled) = start(
+        Fleet {
+            faults: vec![Fault {
+                path: "/hosts".into(),
+                query: None,
+                times: None,
+                what: What::Delay(600_000),
+            }],
+            ..fleet(1)
+        },
+        json!({}),
+    )
+    .await;
+    let mut holder = polled.command(&[]).spawn().unwrap();
+    let mut line = BufReader::new(holder.stderr.take().unwrap()).lines();
+    // The reports are through, so the state is open.
+    line.next_line().await.unwrap();
+    let second = finish(polled.command(&["--once"]).spawn().unwrap()).await;
+    assert_eq!(second.code(), 2);
+    assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
+    holder.kill().await.unwrap();
+
+    let elsewhere = FleetServer::start(fleet(1)).await.unwrap();
+    let file = std::fs::read_to_string(polled.path("connector.yaml")).unwrap();
+    let mut file: Value = serde_json::from_str(&file).unwrap();
+    file["config"]["base_url"] = json!(elsewhere.url());
+    std::fs::write(polled.path("connector.yaml"), file.to_string()).unwrap();
+    let foreign = finish(polled.command(&["--once"]).spawn().unwrap()).await;
+    assert_eq!(foreign.code(), 2);
+    assert!(
+        foreign.stderr.contains("give the connector another name"),
+        "{}",
+        foreign.stderr
+    );
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_gets_batches_until_it_takes_them() {
+    let webhook = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&webhook)
+        .await;
+    let expected = json!({"connector_id": "corp", "connector_type": "fleetdm", "source_format": "aisoc"});
+    Mock::given(method("POST"))
+        .and(path("/v1/ingest/batch"))
+        .and(header("x-tenant-id", "t-1"))
+        .and(header("authorization", format!("Bearer {TOKEN}").as_str()))
+        .and(body_partial_json(expected))
+        .respond_with(ResponseTemplate::new(202))
+        .mount(&webhook)
+        .await;
+    let (_server, polled) = start(fleet(700), json!({})).await;
+    let url = format!("{}/v1/ingest/batch?key=not-for-logs", webhook.uri());
+    let more = [
+        "--once",
+        "--sink",
+        &url,
+        "--sink-header",
+        "X-Tenant-ID: t-1",
+        "--sink-header",
+        "Authorization: Bearer {{ secrets.token }}",
+    ];
+    let done = finish(polled.command(&more).spawn().unwrap()).await;
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("takes no events: it answered 503"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        !done.stderr.contains("not-for-logs") && !done.stderr.contains(TOKEN),
+        "{}",
+        done.stderr
+    );
+    let requests = webhook.received_requests().await.unwrap();
+    let sizes: Vec<usize> = requests
+        .iter()
+        .map(|request| {
+            serde_json::from_slice::<Value>(&request.body).unwrap()["events"]
+                .as_array()
+                .unwrap()
+                .len()
+        })
+        .collect();
+    assert_eq!(sizes, [500, 500, 200], "the refused one again, then the rest");
+}
+
+#[tokio::test]
+async fn events_go_to_standard_output_unless_told_otherwise() {
+    let (server, polled) = start(fleet(2), json!({})).await;
+    let (file, state) = (polled.path("connector.yaml"), polled.path("state"));
+    let args = [
+        "poll",
+        file.to_str().unwrap(),
+        "--once",
+        "--state",
+        state.to_str().unwrap(),
+    ];
+    let done = run(&args, &[("token", TOKEN)]).await;
+    assert_eq!((done.code(), done.stdout.lines().count()), (0, 2), "{}", done.stderr);
+    // A reader that goes away ends the polling, and what it did not read comes again.
+    server.set_host_status(101, HostStatus::Offline).unwrap();
+    let mut command = crate::command::playbook(&args, &[("token", TOKEN)]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let gone = finish(child).await;
+    assert_eq!(gone.code(), 1);
+    assert!(gone.stderr.contains("standard output"), "{}", gone.stderr);
+    let again = run(&args, &[("token", TOKEN)]).await;
+    assert!(again.stdout.contains("offline"), "{}", again.stderr);
+    assert!(again.stderr.contains("delivered again"), "{}", again.stderr);
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_used_is_said_before_anything_is_asked() {
+    let (server, polled) = start(fleet(1), json!({})).await;
+    for (more, words) in [
+        (
+            &["--sink", "/nowhere/events.ndjson"][..],
+            "cannot write to `/nowhere/events.ndjson`",
+        ),
+        (&["--sink", "ftp://example.com/"], "is not an http or https URL"),
+        (
+            &["--sink", "https://example.com", "--sink-header", "no header"],
+            "NAME: VALUE",
+        ),
+        (
+            &[
+                "--sink",
+                "https://example.com",
+                "--sink-header",
+                "A: {{ secrets.tokn }}",
+            ],
+            "tokn",
+        ),
+        (&["--format", "cef"], "there are no events in the form `cef`"),
+        (&["--metrics", "everywhere"], "is not an address"),
+    ] {
+        let mut args = vec!["--once"];
+        args.extend(more);
+        let done = finish(polled.command(&args).spawn().unwrap()).await;
+        assert_eq!(done.code(), 2, "{more:?}: {}", done.stderr);
+        assert!(done.stderr.contains(words), "{more:?}: {}", done.stderr);
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn each_wrong_field_of_a_connector_file_is_shown_where_it_stands() {
+    let right = "connector: fleetdm
+name: corp-fleet
+config:
+  base_url: https://fleet.example.com
+  api_token: \"{{ secrets.token }}\"
+  team_id: 3
+  verify_tls: true
+connector_config:
+  poll_interval_seconds: 300
+";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("corp.yaml");
+    let check = async |text: &str| -> Finished {
+        std::fs::write(&file, text).unwrap();
+        run(&["poll", file.to_str().unwrap(), "--once"], &[("token", TOKEN)]).await
+    };
+    for (old, new, place, words) in [
+        ("fleetdm", "fletdm", "1:12", "did you mean `fleetdm`"),
+        ("connector: fleetdm", "conector: fleetdm", "1:1", "conector"),
+        ("corp-fleet", "corp fleet", "2:7", "name"),
+        ("name: corp-fleet\n", "", "1:1", "name"),
+        ("https://fleet.example.com", "fleet.example.com", "4:13", "http"),
+        (
+            "https://fleet.example.com",
+            "https://u:p@fleet.example.com",
+            "4:13",
+            "user name",
+        ),
+        ("{{ secrets.token }}", "{{ secrets.tokn }}", "5:", "tokn"),
+        (
+            "  api_token: \"{{ secrets.token }}\"\n",
+            "",
+            "3:1",
+            "credentials are missing",
+        ),
+        ("team_id: 3", "team_id: three", "6:12", "team_id"),
+        ("team_id: 3", "team: 3", "6:3", "team_id"),
+        ("verify_tls: true", "verify_tls: \"yes\"", "7:15", "verify_tls"),
+        ("300", "0", "9:26", "poll_interval_seconds"),
+        ("300", "5m", "9:26", "poll_interval_seconds"),
+        ("poll_interval_seconds", "poll_interval", "9:3", "poll_interval_seconds"),
+        ("connector_config", "connector_confg", "8:1", "connector_config"),
+        ("config:\n", "config: [\n", "5:12", "not YAML"),
+        ("https://fleet.example.com", "\"{{ alert.url }}\"", "4:", "alert"),
+    ] {
+        let done = check(&right.replacen(old, new, 1)).await;
+        assert_eq!(done.code(), 2, "{new}: {}", done.stderr);
+        assert!(
+            done.stderr.contains(&format!("corp.yaml:{place}")),
+            "{new}: {}",
+            done.stderr
+        );
+        assert!(done.stderr.contains(words), "{new}: {}", done.stderr);
+    }
+}
+
+async fn check(polled: &Polled) -> Finished {
+    let file = polled.path("connector.yaml");
+    run(&["check", file.to_str().unwrap()], &[("token", TOKEN)]).await
+}
+
+#[tokio::test]
+async fn check_says_who_we_are_and_whether_that_suffices() {
+    let (_server, polled) = start(fleet(3), json!({})).await;
+    let done = check(&polled).await;
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    for words in [
+        "✔ user          sweep-bot@corp.example (API-only)",
+        "✔ server        Fleet 4.93.0",
+        "✔ role          observer, which may read hosts and reports",
+        "✔ live queries  not with the role observer",
+        "✔ hosts         3",
+    ] {
+        assert!(done.stdout.contains(words), "{words} is not in {}", done.stdout);
+    }
+
+    for (levels, code, words) in [
+        (Levels::default(), 0, "allowed, and may be expired"),
+        (
+            Levels {
+                admin: false,
+                ..Levels::default()
+            },
+            0,
+            "allowed; expiring them needs the level `admin`",
+        ),
+        (
+            Levels {
+                user: true,
+                query: false,
+                admin: false,
+            },
+            1,
+            "✘ polling       this user needs the level `query` in production",
+        ),
+        (
+            Levels {
+                user: false,
+                query: true,
+                admin: false,
+            },
+            1,
+            "needs the level `user`",
+        ),
+    ] {
+        let server = OsctrlServer::start(Osctrl {
+            token: TOKEN.into(),
+            levels,
+            hosts: hosts(2),
+            ..Osctrl::default()
+        })
+        .await
+        .unwrap();
+        let polled = Polled::new(
+            "osctrl",
+            server.url(),
+            &json!({"environment": "production"}),
+            &json!({}),
+        );
+        let done = check(&polled).await;
+        assert_eq!(done.code(), code, "{words}: {}{}", done.stdout, done.stderr);
+        assert!(done.stdout.contains(words), "{words} is not in {}", done.stdout);
+    }
+}
+
+#[tokio::test]
+async fn check_has_its_own_words_for_each_failure() {
+    let with = |what: What, path: &str| Fleet {
+        faults: vec![Fault {
+            path: path.into(),
+            query: None,
+            times: None,
+            what,
+        }],
+        ..fleet(1)
+    };
+    let team = Fleet {
+        teams: vec![Team {
+            id: 3,
+            name: "Servers".into(),
+        }],
+        ..fleet(1)
+    };
+    let free = Fleet {
+        premium: false,
+        ..fleet(1)
+    };
+    let none = Fleet {
+        role: "gitops".into(),
+        ..fleet(1)
+    };
+    let stranger = Fleet {
+        token: "another-token".into(),
+        users: Vec::<User>::new(),
+        ..fleet(1)
+    };
+    for (fleet, config, words) in [
+        (stranger, json!({}), "did not accept the token"),
+        (with(What::Status(403), "/me"), json!({}), "the user may not do this"),
+        (with(What::Html, "/me"), json!({}), "a web page"),
+        (with(What::Nonsense, "/me"), json!({}), "not what its protocol says"),
+        (with(What::Status(500), "/me"), json!({}), "the server is failing"),
+        (
+            with(What::Redirect("https://elsewhere.example.com/".into()), "/me"),
+            json!({}),
+            "redirects to",
+        ),
+        (team, json!({"team_id": 3}), "team 3 has no hosts"),
+        (free, json!({"team_id": 3}), "teams exist in Fleet Premium only"),
+        (none, json!({}), "polling needs observer"),
+    ] {
+        let server = FleetServer::start(fleet).await.unwrap();
+        let polled = Polled::new("fleetdm", server.url(), &config, &json!({}));
+        let done = check(&polled).await;
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert_eq!(done.code(), 1, "{words}: {said}");
+        assert!(said.contains(words) && !said.contains(TOKEN), "{words}: {said}");
+    }
+    for (url, words) in [
+        (
+            "http://127.0.0.1:1",
+            "check that base_url is right and that the server is running",
+        ),
+        ("https://no-such-host.invalid", "check the host name in base_url"),
+    ] {
+        let done = check(&Polled::new("fleetdm", url, &json!({}), &json!({}))).await;
+        assert_eq!(done.code(), 1);
+        assert!(done.stderr.contains(words), "{words}: {}", done.stderr);
+    }
+    // Fleet's paths on an old osctrl server, and osctrl's on one that has a check mark for everything.
+    let osctrl = OsctrlServer::start(Osctrl {
+        version: "0.5.2".into(),
+        token: TOKEN.into(),
+        ..Osctrl::default()
+    })
+    .await
+    .unwrap();
+    let done = check(&Polled::new("fleetdm", osctrl.url(), &json!({}), &json!({}))).await;
+    assert!(
+        done.code() == 1 && done.stderr.contains("not the API of Fleet"),
+        "{}",
+        done.stderr
+    );
+    let config = json!({"environment": "productoin"});
+    let done = check(&Polled::new("osctrl", osctrl.url(), &config, &json!({}))).await;
+    assert!(
+        done.code() == 1 && done.stderr.contains("productoin"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_saved_query_without_an_end_is_no_reason_to_wait_for_ever() {
+    let query = SavedQuery {
+        name: "who".into(),
+        query: "SELECT username FROM users".into(),
+        ..SavedQuery::default()
+    };
+    let (_server, mut polled) = start(
+        Fleet {
+            queries: vec![query],
+            faults: vec![Fault {
+                path: "/1/report".into(),
+                query: None,
+                times: None,
+                what: What::Delay(600_000),
+            }],
+            ..fleet(2)
+        },
+        json!({}),
+    )
+    .await;
+    let mut child = polled.command(&[]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    assert!(line.contains("hosts: 2 hosts"), "posture does not wait: {line}");
+    #[cfg(unix)]
+    signal(&child, rustix::process::Signal::INT);
+    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await;
+    assert_eq!(ended.unwrap().unwrap().code(), Some(0));
+    assert_eq!(polled.delivered().len(), 2);
+}
