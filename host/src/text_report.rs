@@ -31,6 +31,7 @@ pub fn text_report(report: &RunReport, width: Option<usize>) -> String {
     let mut text = Text {
         out: String::new(),
         width,
+        inset: 0,
         cut: false,
     };
     for step in &report.steps {
@@ -49,6 +50,8 @@ pub fn text_report(report: &RunReport, width: Option<usize>) -> String {
 struct Text {
     out: String,
     width: Option<usize>,
+    /// How far lines stand in: what belongs to an item stands below it.
+    inset: usize,
     cut: bool,
 }
 
@@ -78,6 +81,7 @@ impl Text {
         for part in &layout.parts {
             self.part(part, step.status);
         }
+        self.inset = 0;
         for (subject, text) in &layout.notes {
             self.indented(
                 &format!("{BOLD}note{BOLD:#}: "),
@@ -96,12 +100,14 @@ impl Text {
     fn part(&mut self, part: &Part<'_>, status: StepStatus) {
         match part {
             Part::Item(item) => {
+                self.inset = 0;
                 let (style, mark) = (self::style(item.status), item.status.shown().0);
                 self.line(&format!(
                     "  {style}{mark}{style:#} {BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}",
                     visible(&item.name),
                     item.about.join(", ")
                 ));
+                self.inset = 2;
                 if let Some(error) = &item.error {
                     self.error(error.kind, error.message, error.hint);
                 }
@@ -144,7 +150,7 @@ impl Text {
         let name = visible(rows.name);
         let gap = if name.is_empty() { "" } else { "  " };
         self.line(&format!("  {BOLD}{name}{BOLD:#}{gap}{DIM}{said}{DIM:#}"));
-        let grid = grid::lay_out(rows, self.width.map(|width| width.saturating_sub(4)));
+        let grid = grid::lay_out(rows, self.width.map(|width| width.saturating_sub(4 + self.inset)));
         self.cut |= grid.cut;
         for (index, line) in grid.text.iter().enumerate() {
             let style = if index == 0 && grid.header { DIM } else { PLAIN };
@@ -208,7 +214,8 @@ impl Text {
     }
 
     fn line(&mut self, text: &str) {
-        writeln!(self.out, "{text}").expect("writing to a string cannot fail");
+        let inset = if text.is_empty() { 0 } else { self.inset };
+        writeln!(self.out, "{:inset$}{text}", "").expect("writing to a string cannot fail");
     }
 }
 

@@ -45,7 +45,8 @@ struct Step {
     /// How long it took, if it was started.
     took: Option<String>,
     about: Vec<String>,
-    counts: Vec<String>,
+    /// What the timeline says of it.
+    outline: Vec<String>,
     /// Where it stands in time.
     bar: Option<Bar>,
     error: Option<Failure>,
@@ -178,7 +179,7 @@ impl Maker {
             .started_at
             .map(|at| Bar::new(millis(self.began, at), step.duration_ms, self.run_ms));
         let layout = Layout::of(step);
-        let counts = layout.counts();
+        let facts: Vec<String> = about(step).iter().map(|text| visible(text).into_owned()).collect();
         let notes = layout.notes.iter();
         Step {
             number: self.steps,
@@ -188,8 +189,15 @@ impl Maker {
             status,
             mark,
             took: step.started_at.map(|_| duration(step.duration_ms)),
-            about: about(step).iter().map(|text| visible(text).into_owned()).collect(),
-            counts,
+            about: facts.clone(),
+            outline: match step.started_at {
+                Some(_) => layout
+                    .counts()
+                    .iter()
+                    .map(|count| visible(count).into_owned())
+                    .collect(),
+                None => facts,
+            },
             bar,
             error: step
                 .error

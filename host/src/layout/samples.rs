@@ -145,6 +145,7 @@ pub(crate) fn everywhere(text: &str) -> RunReport {
             "results": {text: [{text: text, "b": text}], "empty": []},
             format!("{text}field"): text,
             "timed_out_hosts": [text],
+            format!("{text}s"): [text],
             "failed_hosts": {text: text},
             format!("{text}deep"): {text: [[text]]},
         }),
