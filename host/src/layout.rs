@@ -390,10 +390,13 @@ fn scalar(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// `1 row`, `2 rows`.
+/// `no rows`, `1 row`, `2 rows`.
 pub(crate) fn counted(count: usize, title: &str) -> String {
-    let singular = title.strip_suffix('s').filter(|_| count == 1);
-    format!("{} {}", grouped(count), singular.unwrap_or(title))
+    match count {
+        0 => format!("no {title}"),
+        1 => format!("1 {}", title.strip_suffix('s').unwrap_or(title)),
+        count => format!("{} {title}", grouped(count)),
+    }
 }
 
 /// A number with its thousands apart.
@@ -444,7 +447,8 @@ pub(crate) fn about(step: &StepReport) -> Vec<String> {
             about.push(format!("condition {holds}"));
         }
         if let Some(next) = &branch.next {
-            about.push(format!("went on with {next}"));
+            let last = about.pop().unwrap_or_default();
+            about.push(format!("{last} → {next}"));
         }
     }
     about

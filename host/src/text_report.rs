@@ -141,10 +141,7 @@ impl Text {
     }
 
     fn rows(&mut self, rows: &Rows<'_>) {
-        let count = match rows.len() {
-            0 => "no rows".to_owned(),
-            n => counted(n, "rows"),
-        };
+        let count = counted(rows.len(), "rows");
         let said = std::iter::once(count.into()).chain(rows.notes.iter().map(|note| visible(note)));
         let said = said.collect::<Vec<Cow<'_, str>>>().join("; ");
         let name = visible(rows.name);

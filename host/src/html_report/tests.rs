@@ -129,7 +129,7 @@ fn everything_that_a_run_left_behind_is_on_the_page() {
         "log in",
         "4 items",
         "condition holds",
-        "went on with isolate",
+        "→ isolate",
         "the run was aborted",
         "b2",
         "auth",
