@@ -17,7 +17,9 @@ use crate::sink::{SinkError, Sinks};
 use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
 
 mod health;
+// It polls a simulated server with the built-in plugin, of which nothing here knows.
 #[cfg(all(test, feature = "cli"))]
+#[path = "../../tests/crash.rs"]
 mod tests;
 
 use self::health::GIVING_UP;
