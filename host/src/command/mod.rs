@@ -8,9 +8,9 @@ mod inputs;
 mod metrics;
 mod plugin;
 mod poll;
+mod report_file;
 mod run;
 mod schema;
-mod table;
 mod templates;
 mod validate;
 mod watch;
@@ -19,6 +19,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use playbook_host::visible;
 
 use self::args::{Args, Command};
 
@@ -127,11 +128,16 @@ fn report(error: &CommandError) -> Exit {
         anstyle::AnsiColor::Red.on_default().bold(),
         anstyle::Reset,
     );
-    let _ = writeln!(stderr, "{red}error{reset}{bold}: {}{reset}", error.message);
+    let _ = writeln!(stderr, "{red}error{reset}{bold}: {}{reset}", shown(&error.message));
     if let Some(hint) = &error.hint {
-        let _ = writeln!(stderr, "{bold}help{reset}: {hint}");
+        let _ = writeln!(stderr, "{bold}help{reset}: {}", shown(hint));
     }
     error.exit
+}
+
+/// What a message may hold of others' words cannot drive the terminal.
+fn shown(message: &str) -> String {
+    message.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a result to stdout. A reader that went away (`| head`) is not an error.

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use playbook_host::{
     CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, Secrets, SecretsError,
+    html_report, text_report,
 };
 use serde_json::Value;
 
-use super::args::{Output, RunArgs};
+use super::args::{Output, RunArgs, ViewArgs};
+use super::report_file::ReportFile;
 use super::watch::Watch;
-use super::{CommandError, Exit, inputs, print, table};
+use super::{CommandError, Exit, inputs, print};
 
 /// The largest alert or playbook, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
@@ -32,7 +34,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
         run.directory = directory.to_owned();
     }
     let runner = inputs::runner(&args.plugins).await?;
-    run_playbook(&runner, &playbook, run, args.output, verbosity).await
+    run_playbook(&runner, &playbook, run, &args.view, verbosity).await
 }
 
 /// Runs a playbook and prints what became of it.
@@ -40,13 +42,15 @@ pub(crate) async fn run_playbook(
     runner: &Runner,
     playbook: &Playbook,
     inputs: RunInputs,
-    output: Output,
+    view: &ViewArgs,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
     let prepared = match runner.prepare(playbook, inputs) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
+    // Whether the page can be written is known before anything is sent.
+    let page = view.report.as_deref().map(ReportFile::create).transpose()?;
     let cancel = CancellationToken::new();
     let running = runner.run(prepared, cancel.clone(), Watch::new(verbosity).observer());
     tokio::pin!(running);
@@ -61,7 +65,10 @@ pub(crate) async fn run_playbook(
             }
         }
     };
-    print(&shown(&report, output))?;
+    print(&shown(&report, view))?;
+    if let Some(page) = page {
+        page.write(&html_report(&report))?;
+    }
     Ok(match report.status {
         RunStatus::Success => Exit::Success,
         RunStatus::Partial => Exit::Partial,
@@ -70,18 +77,23 @@ pub(crate) async fn run_playbook(
     })
 }
 
-fn shown(report: &RunReport, output: Output) -> String {
-    match output {
+fn shown(report: &RunReport, view: &ViewArgs) -> String {
+    match view.output {
         Output::Json => {
             let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
             json + "\n"
         }
-        Output::Table => table::render(report, terminal_width()),
+        Output::Table => text_report(report, if view.wide { None } else { terminal_width() }),
     }
 }
 
-fn terminal_width() -> u16 {
-    comfy_table::Table::new().width().unwrap_or(120)
+/// How wide the terminal is that stdout goes to; `COLUMNS` overrides it. None when it goes elsewhere.
+fn terminal_width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.filter(|columns| *columns > 0).or_else(|| {
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(width.0))
+    })
 }
 
 /// Ctrl-C, or the request of a supervisor to stop.
