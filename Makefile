@@ -15,6 +15,6 @@ test: setup
 setup:
 	@sh .ci/setup
 
-# Two clean builds in different folders must give the same component, byte for byte.
+# Builds in different folders must give the same component, byte for byte.
 reproducible: setup
 	@sh .ci/reproducible

@@ -2,6 +2,8 @@
 
 #[path = "e2e/backends.rs"]
 mod backends;
+#[path = "e2e/browser.rs"]
+mod browser;
 #[path = "e2e/cases.rs"]
 mod cases;
 #[path = "e2e/command.rs"]
@@ -14,6 +16,8 @@ mod diagnostics;
 mod flow;
 #[path = "e2e/hostile.rs"]
 mod hostile;
+#[path = "e2e/html_report.rs"]
+mod html_report;
 #[path = "e2e/live_query.rs"]
 mod live_query;
 #[path = "e2e/osctrl.rs"]
@@ -30,5 +34,7 @@ mod poll_killed;
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/text_report.rs"]
+mod text_report;
 #[path = "e2e/tls.rs"]
 mod tls;

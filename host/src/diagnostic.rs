@@ -18,7 +18,7 @@ mod text;
 pub use self::code::{Code, Explanation, Shown};
 pub(crate) use self::place::Place;
 pub(crate) use self::suggest::{cut, nearest, suggestion};
-use self::text::printable;
+use crate::visible::visible;
 
 /// How many problems of one file are shown.
 const MOST_PROBLEMS: usize = 200;
@@ -91,7 +91,7 @@ impl Diagnostic {
     pub(crate) fn error(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: printable(message.into()),
+            message: visible(&message.into()).into_owned(),
             labels: Vec::new(),
             hint: None,
         }
@@ -108,7 +108,7 @@ impl Diagnostic {
     #[must_use]
     pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(label) = self.labels.first_mut() {
-            label.text = Some(printable(text.into()));
+            label.text = Some(visible(&text.into()).into_owned());
         }
         self
     }
@@ -116,7 +116,7 @@ impl Diagnostic {
     /// Adds a place that has to do with the problem; where the problem is was said before.
     #[must_use]
     pub(crate) fn related(mut self, place: Place, text: impl Into<String>) -> Self {
-        let text = Some(printable(text.into()));
+        let text = Some(visible(&text.into()).into_owned());
         self.labels.push(Label { place, text });
         self
     }
@@ -128,7 +128,7 @@ impl Diagnostic {
 
     #[must_use]
     pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.map(printable).or(self.hint);
+        self.hint = hint.map(|hint| visible(&hint).into_owned()).or(self.hint);
         self
     }
 

@@ -490,6 +490,7 @@ fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
         Err(error) => matches!(
             error,
             EgressError::Connect { .. }
+                | EgressError::Resolve { .. }
                 | EgressError::Tls { .. }
                 | EgressError::InvalidRequest(_)
                 | EgressError::Denied

@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{full_jitter, jittered};
 use crate::connector::PreparedConnector;
-use crate::connector_type::{Notice, PollSummary};
+use crate::connector_type::PollSummary;
 use crate::event::{CallEvent, EventSink};
 use crate::plugin::{FailureKind, Network, Plugin, PluginError, StepFailure};
 use crate::sink::{SinkError, Sinks};
 use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
 
+mod health;
+// It polls a simulated server with the built-in plugin, of which nothing here knows.
 #[cfg(all(test, feature = "cli"))]
+#[path = "../../tests/crash.rs"]
 mod tests;
 
-/// Failures in a row after which a source is given up until the next interval, each time.
-const GIVING_UP: u32 = 5;
+use self::health::GIVING_UP;
 
 /// How long a batch under way may take after a request to stop.
 const DRAINING: Duration = Duration::from_secs(10);
@@ -140,17 +141,6 @@ pub enum Once {
     Partial,
     /// A stream could not be read.
     Failed,
-}
-
-/// How a stream has been doing. Remembered, so that a restart does not tell it again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Health {
-    /// Failures in a row.
-    failures: u32,
-    /// When the first of them was.
-    since: Option<Timestamp>,
-    /// What has been told of them.
-    told: Option<String>,
 }
 
 impl Poller {
@@ -361,89 +351,6 @@ impl Poller {
     async fn remember(&self, changes: &[Change]) -> Result<(), PollError> {
         let (store, changes) = (self.store.clone(), changes.to_vec());
         Ok(blocking(move || store.commit(&changes)).await?)
-    }
-
-    fn health(&self, key: &str) -> Result<Health, PollError> {
-        let found = self.store.get(&[key.to_owned()])?.pop().flatten();
-        // What is not understood is forgotten: at worst something is told again.
-        Ok(found
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
-    }
-
-    /// Tells once that a source has been given up, and remembers since when.
-    async fn gave_up(
-        &self,
-        stream: &str,
-        key: &str,
-        health: &mut Health,
-        failure: &PollFailure,
-        stop: &CancellationToken,
-    ) -> Result<usize, PollError> {
-        let (code, what) = match failure.kind {
-            Some(FailureKind::Auth | FailureKind::Permission) => ("access-lost", "refuses access"),
-            _ => ("source-unreachable", "cannot be read"),
-        };
-        let since = health.since.unwrap_or_else(Timestamp::now);
-        // From now on one probe an interval.
-        health.failures = health.failures.max(GIVING_UP);
-        let news = health.told.as_deref() != Some(code);
-        health.told = Some(code.to_owned());
-        let notice = Notice {
-            code,
-            id: format!("{stream}-{}", since.as_millisecond()),
-            severity: Severity::Medium,
-            title: format!("{} {what}: {stream}", self.connector.name),
-            description: format!("since {since}: {failure}"),
-            time: Timestamp::now(),
-        };
-        self.tell(Some(notice).filter(|_| news), key, health, stop).await
-    }
-
-    /// Tells once that a source can be read again, if it was told that it could not.
-    async fn recovered(
-        &self,
-        stream: &str,
-        key: &str,
-        health: &Health,
-        stop: &CancellationToken,
-    ) -> Result<usize, PollError> {
-        let remembered = self.health(key)?;
-        if remembered == Health::default() {
-            return Ok(0);
-        }
-        let since = health.since.unwrap_or_else(Timestamp::now);
-        let notice = Notice {
-            code: "source-recovered",
-            id: format!("{stream}-{}", since.as_millisecond()),
-            severity: Severity::Info,
-            title: format!("{} can be read again: {stream}", self.connector.name),
-            description: format!("it could not since {since}"),
-            time: Timestamp::now(),
-        };
-        let notice = Some(notice).filter(|_| remembered.told.is_some());
-        self.tell(notice, key, &Health::default(), stop).await
-    }
-
-    async fn tell(
-        &self,
-        notice: Option<Notice>,
-        key: &str,
-        health: &Health,
-        stop: &CancellationToken,
-    ) -> Result<usize, PollError> {
-        let mut events = Vec::new();
-        if let Some(notice) = notice {
-            events.push(self.plugin.tell(self.connector.call(), notice).await?);
-        }
-        let told = events.len();
-        let value = serde_json::to_string(health).expect("plain fields are JSON");
-        let changes = vec![Change {
-            key: key.to_owned(),
-            value: Some(value),
-        }];
-        let delivered = self.deliver(&Batch { events, changes }, stop).await?;
-        Ok(if delivered { told } else { 0 })
     }
 }
 

@@ -72,6 +72,9 @@ pub struct StepReport {
     /// For a step with `for_each`, how many items its list had. Its result is then a list with an entry for each item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<usize>,
+    /// When it began; none if it was not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// How many calls were made, retries and all items included.
     pub attempts: u32,
     /// How long it took, in milliseconds.

@@ -27,6 +27,13 @@ pub enum RunEvent {
         /// The step's id.
         id: String,
     },
+    /// A step's plugin is called: once, or once for each item and each retry.
+    StepCalled {
+        /// The step's id.
+        id: String,
+        /// How long the call may take at most.
+        time_limit: Duration,
+    },
     /// A step's plugin said something.
     Step {
         /// The step's id.
@@ -221,6 +228,7 @@ fn blank(step: &Step, status: StepStatus) -> StepReport {
         reason: None,
         branch: None,
         items: None,
+        started_at: None,
         attempts: 0,
         duration_ms: 0,
         result: None,

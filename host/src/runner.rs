@@ -280,6 +280,10 @@ impl Runner {
         &self.network
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(crate) fn provider(&self, step_type: &str) -> Option<(&Plugin, &StepType)> {
         self.plugins
             .iter()

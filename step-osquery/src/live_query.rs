@@ -77,7 +77,9 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
     pub(crate) fn count(&self, host: &A::HostId, answer: Answer) {
         let mut tally = self.tally.borrow_mut();
         if tally.answer(host, answer) {
-            self.tell(tally.answered(), tally.asked());
+            let (answered, asked) = (tally.answered(), tally.asked());
+            drop(tally);
+            self.tell(answered, asked);
         } else if !tally.knows(host) {
             self.services.log(
                 Level::Debug,
@@ -86,10 +88,15 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
         }
     }
 
-    /// Tells how many hosts have answered.
+    /// Tells how many hosts have answered, and how many can be expected to.
     pub(crate) fn tell(&self, answered: usize, asked: usize) {
-        self.services
-            .progress(answered, asked, &format!("{answered} of {asked} hosts answered"));
+        let online = self.tally.borrow().online();
+        let online = online.map(|hosts| format!(", {hosts} online")).unwrap_or_default();
+        self.services.progress(
+            answered,
+            asked,
+            &format!("{answered} of {asked} hosts answered{online}"),
+        );
     }
 
     /// Which of these hosts have yet to answer.

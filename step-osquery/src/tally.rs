@@ -57,6 +57,7 @@ pub struct Tally<K> {
     fates: Vec<Fate<K>>,
     hosts: HashMap<K, Host>,
     answered: usize,
+    online: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -94,6 +95,7 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
             fates,
             hosts: HashMap::new(),
             answered: 0,
+            online: None,
         }
     }
 
@@ -109,6 +111,16 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
     /// The target at `index` cannot be asked.
     pub fn refuse(&mut self, index: usize, reason: String) {
         self.fates[index] = Fate::Failed(reason);
+    }
+
+    /// So many of the hosts are online, says the fleet manager.
+    pub fn found_online(&mut self, hosts: usize) {
+        self.online = Some(hosts);
+    }
+
+    /// How many of the hosts were online when they were looked up, if that is known.
+    pub fn online(&self) -> Option<usize> {
+        self.online
     }
 
     /// Counts an answer. The first answer of a host counts; a host that was not asked is not counted.

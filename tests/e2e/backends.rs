@@ -69,7 +69,8 @@ impl Server {
             }
         };
         if case.down {
-            Self::Nobody(server.url().to_owned())
+            // The port is reserved. One that was just given back may be somebody else's by now.
+            Self::Nobody("http://127.0.0.1:1".to_owned())
         } else {
             server
         }

@@ -176,6 +176,7 @@ fn stable(stdout: &str) -> String {
         report[key] = "…".into();
     }
     for step in report["steps"].as_array_mut().into_iter().flatten() {
+        step.as_object_mut().map(|step| step.shift_remove("started_at"));
         blank(step);
     }
     format!("{report:#}\n")

@@ -102,11 +102,14 @@ async fn start(faults: Vec<Fault>) -> FleetServer {
 fn stable(stdout: &str) -> String {
     let words = stdout.lines().map(|line| {
         let line = line.split("  run ").next().unwrap_or_default();
-        let words = line.split(' ').map(|word| match word.parse::<f64>() {
-            Ok(_) if word.contains('.') => "…",
-            _ => word,
-        });
-        words.collect::<Vec<_>>().join(" ")
+        let mut words: Vec<&str> = line.split(' ').collect();
+        for at in 1..words.len() {
+            if words[at - 1].parse::<f64>().is_ok() && ["s", "s,", "ms", "ms,"].contains(&words[at]) {
+                words[at - 1] = "…";
+                words[at] = words[at].trim_start_matches('m');
+            }
+        }
+        words.join(" ")
     });
     words.collect::<Vec<_>>().join("\n")
 }
@@ -125,13 +128,15 @@ async fn a_table_shows_where_the_run_went() {
     – between  not started: the run went on elsewhere
 
     ✘ each  … s, 3 items
+      2 results, no rows
       not-found: 1 of 3 items failed, the first is item 2: none of the target hosts can be asked: ghost: Fleet has no host with this name, or this user may not see it
       help: target_hosts takes hostnames, uuids, serial numbers or display names, spelt as the fleet manager shows them
-      ✔ web-01
+      ✔ web-01  … s
         web-01  no rows
-      ✘ ghost
+      ✘ ghost  … s
         not-found: none of the target hosts can be asked: ghost: Fleet has no host with this name, or this user may not see it
-      ✔ web-02
+        help: target_hosts takes hostnames, uuids, serial numbers or display names, spelt as the fleet manager shows them
+      ✔ web-02  … s
         web-02  no rows
 
     ✔ none  … s, no items
@@ -141,6 +146,7 @@ async fn a_table_shows_where_the_run_went() {
     – disabled  not started: disabled
 
     Look closer: failed in … s
+      ✘ each  not-found
     ");
 }
 

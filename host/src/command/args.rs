@@ -73,6 +73,20 @@ pub(crate) enum Output {
     Json,
 }
 
+/// How to show a run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ViewArgs {
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    /// Do not cut values to the width of the terminal
+    #[arg(long)]
+    pub(crate) wide: bool,
+    /// Also write the run as one HTML page, readable by you alone
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// The playbook
@@ -94,9 +108,8 @@ pub(crate) struct RunArgs {
     pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
-    /// How to print the result
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -232,9 +245,8 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// How to print the results
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -36,7 +36,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
     let failed = |error| CommandError::new(format!("cannot start a simulated server: {error}"));
     let fleet = FleetServer::start(fleet).await.map_err(failed)?;
     let osctrl = OsctrlServer::start(osctrl).await.map_err(failed)?;
-    if args.output == Output::Table {
+    if args.view.output == Output::Table {
         print(&format!(
             "Simulated servers listen on {} (Fleet) and {} (osctrl). Their hosts run real SQL.\n\
              The playbook is playbooks/demo/triage.yaml. One host is offline, so two steps wait until their limit of 5 s.\n\n",
@@ -55,7 +55,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
         "hosts": ["web-01", "web-02", "db-01", "laptop-7", "build-03"],
     });
     let runner = inputs::runner(&PluginsArgs { plugins: Vec::new() }).await?;
-    let exit = run_playbook(&runner, &playbook, run, args.output, verbosity).await?;
+    let exit = run_playbook(&runner, &playbook, run, &args.view, verbosity).await?;
     // The demo shows a host that times out and one that fails: that is how it is meant to end.
     Ok(if exit == Exit::Partial { Exit::Success } else { exit })
 }

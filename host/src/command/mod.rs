@@ -9,9 +9,9 @@ mod inputs;
 mod metrics;
 mod plugin;
 mod poll;
+mod report_file;
 mod run;
 mod schema;
-mod table;
 mod templates;
 mod validate;
 mod watch;
@@ -20,7 +20,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use playbook_host::Diagnostics;
+use playbook_host::{Diagnostics, visible};
 
 use self::args::{Args, Command};
 
@@ -145,11 +145,16 @@ fn report(error: &CommandError) -> Exit {
         anstyle::AnsiColor::Red.on_default().bold(),
         anstyle::Reset,
     );
-    let _ = writeln!(stderr, "{red}error{reset}{bold}: {}{reset}", error.message);
+    let _ = writeln!(stderr, "{red}error{reset}{bold}: {}{reset}", shown(&error.message));
     if let Some(hint) = &error.hint {
-        let _ = writeln!(stderr, "{bold}help{reset}: {hint}");
+        let _ = writeln!(stderr, "{bold}help{reset}: {}", shown(hint));
     }
     error.exit
+}
+
+/// What a message may hold of others' words cannot drive the terminal.
+fn shown(message: &str) -> String {
+    message.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a result to stdout. A reader that went away (`| head`) is not an error.

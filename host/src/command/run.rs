@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 
-use playbook_host::{CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner};
+use playbook_host::{
+    CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, html_report, text_report,
+};
 
-use super::args::{Output, RunArgs};
+use super::args::{Output, RunArgs, ViewArgs};
+use super::report_file::ReportFile;
 use super::watch::Watch;
-use super::{CommandError, Exit, inputs, print, table};
+use super::{CommandError, Exit, inputs, print};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
@@ -26,7 +29,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }
-    run_playbook(&runner, &playbook, run, args.output, verbosity).await
+    run_playbook(&runner, &playbook, run, &args.view, verbosity).await
 }
 
 /// Runs a playbook and prints what became of it.
@@ -34,13 +37,15 @@ pub(crate) async fn run_playbook(
     runner: &Runner,
     playbook: &Playbook,
     inputs: RunInputs,
-    output: Output,
+    view: &ViewArgs,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
     let prepared = match runner.prepare(playbook, inputs) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
+    // Whether the page can be written is known before anything is sent.
+    let page = view.report.as_deref().map(ReportFile::create).transpose()?;
     let cancel = CancellationToken::new();
     let running = runner.run(prepared, cancel.clone(), Watch::new(verbosity).observer());
     tokio::pin!(running);
@@ -55,7 +60,10 @@ pub(crate) async fn run_playbook(
             }
         }
     };
-    print(&shown(&report, output))?;
+    print(&shown(&report, view))?;
+    if let Some(page) = page {
+        page.write(&html_report(&report))?;
+    }
     Ok(match report.status {
         RunStatus::Success => Exit::Success,
         RunStatus::Partial => Exit::Partial,
@@ -64,18 +72,23 @@ pub(crate) async fn run_playbook(
     })
 }
 
-fn shown(report: &RunReport, output: Output) -> String {
-    match output {
+fn shown(report: &RunReport, view: &ViewArgs) -> String {
+    match view.output {
         Output::Json => {
             let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
             json + "\n"
         }
-        Output::Table => table::render(report, terminal_width()),
+        Output::Table => text_report(report, if view.wide { None } else { terminal_width() }),
     }
 }
 
-fn terminal_width() -> u16 {
-    comfy_table::Table::new().width().unwrap_or(120)
+/// How wide the terminal is that stdout goes to; `COLUMNS` overrides it. None when it goes elsewhere.
+fn terminal_width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.filter(|columns| *columns > 0).or_else(|| {
+        let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(width.0))
+    })
 }
 
 /// Ctrl-C, or the request of a supervisor to stop.

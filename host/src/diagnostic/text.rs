@@ -8,6 +8,7 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Diagnostics, Label};
+use crate::visible::{is_hidden, visible};
 
 /// How much is underlined at most, in bytes: more than a line does not help to see what is meant.
 const LONGEST_UNDERLINE: usize = 100;
@@ -24,7 +25,7 @@ impl Diagnostic {
         // Labels that are near each other share a snippet.
         for labels in self.labels.chunk_by(|one, other| one.place.is_near(&other.place)) {
             let primary_first = std::ptr::eq(&raw const labels[0], &raw const self.labels[0]);
-            let file = printable(labels[0].place.file().to_owned());
+            let file = visible(labels[0].place.file()).into_owned();
             group = match (snippet(labels, primary_first), labels[0].place.lines_columns()) {
                 (Some(Shown { snippet, cut: false }), _) => group.element(snippet.path(file)),
                 // The renderer cannot tell the column of a line whose begin it does not see.
@@ -98,43 +99,23 @@ fn snippet(labels: &[Label], primary_first: bool) -> Option<Shown<'_>> {
     Some(Shown { snippet, cut })
 }
 
-/// A text with what could act on a terminal spelt out.
-pub(super) fn printable(text: String) -> String {
-    if !text.contains(acts) {
-        return text;
-    }
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => shown.push_str("\\n"),
-            '\t' => shown.push_str("\\t"),
-            '\r' => shown.push_str("\\r"),
-            c if acts(c) => shown.extend(c.escape_unicode()),
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
 /// The same text, every character as long as before, with what could act on a terminal replaced; the renderer itself takes
 /// care of ASCII's control characters.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let beyond_ascii = |c: char| acts(c) && !c.is_ascii();
-    if !text.contains(|c| beyond_ascii(c) || c == '\r') {
+    let hidden = |c: char| is_hidden(c) && !c.is_ascii();
+    if !text.contains(|c| hidden(c) || c == '\r') {
         return Cow::Borrowed(text);
     }
-    let replace = |c: char| match c.len_utf8() {
-        // Of a line's end.
-        1 if c == '\r' => ' ',
-        2 if beyond_ascii(c) => '·',
-        3 if beyond_ascii(c) => '\u{fffd}',
-        _ => c,
-    };
-    text.chars().map(replace).collect()
-}
-
-/// Whether a character could move the cursor, change the direction of the text or end the line.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.len_utf8() {
+            // Of a line's end.
+            1 if c == '\r' => shown.push(' '),
+            2 if hidden(c) => shown.push('·'),
+            3 if hidden(c) => shown.push('\u{fffd}'),
+            4 if hidden(c) => shown.push_str("··"),
+            _ => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
 }

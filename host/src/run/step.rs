@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, RunEvent, blank, invalid_input, millis};
@@ -30,7 +31,7 @@ impl Run<'_> {
     pub(super) async fn execute(&self, at: usize) -> StepReport {
         let step = &self.prepared.playbook.steps[at];
         (self.observer)(RunEvent::StepStarted { id: step.id.clone() });
-        let began = Instant::now();
+        let (started_at, began) = (Timestamp::now(), Instant::now());
         // Stopping a step that takes too long is asking it to stop, as when the run is cancelled.
         let stop = self.cancel.child_token();
         let mut report = {
@@ -44,6 +45,7 @@ impl Run<'_> {
                 }
             }
         };
+        report.started_at = Some(started_at);
         report.duration_ms = millis(began.elapsed());
         report.error = report.error.map(|error| self.redacted(error));
         (self.observer)(RunEvent::StepFinished {
@@ -146,6 +148,11 @@ impl Run<'_> {
         };
         let mut attempts = Attempts::first(step.retry_max);
         loop {
+            let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
+            (self.observer)(RunEvent::StepCalled {
+                id: step.id.clone(),
+                time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
+            });
             let (id, observer) = (step.id.clone(), self.observer.clone());
             let call = StepCall {
                 step_type: step.kind.clone(),
@@ -281,6 +288,7 @@ mod tests {
             reason: None,
             branch: None,
             items,
+            started_at: None,
             attempts: 1,
             duration_ms: 0,
             result: Some(json!([])),

@@ -6,7 +6,7 @@ use super::StateFile;
 use super::crash_disk::CrashDisk;
 use crate::store::{Batch, Change, EventText, Severity, Store as _, StoreError};
 
-const SUBJECT: &str = "fleetdm at https://fleet.example.com";
+const SUBJECT: &str = "source at https://source.example.com";
 
 fn change(key: usize, value: Option<usize>) -> Change {
     Change {
@@ -101,23 +101,23 @@ fn a_crash_at_any_sync_leaves_the_state_before_or_after_the_step_it_hit() {
 fn a_file_is_private_and_used_by_one_process_for_one_subject() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("state");
-    let file = StateFile::open(&dir, "corp-fleet", SUBJECT).unwrap();
-    match StateFile::open(&dir, "corp-fleet", SUBJECT) {
-        Err(StoreError::InUse { path }) => assert!(path.ends_with("corp-fleet.redb")),
+    let file = StateFile::open(&dir, "corp", SUBJECT).unwrap();
+    match StateFile::open(&dir, "corp", SUBJECT) {
+        Err(StoreError::InUse { path }) => assert!(path.ends_with("corp.redb")),
         other => panic!("{other:?}"),
     }
     file.commit(&[change(1, Some(1))]).unwrap();
     drop(file);
-    match StateFile::open(&dir, "corp-fleet", "fleetdm at https://other.example.com") {
+    match StateFile::open(&dir, "corp", "source at https://other.example.com") {
         Err(error @ StoreError::Foreign { .. }) => {
             assert!(error.to_string().contains("give the connector another name"));
         }
         other => panic!("{other:?}"),
     }
-    let again = StateFile::open(&dir, "corp-fleet", SUBJECT).unwrap();
+    let again = StateFile::open(&dir, "corp", SUBJECT).unwrap();
     assert_eq!(seen(&again).0.len(), 1);
     #[cfg(unix)]
-    for (path, mode) in [(dir.clone(), 0o700), (dir.join("corp-fleet.redb"), 0o600)] {
+    for (path, mode) in [(dir.clone(), 0o700), (dir.join("corp.redb"), 0o600)] {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode);
     }

@@ -1,6 +1,6 @@
 //! From the names in a playbook to Fleet's host ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream::{self, TryStreamExt as _};
@@ -73,6 +73,11 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(),
             ),
         }
     }
+    let online = hosts
+        .iter()
+        .filter(|host| host.status == "online" && tally.knows(&host.id));
+    let online: HashSet<u64> = online.map(|host| host.id).collect();
+    tally.found_online(online.len());
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::future::try_join;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 
 use super::api::Session;
 use super::environment::Environment;
@@ -76,7 +77,11 @@ fn seen(node: &Node) -> String {
     if node.last_seen.is_empty() || node.last_seen.starts_with(NEVER) {
         "never seen since it enrolled".into()
     } else {
-        format!("last seen {}", node.last_seen)
+        // Its fraction of a second tells nobody anything.
+        let seen = node.last_seen.parse().ok().map(|seen: Timestamp| seen.as_second());
+        let seen = seen.and_then(|second| Timestamp::from_second(second).ok());
+        let seen = seen.map_or_else(|| node.last_seen.clone(), |seen| seen.to_string());
+        format!("last seen {seen}")
     }
 }
 

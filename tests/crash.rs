@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use sim::Host;
 use sim::fleet::{Fleet, FleetServer, SavedQuery};
+use sim::{Fault, Host, What};
 
-use super::{Once, PollError};
+use tokio::sync::Semaphore;
+
+use super::{Once, PollError, PollEvent};
 use crate::state_file::StateFile;
 use crate::state_file::crash_disk::CrashDisk;
 use crate::store::EventText;
@@ -98,11 +100,15 @@ impl Scene {
             let hosts: Vec<u64> = (101..101 + if number == 0 { 4 } else { 100 }).collect();
             if number == 0 {
                 for host in &hosts {
-                    server.set_rows(*host, "users", (0..400).map(row).collect()).unwrap();
+                    server.set_rows(*host, "users", (0..260).map(row).collect()).unwrap();
                 }
             }
             server.run_saved_query(id, &hosts).await.unwrap();
         }
+        Self::of(server).await
+    }
+
+    async fn of(server: FleetServer) -> Self {
         let mut runner = Runner::new(Engine::new(None).unwrap(), Limits::default());
         runner.load("built-in", embedded_plugin::COMPONENT).await.unwrap();
         let file = json!({
@@ -245,4 +251,151 @@ async fn a_crash_at_any_sync_acknowledgement_or_page_loses_nothing_and_repeats_o
             "{crash:?}: {missing:?}"
         );
     }
+}
+
+/// Takes events one delivery at a time, when it is let.
+struct Slow {
+    let_through: Semaphore,
+    taken: AtomicUsize,
+}
+
+impl Sink for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn batch_size(&self) -> usize {
+        usize::MAX
+    }
+
+    fn deliver<'a>(&'a self, events: &'a [EventText]) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(async move {
+            self.let_through.acquire().await.unwrap().forget();
+            self.taken.fetch_add(events.len(), Ordering::Relaxed);
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_faster_than_the_sink_takes_it() {
+    const PAGES: usize = 12;
+    let server = FleetServer::start(Fleet {
+        hosts: vec![Host {
+            hostname: "host-{n}".into(),
+            count: PAGES * 500,
+            ..Host::default()
+        }],
+        ..Fleet::default()
+    });
+    let scene = Scene::of(server.await.unwrap()).await;
+    let slow = Arc::new(Slow {
+        let_through: Semaphore::new(0),
+        taken: AtomicUsize::new(0),
+    });
+    let store = Arc::new(StateFile::on(CrashDisk::default(), "fleet").unwrap());
+    let poller = scene
+        .runner
+        .poller(scene.connector.clone(), store, vec![slow.clone()], Arc::new(|_| ()));
+    let pages = || {
+        let requests = scene.server.requests();
+        requests
+            .iter()
+            .filter(|request| request.path.contains("per_page=500&order_key"))
+            .count()
+    };
+    let polling = poller.run_once(CancellationToken::new());
+    let watching = async {
+        // The list of missing hosts is a page of its own.
+        for let_through in 0..3 {
+            let mut seen = (0, 0);
+            // Until it has stood still for long enough that nobody can be on the way to more.
+            while seen.1 < 30 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let now = pages();
+                seen = if now == seen.0 && now > 0 {
+                    (now, seen.1 + 1)
+                } else {
+                    (now, 0)
+                };
+            }
+            // One being delivered, one in the channel, one in the plugin's hands, and one being made of the next page.
+            assert!(
+                seen.0 <= 1 + let_through + 4,
+                "{} pages while {let_through} were taken",
+                seen.0
+            );
+            slow.let_through.add_permits(1);
+        }
+        slow.let_through.add_permits(10 * PAGES);
+    };
+    let (once, ()) = tokio::join!(polling, watching);
+    assert_eq!(once.unwrap(), Once::Complete);
+    assert_eq!(slow.taken.load(Ordering::Relaxed), PAGES * 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_failures_in_a_row_are_told_once_and_followed_by_one_try_an_interval() {
+    let scene = Scene::of(FleetServer::start(Fleet::default()).await.unwrap()).await;
+    let failing = Fault {
+        path: String::new(),
+        query: None,
+        times: None,
+        what: What::Status(500),
+    };
+    scene.server.set_faults(vec![failing]);
+    let (disk, taken) = (Scene::disk(), Taken::default());
+    let store = Arc::new(StateFile::on(disk, "fleet").unwrap());
+    let receiver = Arc::new(Receiver {
+        crash: Crash::Never,
+        deliveries: AtomicUsize::new(0),
+        taken: taken.clone(),
+    });
+    let retries = Arc::new(AtomicUsize::new(0));
+    let counted = retries.clone();
+    let poller = scene.runner.poller(
+        scene.connector.clone(),
+        store,
+        vec![receiver],
+        Arc::new(move |event| {
+            counted.fetch_add(
+                usize::from(matches!(event, PollEvent::Retrying { .. })),
+                Ordering::Relaxed,
+            );
+        }),
+    );
+    let codes = || {
+        let taken = std::mem::take(&mut *taken.lock().unwrap());
+        let events = taken.into_iter().flatten();
+        let mut codes: Vec<String> = events
+            .map(|event| {
+                serde_json::from_str::<Value>(&event).unwrap()["code"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        codes.sort();
+        codes
+    };
+    let once = async || {
+        let once = poller.run_once(CancellationToken::new()).await.unwrap();
+        (once, retries.swap(0, Ordering::Relaxed), codes())
+    };
+    let unreachable = vec!["source-unreachable".to_owned(); 2];
+    assert_eq!(
+        once().await,
+        (Once::Failed, 2 * 4, unreachable),
+        "both streams, five tries each"
+    );
+    assert_eq!(
+        once().await,
+        (Once::Failed, 0, Vec::new()),
+        "one try, and nothing new to say"
+    );
+    scene.server.set_faults(Vec::new());
+    tokio::time::resume();
+    let recovered = vec!["source-recovered".to_owned(); 2];
+    assert_eq!(once().await, (Once::Complete, 0, recovered));
+    assert_eq!(once().await, (Once::Complete, 0, Vec::new()));
 }
