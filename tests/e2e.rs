@@ -1,5 +1,7 @@
 //! End-to-end tests: the real command and the real component against simulated fleet managers.
 
+#[path = "e2e/any_text.rs"]
+mod any_text;
 #[path = "e2e/backends.rs"]
 mod backends;
 #[path = "e2e/browser.rs"]
@@ -38,3 +40,5 @@ mod polled;
 mod text_report;
 #[path = "e2e/tls.rs"]
 mod tls;
+#[path = "e2e/validate.rs"]
+mod validate;

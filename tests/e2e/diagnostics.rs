@@ -16,13 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use playbook_host::{
-    Code, Connector, ConnectorInputs, Definition, Diagnostics, Engine, Limits, Playbook, RunInputs, Runner, Secrets,
-    Shown, Source, parse_alert,
+    Code, ConnectorInputs, Definition, Diagnostics, Engine, Limits, RunInputs, Runner, Secrets, Shown, Source,
+    parse_alert,
 };
-use proptest::prelude::*;
-use serde_json::{Map, Value, json};
-
-use crate::command;
+use serde_json::{Value, json};
 
 /// What no output may hold.
 const SECRET: &str = "hunter2";
@@ -50,7 +47,7 @@ fn runner() -> &'static Runner {
 }
 
 /// What is wrong with a playbook or connector file, prepared with `inputs` if there are any.
-fn problems(source: Source, inputs: Option<&Value>) -> Result<(), Diagnostics> {
+pub(crate) fn problems(source: Source, inputs: Option<&Value>) -> Result<(), Diagnostics> {
     let definition = runner().read(source, false)?;
     let Some(inputs) = inputs else { return Ok(()) };
     let texts = |key: &str| inputs[key].as_object().cloned().unwrap_or_default();
@@ -144,7 +141,7 @@ fn generated() -> Vec<(&'static str, Diagnostics)> {
 }
 
 /// All cases by name.
-fn cases() -> BTreeMap<String, Diagnostics> {
+pub(crate) fn cases() -> BTreeMap<String, Diagnostics> {
     let mut cases: BTreeMap<String, Diagnostics> = generated()
         .into_iter()
         .map(|(name, problems)| (name.to_owned(), problems))
@@ -266,7 +263,7 @@ fn every_wrong_input_is_shown_at_its_place_in_its_own_words() {
     );
 }
 
-fn records(problems: &Diagnostics) -> Vec<Value> {
+pub(crate) fn records(problems: &Diagnostics) -> Vec<Value> {
     problems.iter().map(|problem| json!(problem.record())).collect()
 }
 
@@ -288,7 +285,7 @@ fn every_code_comes_from_some_case() {
 }
 
 /// A step whose params are these lines, and those they do not give.
-fn step(params: &[&str]) -> String {
+pub(crate) fn step(params: &[&str]) -> String {
     let mut text = "- id: users\n  type: osquery_live_query\n  params:\n".to_owned();
     let credentials = ["api_token", "username", "password"];
     let given = |key: &str| params.iter().any(|line| line.starts_with(&format!("{key}:")));
@@ -328,7 +325,6 @@ fn the_examples_of_an_explanation_are_what_they_say() {
                 Shown::Playbook => found("example.yaml", text.into_bytes(), None),
                 Shown::Connector => found("example.yaml", text.into_bytes(), Some(&inputs)),
                 Shown::Alert => found("example.alert.json", text.into_bytes(), None),
-                Shown::Secrets => found("example.secrets.yaml", text.into_bytes(), None),
                 _ => return None,
             };
             Some(found.iter().map(playbook_host::Diagnostic::code).collect())
@@ -344,341 +340,5 @@ fn the_examples_of_an_explanation_are_what_they_say() {
             right.is_empty() || sketch,
             "the right example of {code} gives {right:?}"
         );
-    }
-}
-
-/// Where SARIF says that a result is.
-fn region(result: &Value) -> (&str, u64, u64, u64, u64) {
-    let place = &result["locations"][0]["physicalLocation"];
-    let number = |key: &str| place["region"][key].as_u64().unwrap();
-    (
-        place["artifactLocation"]["uri"].as_str().unwrap(),
-        number("startLine"),
-        number("startColumn"),
-        number("endLine"),
-        number("endColumn"),
-    )
-}
-
-#[tokio::test]
-async fn validate_gives_the_same_as_text_as_json_and_as_sarif() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    let one = write(
-        "one two.yaml",
-        &step(&["template: logged_in_user", "limit: 1", "limit: 2"]),
-    );
-    let two = write("two.yaml", "connector: fleetdm\nname: a\nconfg: {}\n");
-    let valid = write("valid.yaml", &step(&[]));
-    let run = async |output: &str| {
-        let done = command::run(&["validate", &one, &valid, &two, "--output", output], &[]).await;
-        assert_eq!(done.code(), 2, "{}", done.stderr);
-        done
-    };
-
-    let table = run("table").await;
-    assert_eq!(table.stdout, format!("{valid}: valid\n"));
-    let json: Value = serde_json::from_str(&run("json").await.stdout).unwrap();
-    let sarif: Value = serde_json::from_str(&run("sarif").await.stdout).unwrap();
-    let (records, results) = (
-        json.as_array().unwrap(),
-        sarif["runs"][0]["results"].as_array().unwrap(),
-    );
-    assert_eq!(records.len(), results.len());
-    let codes: Vec<&str> = records.iter().map(|record| record["code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["unknown-value", "duplicate-key", "unknown-key", "unknown-key"]);
-    let mut shown = 0;
-    for (record, result) in records.iter().zip(results) {
-        let number = |key: &str| record[key].as_u64().unwrap();
-        let (uri, line, column, end_line, end_column) = region(result);
-        assert_eq!(
-            (line, column, end_line, end_column),
-            (
-                number("line"),
-                number("column"),
-                number("end_line"),
-                number("end_column")
-            )
-        );
-        let file = record["file"].as_str().unwrap();
-        assert_eq!(uri, file.replace(' ', "%20"));
-        assert_eq!(result["ruleId"], record["code"]);
-        let message = record["message"].as_str().unwrap();
-        assert!(result["message"]["text"].as_str().unwrap().starts_with(message));
-        // The text shows them in the same order.
-        let heading = format!("error[{}]: {message}\n", record["code"].as_str().unwrap());
-        let at = table.stderr[shown..]
-            .find(&heading)
-            .unwrap_or_else(|| panic!("{heading}{}", table.stderr));
-        shown += at + heading.len();
-        assert!(table.stderr[shown..].contains(&format!("{file}:{line}:{column}\n")));
-    }
-}
-
-#[test]
-fn sarif_is_what_its_schema_wants() {
-    // What code hosts need of the schema of SARIF 2.1.0, which is long.
-    let text =
-        json!({"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}});
-    let location = json!({
-        "type": "object",
-        "required": ["physicalLocation"],
-        "properties": {
-            "id": {"type": "integer", "minimum": 0},
-            "message": text,
-            "physicalLocation": {
-                "type": "object",
-                "required": ["artifactLocation"],
-                "additionalProperties": false,
-                "properties": {
-                    "artifactLocation": {
-                        "type": "object",
-                        "required": ["uri"],
-                        "properties": {"uri": {"type": "string", "pattern": "^[A-Za-z0-9/._~%-]+$"}},
-                    },
-                    "region": {
-                        "type": "object",
-                        "required": ["startLine", "startColumn", "endLine", "endColumn"],
-                        "additionalProperties": false,
-                        "properties": {
-                            "startLine": {"type": "integer", "minimum": 1},
-                            "startColumn": {"type": "integer", "minimum": 1},
-                            "endLine": {"type": "integer", "minimum": 1},
-                            "endColumn": {"type": "integer", "minimum": 1},
-                        },
-                    },
-                },
-            },
-        },
-    });
-    let schema = json!({
-        "type": "object",
-        "required": ["version", "runs"],
-        "additionalProperties": false,
-        "properties": {
-            "$schema": {"type": "string", "format": "uri"},
-            "version": {"const": "2.1.0"},
-            "runs": {"type": "array", "items": {
-                "type": "object",
-                "required": ["tool", "results"],
-                "additionalProperties": false,
-                "properties": {
-                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                    "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
-                        "type": "object",
-                        "required": ["name"],
-                        "properties": {"rules": {"type": "array", "uniqueItems": true, "items": {
-                            "type": "object",
-                            "required": ["id", "shortDescription", "fullDescription", "help"],
-                            "properties": {"shortDescription": text, "fullDescription": text, "help": text},
-                        }}},
-                    }}},
-                    "results": {"type": "array", "items": {
-                        "type": "object",
-                        "required": ["message", "ruleId"],
-                        "additionalProperties": false,
-                        "properties": {
-                            "ruleId": {"type": "string"},
-                            "ruleIndex": {"type": "integer", "minimum": 0},
-                            "level": {"enum": ["none", "note", "warning", "error"]},
-                            "message": text,
-                            "locations": {"type": "array", "items": location},
-                            "relatedLocations": {"type": "array", "uniqueItems": true, "items": location},
-                        },
-                    }},
-                },
-            }},
-        },
-    });
-    let schema = playbook_host::Schema::compile(schema).unwrap();
-    let mut cases = cases();
-    cases.insert("nothing".into(), Diagnostics::default());
-    for (name, problems) in cases {
-        let sarif = problems.sarif();
-        assert_eq!(schema.validate(&sarif), [], "{name}: {sarif:#}");
-        let run = &sarif["runs"][0];
-        for result in run["results"].as_array().unwrap() {
-            let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
-            assert_eq!(rule["id"], result["ruleId"], "{name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn validate_fills_in_what_it_is_given() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        path.display().to_string()
-    };
-    let playbook = write("triage.yaml", &step(&["target_hosts: [\"{{ alert.hots }}\"]"]));
-    let (alert, broken) = (
-        write("alert.json", r#"{"host": "web-01"}"#),
-        write("broken.json", "{\"host\": }"),
-    );
-    let (secrets, odd) = (
-        write("secrets.yaml", "fleetdm_token: x-value\n"),
-        write("odd.yaml", "fleetdm_token: []\n"),
-    );
-    for (args, status, words) in [
-        (&["validate", &playbook][..], 0, &[][..]),
-        (
-            &["validate", &playbook, "--alert", &alert, "--secrets", &secrets],
-            2,
-            &["`alert.hots` is not defined", "did you mean `host`?"],
-        ),
-        (
-            &["validate", &playbook, "--alert", &broken, "--secrets", &odd],
-            2,
-            &["broken.json:1:10", "odd.yaml:1:1", "must be a text"],
-        ),
-        (
-            &["run", &playbook, "--alert", &broken, "--secrets", &odd],
-            2,
-            &["broken.json:1:10", "odd.yaml:1:1", "must be a text"],
-        ),
-    ] {
-        let done = command::run(args, &[]).await;
-        assert_eq!(done.code(), status, "{args:?}: {}", done.stderr);
-        for words in words {
-            assert!(done.stderr.contains(words), "{args:?}: {}", done.stderr);
-        }
-    }
-}
-
-#[tokio::test]
-async fn explain_says_what_a_code_means() {
-    let list = command::run(&["explain"], &[]).await;
-    for code in Code::ALL {
-        assert!(list.stdout.contains(&format!("{code} ")), "{code}: {}", list.stdout);
-        let shown = command::run(&["explain", code.word()], &[]).await;
-        assert_eq!(shown.code(), 0);
-        assert!(
-            shown.stdout.contains("Wrong") && shown.stdout.contains("Right"),
-            "{}",
-            shown.stdout
-        );
-    }
-    let unknown = command::run(&["explain", "unknown-kye"], &[]).await;
-    assert_eq!(unknown.code(), 2);
-    assert!(
-        unknown.stderr.contains("did you mean `unknown-key`?"),
-        "{}",
-        unknown.stderr
-    );
-}
-
-/// Lines that look like a playbook, put together at random.
-fn yaml_like() -> impl Strategy<Value = String> {
-    let words = vec![
-        "steps:",
-        "- id: a",
-        "  type: osquery_live_query",
-        "  params:",
-        "    template_params: {limit: 1}",
-        "    backend: fleetdm",
-        "connector: fleetdm",
-        "name: a",
-        "config:",
-        "  base_url: https://x",
-        "{{ alert.host }}",
-        "\"{{ alrt",
-        "{% if",
-        "%}",
-        "}}",
-        "&a",
-        "*a",
-        "<<: *a",
-        "!!str",
-        "!x",
-        "|",
-        ">-",
-        "? a",
-        ": b",
-        "---",
-        "...",
-        "%YAML 1.2",
-        "# c",
-        "'",
-        "\"",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "-",
-        "\t",
-        "\u{e9}\u{1f600}",
-        "\u{85}",
-        "\u{feff}",
-        "\r\n",
-        "\\u00e9",
-        "~",
-        "- ",
-        "secrets.x",
-        "| upper",
-        "${A}",
-        "steps.a-b",
-    ];
-    let word = prop::sample::select(words);
-    let blank = prop::sample::select(vec!["\n", " ", "\n  ", "\n    ", ""]);
-    prop::collection::vec((word, blank), 0..30).prop_map(|parts| {
-        let parts = parts.into_iter().flat_map(|(word, blank)| [word, blank]);
-        parts.collect::<String>()
-    })
-}
-
-/// Reads a text as everything it could be, and shows what is found.
-fn exercise(name: &str, text: &str) {
-    let shown = |problems: Diagnostics| {
-        let text = problems.render(false);
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
-        problems.render(true);
-        problems.sarif();
-        records(&problems);
-    };
-    let inputs = json!({"alert": {"host": "a"}, "secrets": {"x": "value"}, "vars": {}});
-    problems(Source::new(name, text), Some(&inputs)).map_err(shown).ok();
-    Playbook::parse(name, text).map(drop).map_err(shown).ok();
-    Connector::parse(name, text).map(drop).map_err(shown).ok();
-    parse_alert(Source::new(name, text)).map(drop).map_err(shown).ok();
-}
-
-proptest! {
-    #[test]
-    fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        match Source::from_bytes("bytes.yaml", bytes) {
-            Ok(source) => exercise("bytes.yaml", source.text()),
-            Err(problems) => {
-                problems.render(true);
-            }
-        }
-    }
-
-    #[test]
-    fn no_text_makes_reading_panic(text in any::<String>()) {
-        exercise("text.yaml", &text);
-        exercise("text.json", &text);
-    }
-
-    #[test]
-    fn nothing_like_yaml_makes_reading_panic(text in yaml_like()) {
-        exercise("like.yaml", &text);
-        exercise("like.json", &text);
-    }
-
-    #[test]
-    fn no_value_of_a_param_makes_checking_panic(text in yaml_like(), key in "[a-z_~/]{0,8}") {
-        let params = Map::from_iter([(key, Value::from(text.clone())), ("target_hosts".to_owned(), json!([text]))]);
-        let playbook = json!([{"id": "a", "type": "osquery_live_query", "params": params}]);
-        exercise("value.yaml", &playbook.to_string());
-        exercise("value.json", &format!("{playbook:#}"));
     }
 }

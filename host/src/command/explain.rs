@@ -36,7 +36,6 @@ fn explanation(code: Code) -> String {
         Shown::Params => " (params of a step)",
         Shown::Connector => " (a connector file)",
         Shown::Alert => " (an alert)",
-        Shown::Secrets => " (a file of secrets)",
         _ => "",
     };
     let lines = |lines: &[&str]| {

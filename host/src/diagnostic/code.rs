@@ -36,8 +36,6 @@ pub enum Shown {
     Connector,
     /// It is an alert.
     Alert,
-    /// It is a file of secrets.
-    Secrets,
     /// It is typed in a shell.
     Shell,
 }
