@@ -10,6 +10,8 @@ mod cases;
 mod command;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/diagnostics.rs"]
+mod diagnostics;
 #[path = "e2e/flow.rs"]
 mod flow;
 #[path = "e2e/hostile.rs"]

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, suggestion};
+use crate::diagnostic::{Code, Diagnostic, suggestion};
+use crate::document::Document;
 use crate::playbook::locate;
 use crate::render::{self, Mentions, Problem, ROOTS, Renderer, Scope};
-use crate::source::Document;
 
 /// What has to hold for a step to run. Where it does not, a run may go on elsewhere.
 #[derive(Debug, Clone, Default)]
@@ -179,6 +179,7 @@ impl Condition {
             mentions.roots.extend(more.roots);
             mentions.steps.extend(more.steps);
             mentions.vars.extend(more.vars);
+            mentions.untrusted_at = mentions.untrusted_at.or(more.untrusted_at);
         }
         Ok(Self {
             test: Test::Field { path, operator, value },
@@ -201,7 +202,7 @@ impl Condition {
                 value.as_bool().ok_or_else(|| {
                     problem(Problem {
                         range: 0..text.len(),
-                        code: "wrong-type",
+                        code: Code::WrongType,
                         message: format!("a condition must be true or false, and this is {}", kind(&value)),
                         hint: Some("compare it: `… == 'x'`, `… | length > 0`, `… is not none`".into()),
                     })
@@ -225,7 +226,7 @@ impl Condition {
                     });
                     return Err(problem(Problem {
                         range: whole,
-                        code: "undefined-variable",
+                        code: Code::UndefinedVariable,
                         message,
                         hint: Some(hint),
                     }));
@@ -233,7 +234,7 @@ impl Condition {
                 operator.compare(found, &value).map_err(|message| {
                     problem(Problem {
                         range: whole,
-                        code: "wrong-type",
+                        code: Code::WrongType,
                         message,
                         hint: None,
                     })
@@ -247,7 +248,7 @@ impl Condition {
 fn field_path(text: &str) -> Result<(Vec<String>, Mentions), Problem> {
     let invalid = |message: &str| Problem {
         range: 0..text.len(),
-        code: "invalid-value",
+        code: Code::InvalidValue,
         message: message.to_owned(),
         hint: Some("for example `alert.severity` or `steps.lookup.result.partial`".into()),
     };

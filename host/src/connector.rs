@@ -1,21 +1,30 @@
 //! The connector file.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::connector_type::{ConnectorCall, ConnectorType, Settings};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::document::Document;
 use crate::egress::Grant;
-use crate::params::{self, Rendered, Written, place};
+use crate::params::{self, Rendered, Written, each_text, place};
+use crate::playbook::locate;
 use crate::render::{self, Renderer, Scope};
 use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
-use crate::source::{Document, Source, escape_key};
+use crate::source::Source;
 
 /// JSON Schema of a connector file.
 pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/connector.schema.json");
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let document = serde_json::from_str(CONNECTOR_SCHEMA).map_err(|error| error.to_string());
+    let schema = document.and_then(Schema::compile);
+    schema.expect("the schema of connector files is valid")
+});
 
 /// Used when neither the file nor the schema of its options says how often to poll.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -58,30 +67,29 @@ pub struct PreparedConnector {
 impl Connector {
     /// Reads a connector file. `name` is what messages call the text. All problems are reported, not the first only.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let document = Document::parse(Source {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        })?;
-        let schema = serde_json::from_str(CONNECTOR_SCHEMA).map_err(|error| error.to_string());
-        let schema = schema
-            .and_then(Schema::compile)
-            .expect("the schema of connector files is valid");
-        let problems = schema.validate(document.value());
-        let mut problems: Vec<Diagnostic> = problems
-            .into_iter()
-            .map(|problem| place(&document, "", problem))
-            .collect();
-        check_templates(&document, document.value(), &mut String::new(), &mut problems);
-        Diagnostics::from(problems).or(())?;
+        let (document, problems) = Document::parse(Source::new(name, text))?;
+        let (connector, problems) = Self::read(document, problems);
+        problems.or(connector)
+    }
+
+    /// What could be read, and its problems besides those of the document; with any it is not fit to be polled.
+    pub(crate) fn read(document: Document, mut problems: Diagnostics) -> (Self, Diagnostics) {
+        let found = SCHEMA.validate(document.value()).into_iter();
+        problems.extend(found.map(|problem| place(&document, "", problem)));
+        each_text(document.value(), "", &mut |pointer, text| {
+            let found = render::check(text, Scope::Roots).err().unwrap_or_default();
+            problems.extend(found.into_iter().map(|problem| locate(&document, pointer, problem)));
+        });
         let text = |key: &str| document.value()[key].as_str().unwrap_or_default().to_owned();
         let map = |key: &str| document.value()[key].as_object().cloned().unwrap_or_default();
-        Ok(Self {
+        let connector = Self {
             kind: text("connector"),
             name: text("name"),
             config: map("config"),
             options: map("connector_config"),
             document,
-        })
+        };
+        (connector, problems)
     }
 
     /// What it is called. What was polled is remembered under this name.
@@ -91,7 +99,11 @@ impl Connector {
 
     /// Everything that is wrong and can be told without secrets.
     pub(crate) fn check(&self, kind: &ConnectorType) -> Vec<Diagnostic> {
-        let mut problems = self.config(kind).check();
+        let mut problems = Vec::new();
+        // That there is none was said when the file was read.
+        if self.document.value().get("config").is_some() {
+            problems.extend(self.config(kind).check());
+        }
         problems.extend(self.options(kind).check());
         problems
     }
@@ -101,13 +113,17 @@ impl Connector {
         kind: &ConnectorType,
         inputs: ConnectorInputs,
     ) -> Result<PreparedConnector, Diagnostics> {
-        Diagnostics::from(self.check(kind)).or(())?;
+        let mut problems = Diagnostics::from(self.check(kind));
         let formats = kind.formats.iter().map(|format| format.name.as_str());
         let format = inputs.format.unwrap_or_else(|| kind.formats[0].name.clone());
         if !formats.clone().any(|known| known == format) {
-            let problem = Diagnostic::error("unknown-format", format!("there are no events in the form `{format}`"));
-            return Err(vec![problem.maybe_hint(suggestion(&format, formats))].into());
+            let problem = Diagnostic::error(
+                Code::UnknownFormat,
+                format!("there are no events in the form `{format}`"),
+            );
+            problems.push(problem.maybe_hint(suggestion(&format, formats)));
         }
+        problems.or(())?;
         let vault = Vault::new(inputs.secrets);
         let renderer = Renderer::new(vault.clone(), json!({"vars": inputs.vars}));
         let config = self.config(kind).render(&renderer);
@@ -116,14 +132,11 @@ impl Connector {
             (Ok(config), Ok(options)) => (config, options),
             (config, options) => {
                 let problems = [config.err(), options.err()].into_iter().flatten().flatten();
-                return Err(problems.collect::<Vec<_>>().into());
+                return Err(problems.collect::<Diagnostics>().in_order());
             }
         };
-        let grant = params::grant(&config, &inputs.directory).map_err(|error| {
-            let span = self.document.key_span("/config");
-            let problem = Diagnostic::error("invalid-value", error.to_string());
-            vec![problem.at(Place::bytes(self.document.source().clone(), span))]
-        })?;
+        let grant = params::grant(&config, &inputs.directory)
+            .map_err(|error| Diagnostics::from(self.config(kind).refused(&error)))?;
         Ok(PreparedConnector {
             name: self.name.clone(),
             kind: self.kind.clone(),
@@ -199,37 +212,5 @@ impl PreparedConnector {
             events: crate::event::EventSink::ignore(),
             remembered: crate::store::Memory::none(),
         }
-    }
-}
-
-/// Checks every template of a document.
-fn check_templates(document: &Document, value: &Value, pointer: &mut String, problems: &mut Vec<Diagnostic>) {
-    let mut below = |key: &str, value: &Value, problems: &mut Vec<Diagnostic>| {
-        let length = pointer.len();
-        pointer.push('/');
-        pointer.push_str(key);
-        check_templates(document, value, pointer, problems);
-        pointer.truncate(length);
-    };
-    match value {
-        Value::String(text) => {
-            let found = render::check(text, Scope::Roots).err().unwrap_or_default();
-            problems.extend(
-                found
-                    .into_iter()
-                    .map(|problem| crate::playbook::locate(document, pointer, problem)),
-            );
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                below(&index.to_string(), item, problems);
-            }
-        }
-        Value::Object(map) => {
-            for (key, value) in map {
-                below(&escape_key(key), value, problems);
-            }
-        }
-        _ => {}
     }
 }

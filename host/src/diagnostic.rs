@@ -1,28 +1,43 @@
 //! Problems in what people wrote, shown the way a good compiler does.
+//!
+//! What finds a problem says where in the terms it knows: a JSON pointer into a document, or a range of a template. The
+//! document turns that into a [`Place`], a range of the text as it was written. From then on a problem is the same
+//! whatever it is shown as: text ([`Diagnostics::render`]), objects ([`Diagnostic::record`]) or SARIF
+//! ([`Diagnostics::sarif`]).
 
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use crate::source::Source;
+mod code;
+mod place;
+mod sarif;
+mod suggest;
+mod text;
+
+pub use self::code::{Code, Explanation, Shown};
+pub(crate) use self::place::Place;
+pub(crate) use self::suggest::{cut, nearest, suggestion};
+use crate::visible::visible;
+
+/// How many problems of one file are shown.
+const MOST_PROBLEMS: usize = 200;
 
 /// A problem: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    code: &'static str,
+    code: Code,
     message: String,
-    place: Option<Place>,
+    /// The first one is where the problem is; the others have to do with it.
+    labels: Vec<Label>,
     hint: Option<String>,
 }
 
-/// A range of a text.
+/// A place, and what there is to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    source: Arc<Source>,
-    span: Range<usize>,
+struct Label {
+    place: Place,
+    text: Option<String>,
 }
 
 /// All problems found in one go. Never empty where it is an error.
@@ -31,6 +46,7 @@ pub struct Diagnostics(Vec<Diagnostic>);
 
 /// A problem for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// The file, as the user named it.
     pub file: Option<&'a str>,
@@ -38,69 +54,81 @@ pub struct Record<'a> {
     pub line: Option<usize>,
     /// The column in characters, from 1.
     pub column: Option<usize>,
-    /// A stable word for this kind of problem.
-    pub code: &'a str,
+    /// The line of the character after the last one.
+    pub end_line: Option<usize>,
+    /// The column of the character after the last one.
+    pub end_column: Option<usize>,
+    /// The kind of problem.
+    pub code: Code,
     /// What is wrong.
     pub message: &'a str,
     /// What to do next.
     pub hint: Option<&'a str>,
+    /// What is at the place, where that helps to see what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// Other places that have to do with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related<'a>>,
 }
 
-impl Place {
-    /// A byte range of a text.
-    pub(crate) fn bytes(source: Arc<Source>, span: Range<usize>) -> Self {
-        let end = span.end.min(source.text.len());
-        Self {
-            span: span.start.min(end)..end,
-            source,
-        }
-    }
-
-    /// The character at a line and column, from 1.
-    fn position(source: Arc<Source>, line: usize, column: usize) -> Self {
-        let line_start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-        let rest = &source.text[line_start..];
-        let start = line_start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at);
-        Self::bytes(source, start..start)
-    }
-
-    /// Line and column, from 1.
-    fn line_column(&self) -> (usize, usize) {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
-    }
+/// Another place that has to do with a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Related<'a> {
+    /// The file, as the user named it.
+    pub file: &'a str,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// The column in characters, from 1.
+    pub column: Option<usize>,
+    /// What is there.
+    pub message: &'a str,
 }
 
 impl Diagnostic {
     /// A problem of the kind `code`.
-    pub(crate) fn error(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn error(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
-            place: None,
+            message: visible(&message.into()).into_owned(),
+            labels: Vec::new(),
             hint: None,
         }
     }
 
+    /// Says where the problem is.
     #[must_use]
     pub(crate) fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.labels.insert(0, Label { place, text: None });
+        self
+    }
+
+    /// Says something about the place of the problem, which was given before.
+    #[must_use]
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(label) = self.labels.first_mut() {
+            label.text = Some(visible(&text.into()).into_owned());
+        }
+        self
+    }
+
+    /// Adds a place that has to do with the problem; where the problem is was said before.
+    #[must_use]
+    pub(crate) fn related(mut self, place: Place, text: impl Into<String>) -> Self {
+        let text = Some(visible(&text.into()).into_owned());
+        self.labels.push(Label { place, text });
         self
     }
 
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.maybe_hint(Some(hint.into()))
     }
 
     #[must_use]
     pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.or(self.hint);
+        self.hint = hint.map(|hint| visible(&hint).into_owned()).or(self.hint);
         self
     }
 
@@ -111,8 +139,8 @@ impl Diagnostic {
         self
     }
 
-    /// A stable word for this kind of problem.
-    pub fn code(&self) -> &'static str {
+    /// The kind of problem.
+    pub fn code(&self) -> Code {
         self.code
     }
 
@@ -123,49 +151,36 @@ impl Diagnostic {
 
     /// The problem as an object with file, line and column.
     pub fn record(&self) -> Record<'_> {
-        let position = self.place.as_ref().map(Place::line_column);
+        let place = self.place();
+        let (start, end) = place.and_then(Place::lines_columns).unzip();
         Record {
-            file: self.place.as_ref().map(|place| place.source.name.as_str()),
-            line: position.map(|(line, _)| line),
-            column: position.map(|(_, column)| column),
+            file: place.map(Place::file),
+            line: start.map(|(line, _)| line),
+            column: start.map(|(_, column)| column),
+            end_line: end.map(|(line, _)| line),
+            end_column: end.map(|(_, column)| column),
             code: self.code,
             message: &self.message,
             hint: self.hint.as_deref(),
+            label: self.labels.first().and_then(|label| label.text.as_deref()),
+            related: self.labels.iter().skip(1).map(Label::record).collect(),
         }
     }
 
-    /// The problem as text, the offending part underlined; with ANSI styles if wanted.
-    pub fn render(&self, styled: bool) -> String {
-        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        let title = Level::ERROR.primary_title(self.message.as_str()).id(self.code);
-        let mut group = match &self.place {
-            Some(place) => title.element(
-                Snippet::source(place.source.text.as_str())
-                    .path(place.source.name.as_str())
-                    .annotation(AnnotationKind::Primary.span(place.underlined())),
-            ),
-            None => annotate_snippets::Group::with_title(title),
-        };
-        if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint.as_str()));
-        }
-        renderer.render(&[group]).clone()
+    fn place(&self) -> Option<&Place> {
+        self.labels.first().map(|label| &label.place)
     }
 }
 
-impl Place {
-    /// The first line of the range, since underlining a whole block hides what is meant; at least one character.
-    fn underlined(&self) -> Range<usize> {
-        let text = &self.source.text[self.span.clone()];
-        let end = self.span.start + text.find('\n').unwrap_or(text.len());
-        if end > self.span.start {
-            return self.span.start..end;
+impl Label {
+    fn record(&self) -> Related<'_> {
+        let start = self.place.lines_columns().map(|(start, _)| start);
+        Related {
+            file: self.place.file(),
+            line: start.map(|(line, _)| line),
+            column: start.map(|(_, column)| column),
+            message: self.text.as_deref().unwrap_or_default(),
         }
-        let next = self.source.text[self.span.start..]
-            .chars()
-            .next()
-            .filter(|c| *c != '\n');
-        self.span.start..self.span.start + next.map_or(0, char::len_utf8)
     }
 }
 
@@ -184,54 +199,104 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
-    pub(crate) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+    /// Adds what was found elsewhere, behind what is there.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         self.0.extend(diagnostics);
     }
 
     /// The same problems with their places but without any of the text they were found in, which may be secret.
     pub(crate) fn without_text(mut self) -> Self {
         for diagnostic in &mut self.0 {
-            diagnostic.place = diagnostic.place.take().map(|place| {
-                let text = place
-                    .source
-                    .text
-                    .chars()
-                    .map(|c| if c == '\n' { '\n' } else { '•' })
-                    .collect();
-                let (line, column) = place.line_column();
-                let source = Arc::new(Source {
-                    name: place.source.name.clone(),
-                    text,
-                });
-                Place::position(source, line, column)
-            });
+            // What a value was taken for is quoted by these.
+            if let Code::YamlTag | Code::YamlKey | Code::UnknownAlias | Code::RecursiveAlias = diagnostic.code {
+                let title = diagnostic.code.explanation().title;
+                diagnostic.message = title[..1].to_lowercase() + &title[1..];
+            }
+            for label in &mut diagnostic.labels {
+                label.place = label.place.without_text();
+            }
         }
         self
     }
 
     /// Succeeds with `value` if nothing was found.
-    pub(crate) fn or<T>(mut self, value: T) -> Result<T, Self> {
+    pub(crate) fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {
             return Ok(value);
         }
-        self.0
-            .sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| place.span.start));
-        Err(self)
+        Err(self.in_order())
     }
 
-    /// All problems as text, a blank line between them; with ANSI styles if wanted.
-    pub fn render(&self, styled: bool) -> String {
-        self.0
-            .iter()
-            .map(|diagnostic| diagnostic.render(styled))
-            .collect::<Vec<_>>()
-            .join("\n\n")
+    /// The problems of each file in the order of its text, each once.
+    pub(crate) fn in_order(mut self) -> Self {
+        let mut files: Vec<String> = Vec::new();
+        self.0.sort_by_cached_key(|diagnostic| {
+            let place = diagnostic.place()?;
+            let known = files.iter().position(|file| file == place.file());
+            let file = known.unwrap_or_else(|| {
+                files.push(place.file().to_owned());
+                files.len() - 1
+            });
+            Some((file, place.start()))
+        });
+        // The same can be found on two ways.
+        let mut kept: Vec<Diagnostic> = Vec::with_capacity(self.0.len());
+        for diagnostic in self.0 {
+            let here = |other: &&Diagnostic| other.place() == diagnostic.place();
+            if !kept.iter().rev().take_while(here).any(|other| *other == diagnostic) {
+                kept.push(diagnostic);
+            }
+        }
+        Self(kept).cut()
+    }
+}
+
+impl Diagnostics {
+    /// No more than can be read of each file; how many there are besides is said.
+    fn cut(self) -> Self {
+        let same_file = |one: &Diagnostic, other: &Diagnostic| match (one.place(), other.place()) {
+            (Some(one), Some(other)) => one.file() == other.file(),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let mut kept = Vec::new();
+        for problems in self.0.chunk_by(same_file) {
+            let shown = &problems[..problems.len().min(MOST_PROBLEMS)];
+            kept.extend_from_slice(shown);
+            let more = problems.len() - shown.len();
+            if let (Some(place), 1..) = (problems[0].place(), more) {
+                let message = format!("there are {more} more problems in this file");
+                let problem = Diagnostic::error(Code::TooManyProblems, message);
+                kept.push(problem.at(Place::whole(place.file())).hint("mend these first"));
+            }
+        }
+        Self(kept)
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Self {
+        Self(diagnostics.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
 impl From<Vec<Diagnostic>> for Diagnostics {
     fn from(diagnostics: Vec<Diagnostic>) -> Self {
         Self(diagnostics)
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
     }
 }
 
@@ -242,23 +307,3 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
-
-/// The known name nearest to a misspelt one, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// "did you mean …" for a misspelt name, and what there is.
-pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
-    let all: Vec<&str> = known.clone().into_iter().collect();
-    match (nearest(name, known), all.is_empty()) {
-        (Some(near), _) => Some(format!("did you mean `{near}`?")),
-        (None, false) => Some(format!("known here: {}", all.join(", "))),
-        (None, true) => None,
-    }
-}

@@ -4,9 +4,9 @@
 //! `next_false` when its condition does not hold. From there the run goes on in the order of the file again. After the last
 //! step a run ends. Steps that would go round in a circle are refused, so no step runs twice.
 
-use crate::diagnostic::{Diagnostic, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Place, suggestion};
+use crate::document::Document;
 use crate::playbook::{OnFailure, Step};
-use crate::source::Document;
 
 /// The steps' successors.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +46,7 @@ impl Flow {
             if found.is_none() {
                 let span = document.span(&format!("{}/{key}", step.pointer));
                 problems.push(
-                    Diagnostic::error("unknown-step", format!("there is no step `{name}`"))
+                    Diagnostic::error(Code::UnknownStep, format!("there is no step `{name}`"))
                         .at(Place::bytes(document.source().clone(), span))
                         .maybe_hint(suggestion(name, steps.iter().map(|step| step.id.as_str()))),
                 );
@@ -70,7 +70,7 @@ impl Flow {
         {
             let span = document.span(&format!("{}/id", step.pointer));
             problems.push(
-                Diagnostic::error("unreachable-step", format!("no run reaches the step `{}`", step.id))
+                Diagnostic::error(Code::UnreachableStep, format!("no run reaches the step `{}`", step.id))
                     .at(Place::bytes(document.source().clone(), span))
                     .hint("the steps before it always go on elsewhere; name it in a `next_true` or `next_false`, or remove it"),
             );
@@ -163,9 +163,12 @@ impl Flow {
         };
         let span = document.span(&format!("{}/{key}", steps[*from].pointer));
         Some(
-            Diagnostic::error("cycle", format!("the steps go round in a circle: {}", path.join(" → ")))
-                .at(Place::bytes(document.source().clone(), span))
-                .hint("a step runs at most once; go on to a step after this one"),
+            Diagnostic::error(
+                Code::Cycle,
+                format!("the steps go round in a circle: {}", path.join(" → ")),
+            )
+            .at(Place::bytes(document.source().clone(), span))
+            .hint("a step runs at most once; go on to a step after this one"),
         )
     }
 

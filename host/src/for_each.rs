@@ -4,12 +4,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::condition::kind;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::Document;
 use crate::params;
 use crate::plugin::Note;
 use crate::render::Renderer;
 use crate::report::{StepError, StepStatus};
-use crate::source::Document;
 
 /// The most items of a list.
 pub(crate) const MOST_ITEMS: usize = 1_000;
@@ -58,14 +58,14 @@ impl ForEach {
         match rendered {
             Value::Array(items) if items.len() > MOST_ITEMS => Err(vec![
                 wrong(
-                    "too-many-items",
+                    Code::TooManyItems,
                     format!("`for_each` has {} items, and at most {MOST_ITEMS} are run", items.len()),
                 )
                 .hint("shorten the list where it is made, or end the expression with `[:1000]` if the first will do"),
             ]),
             Value::Array(items) => Ok(items),
             other => Err(vec![wrong(
-                "wrong-type",
+                Code::WrongType,
                 format!("`for_each` must be a list, and this is {}", kind(&other)),
             )]),
         }

@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod alert;
 mod backoff;
 mod bindings;
 mod cache;
@@ -38,6 +39,7 @@ mod condition;
 mod connector;
 mod connector_type;
 mod diagnostic;
+mod document;
 mod egress;
 mod engine;
 mod event;
@@ -47,6 +49,7 @@ mod html_report;
 mod layout;
 mod limits;
 mod origin;
+mod outline;
 mod params;
 mod playbook;
 mod plugin;
@@ -69,11 +72,14 @@ mod tls;
 mod vars;
 mod visible;
 mod work;
+mod written;
+mod yaml_error;
 
+pub use alert::parse_alert;
 pub use call::CallError;
 pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
 pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
-pub use diagnostic::{Diagnostic, Diagnostics, Record};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
 pub use egress::Grant;
 pub use engine::{Engine, EngineError};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
@@ -89,10 +95,11 @@ pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, P
 pub use prepare::Prepared;
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
-pub use runner::{RunInputs, Runner};
+pub use runner::{Definition, RunInputs, Runner};
 pub use schema::{Role, Schema, SchemaProblem};
-pub use secrets::{ENV_PREFIX, Redactor, Secrets, SecretsError, Vault};
+pub use secrets::{ENV_PREFIX, Redactor, Secrets, Vault};
 pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
+pub use source::Source;
 pub use state_file::StateFile;
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use text_report::text_report;

@@ -1,19 +1,23 @@
 //! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::{Document, escape_key};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
 use crate::plugin::StepType;
 use crate::render::{self, Renderer, Scope};
 use crate::schema::{Role, Schema, SchemaProblem};
-use crate::source::{Document, escape_key};
 use crate::tls::Trust;
+
+/// How long a rendered value may be to be shown, in bytes.
+const LONGEST_SHOWN: usize = 60;
 
 /// What an author wrote for a plugin: a map in a file, and the schema that the plugin has for it.
 #[derive(Debug, Clone)]
@@ -54,47 +58,56 @@ impl<'a> Written<'a> {
     /// where to connect or as whom.
     pub(crate) fn check(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
+        // What is no map was complained about when the file was read.
+        if self
+            .document
+            .value()
+            .pointer(&self.pointer)
+            .is_some_and(|value| !value.is_object() && !value.is_null())
+        {
+            return found;
+        }
         for (name, value) in self.values {
-            let untrusted = any_text(value, &|text| {
-                render::check(text, self.scope).is_ok_and(|seen| seen.untrusted())
-            });
-            if untrusted && self.is_known(name) && !self.schema.accepts_untrusted(name) {
-                let place = self.document.span(&format!("{}/{}", self.pointer, escape_key(name)));
-                found.push(
-                    Diagnostic::error(
-                        "untrusted-value",
-                        format!("`{name}` may not use alert data or earlier results"),
-                    )
-                    .at(Place::bytes(self.document.source().clone(), place))
-                    .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`"),
-                );
+            if self.is_known(name) && !self.schema.accepts_untrusted(name) {
+                let pointer = format!("{}/{}", self.pointer, escape_key(name));
+                each_text(value, &pointer, &mut |pointer, text| {
+                    let range = render::check(text, self.scope).ok().and_then(|seen| seen.untrusted_at);
+                    found.extend(range.map(|range| self.untrusted(name, pointer, range)));
+                });
             }
         }
-        // A template's value is not known yet, so what the schema says of it or of the whole it is part of does not count; nor
-        // does it of a text that is wrong already.
+        // A template's value is not known yet, so what the schema says of it does not count.
         let values = Value::Object(self.values.clone());
-        let open = |text: &str| render::is_template(text) || render::check(text, self.scope).is_err();
-        let literal = |problem: &SchemaProblem| {
-            problem.at_key
-                || values
-                    .pointer(&problem.pointer)
-                    .is_none_or(|value| !any_text(value, &open))
+        let known = |pointer: &String| {
+            values.pointer(pointer).is_none_or(|value| {
+                !any_text(value, &|text| {
+                    render::is_template(text) || render::check(text, self.scope).is_err()
+                })
+            })
         };
+        let literal = |problem: &SchemaProblem| problem.values().iter().all(known);
         let problems = self.schema.validate(&values).into_iter().filter(literal);
         found.extend(problems.map(|problem| self.place(problem)));
         found
     }
 
+    fn untrusted(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
+        let span = self.document.span_within(pointer, range);
+        let named = self.document.source().text().get(span.clone());
+        let of = if named == Some("item") { "an item of " } else { "" };
+        Diagnostic::error(
+            Code::UntrustedValue,
+            format!("`{name}` may not use {of}alert data or earlier results"),
+        )
+        .at(Place::bytes(self.document.source().clone(), span))
+        .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`")
+    }
+
     /// Renders the values and validates them.
     pub(crate) fn render(&self, renderer: &Renderer) -> Result<Rendered, Vec<Diagnostic>> {
         let mut problems = Vec::new();
-        let value = render_value(
-            self.document,
-            &Value::Object(self.values.clone()),
-            &self.pointer,
-            renderer,
-            &mut problems,
-        );
+        let written = Value::Object(self.values.clone());
+        let value = render_value(self.document, &written, &self.pointer, renderer, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -102,18 +115,22 @@ impl<'a> Written<'a> {
         let mut problems: Vec<_> = schema
             .validate(&value)
             .into_iter()
-            .map(|problem| self.place(problem))
+            .map(|problem| {
+                if !is_of_template(&written, &problem) {
+                    return self.place(problem);
+                }
+                let shown = rendered_to(&value, &problem, renderer);
+                let diagnostic = self.place(problem.of_a_template());
+                shown.into_iter().fold(diagnostic, Diagnostic::label)
+            })
             .collect();
         let param = |role| schema.role(role).and_then(|name| value.get(name));
         let origin = param(Role::Origin).and_then(Value::as_str).map(str::to_owned);
         if let (Some(url), Some(name), true) = (&origin, schema.role(Role::Origin), problems.is_empty())
             && let Err(error) = Origin::of(url)
         {
-            let span = self.document.span(&format!("{}/{name}", self.pointer));
-            problems.push(
-                Diagnostic::error("invalid-value", format!("`{name}`: {error}"))
-                    .at(Place::bytes(self.document.source().clone(), span)),
-            );
+            let place = self.document.place(&format!("{}/{name}", self.pointer));
+            problems.push(Diagnostic::error(Code::InvalidValue, format!("`{name}`: {error}")).at(place));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -128,6 +145,17 @@ impl<'a> Written<'a> {
             ca_file: param(Role::CaFile).and_then(Value::as_str).map(str::to_owned),
             value,
         })
+    }
+
+    /// Why the server that was rendered cannot be reached as the params say.
+    pub(crate) fn refused(&self, error: &GrantError) -> Diagnostic {
+        let (code, role) = match error {
+            GrantError::Origin(_) => (Code::InvalidValue, Role::Origin),
+            GrantError::CaFile { .. } => (Code::UnreadableFile, Role::CaFile),
+        };
+        let name = self.schema.role(role).unwrap_or_default();
+        let place = self.document.place(&format!("{}/{}", self.pointer, escape_key(name)));
+        Diagnostic::error(code, error.to_string()).at(place)
     }
 
     fn place(&self, problem: SchemaProblem) -> Diagnostic {
@@ -197,18 +225,56 @@ pub(crate) fn render_value(
     }
 }
 
+/// Whether a template gave the value that a problem is about.
+fn is_of_template(written: &Value, problem: &SchemaProblem) -> bool {
+    // The template may stand for the list or map that the value is in.
+    let mut pointer = problem.pointer.as_str();
+    while written.pointer(pointer).is_none() {
+        pointer = &pointer[..pointer.rfind('/').unwrap_or(0)];
+    }
+    let template = written.pointer(pointer).and_then(Value::as_str);
+    !problem.at_key && template.is_some_and(render::is_template)
+}
+
+/// Says what a template's value became, if it is short; a secret is not shown.
+fn rendered_to(rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -> Option<String> {
+    let shown = rendered.pointer(&problem.pointer)?.to_string();
+    if renderer.holds_secret(&shown) {
+        return Some("this became a text with a secret, which is not shown".into());
+    }
+    (shown.len() <= LONGEST_SHOWN).then(|| format!("this became `{shown}`"))
+}
+
 /// A schema's problem as a diagnostic, in the map at a JSON pointer.
 pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> Diagnostic {
     let pointer = format!("{map}{}", problem.pointer);
     // What concerns the map as a whole is shown at its key, not at the first of its values.
-    let span = if problem.at_key || problem.pointer.is_empty() {
-        document.key_span(&pointer)
+    let place = if problem.at_key || problem.pointer.is_empty() {
+        document.key_place(&pointer)
     } else {
-        document.span(&pointer)
+        document.place(&pointer)
     };
     Diagnostic::error(problem.code, problem.message)
-        .at(Place::bytes(document.source().clone(), span))
+        .at(place)
         .maybe_hint(problem.hint)
+}
+
+/// Calls `found` with each text in a value and the JSON pointer to it.
+pub(crate) fn each_text(value: &Value, pointer: &str, found: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => found(pointer, text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_text(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                each_text(value, &format!("{pointer}/{}", escape_key(key)), found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether any text in a value is wanted.

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::condition::Gate;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::document::Document;
 use crate::flow::Flow;
 use crate::for_each::ForEach;
 use crate::render::{Mentions, Problem, Scope};
-use crate::source::{Document, Source};
+use crate::source::Source;
 use crate::vars::Vars;
 
 mod read;
@@ -28,6 +29,8 @@ pub struct Playbook {
     pub(crate) steps: Vec<Step>,
     /// Where a run goes from step to step.
     pub(crate) flow: Flow,
+    /// Whether all steps could be read, so that it is known which there are.
+    pub(crate) complete: bool,
     pub(crate) document: Document,
 }
 
@@ -107,11 +110,18 @@ impl Playbook {
     /// `name` is what messages call the text. All problems are reported, not the first only. Problems of templates and
     /// conditions are [`Runner::check`](crate::Runner::check)'s to report, which knows the step types.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let document = Document::parse(Source {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        })?;
-        read::playbook(document)
+        let (document, problems) = Document::parse(Source::new(name, text))?;
+        let (playbook, mut problems) = Self::read(document, problems);
+        if !problems.is_empty() {
+            // It cannot be run as it is, so everything that is known to be wrong is told.
+            problems.extend(playbook.steps.iter().flat_map(|step| step.problems.clone()));
+        }
+        problems.or(playbook)
+    }
+
+    /// What could be read, and its problems besides those of templates and conditions; with any it is not fit to be run.
+    pub(crate) fn read(document: Document, problems: Diagnostics) -> (Self, Diagnostics) {
+        read::playbook(document, problems)
     }
 
     /// Its id, if it has one.

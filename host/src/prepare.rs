@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::condition::Decision;
-use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::playbook::Playbook;
 use crate::references;
 use crate::render::Renderer;
@@ -51,15 +51,21 @@ impl Runner {
     ///
     /// Conditions that do not hang on earlier results are decided here, and what they rule out is not rendered.
     pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
-        let mut problems = if inputs.skip_unknown_steps {
-            self.check_known(playbook)
-        } else {
-            self.check(playbook)
+        let mut problems: Diagnostics = self.check_flow(playbook).into_iter().collect();
+        // What is wrong with one step does not keep the others from being looked at further.
+        let mut broken = vec![false; playbook.steps.len()];
+        let mut found = |at: usize, problems: &mut Diagnostics, found: Vec<Diagnostic>| {
+            broken[at] |= !found.is_empty();
+            problems.extend(found);
         };
+        for at in 0..playbook.steps.len() {
+            let wrong = self.check_step(playbook, at, inputs.skip_unknown_steps);
+            found(at, &mut problems, wrong);
+        }
         if let Some(only) = &inputs.only
             && !playbook.step_ids().any(|id| id == only)
         {
-            let unknown = Diagnostic::error("unknown-step", format!("there is no step `{only}`"));
+            let unknown = Diagnostic::error(Code::UnknownStep, format!("there is no step `{only}` to run"));
             problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
         }
         let plans: Vec<Plan> = playbook
@@ -78,20 +84,19 @@ impl Runner {
                 ..Plan::default()
             })
             .collect();
-        let vars = playbook
-            .vars
-            .fill(&inputs.vars, &playbook.document)
-            .unwrap_or_else(|found| {
-                problems.extend(found);
-                inputs.vars.clone()
-            });
+        let vars = match playbook.vars.fill(&inputs.vars, &playbook.document) {
+            Ok(vars) => vars,
+            Err(wrong) => {
+                problems.extend(wrong);
+                return Err(problems.in_order());
+            }
+        };
         if playbook.vars.names().is_none() {
             let known: Vec<&str> = vars.keys().map(String::as_str).collect();
             for (at, _) in plans.iter().enumerate().filter(|(_, plan)| plan.passed.is_none()) {
-                problems.extend(references::check_vars(playbook, at, &known));
+                found(at, &mut problems, references::check_vars(playbook, at, &known));
             }
         }
-        problems = problems.or(Diagnostics::default())?;
         let mut prepared = Prepared {
             playbook,
             vars,
@@ -105,7 +110,7 @@ impl Runner {
         let passed: Vec<bool> = plans.iter().map(|plan| plan.passed.is_some()).collect();
         let reachable = playbook.flow.passing_over(|at| passed[at]).walk(0, |at| {
             let step = &playbook.steps[at];
-            if passed[at] || step.gate.needs_results() {
+            if passed[at] || broken[at] || step.gate.needs_results() {
                 return None;
             }
             match step.gate.decide(&playbook.document, &renderer) {
@@ -123,7 +128,7 @@ impl Runner {
             let plan = &mut prepared.plans[at];
             let runs = plan.decision.is_none_or(|decision| decision == Decision::Runs);
             let due = reachable[at] && plan.passed.is_none() && runs && !step.only_branches();
-            if !due || step.needs_results() {
+            if !due || broken[at] || step.needs_results() {
                 continue;
             }
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");

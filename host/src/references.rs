@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Place, suggestion};
 use crate::playbook::Playbook;
 
 /// What templates see of a step.
@@ -18,14 +18,14 @@ pub(crate) fn check_steps(playbook: &Playbook, at: usize) -> Vec<Diagnostic> {
                 |code, message| Diagnostic::error(code, message).at(place(playbook, pointer, mention.range.clone()));
             let Some(other) = playbook.steps.iter().position(|step| step.id == *name) else {
                 problems.push(
-                    problem("unknown-step", format!("there is no step `{name}`"))
+                    problem(Code::UnknownStep, format!("there is no step `{name}`"))
                         .maybe_hint(suggestion(name, playbook.step_ids())),
                 );
                 continue;
             };
             if other == at || !playbook.flow.leads(other, at) {
                 problems.push(
-                    problem("later-step", format!("the step `{name}` never runs before this one"))
+                    problem(Code::LaterStep, format!("the step `{name}` never runs before this one"))
                         .hint("only the results of earlier steps are there"),
                 );
                 continue;
@@ -35,7 +35,7 @@ pub(crate) fn check_steps(playbook: &Playbook, at: usize) -> Vec<Diagnostic> {
             {
                 let message = format!("`steps.{name}.{attribute}` is not defined");
                 problems.push(
-                    Diagnostic::error("undefined-variable", message)
+                    Diagnostic::error(Code::UndefinedVariable, message)
                         .at(place(playbook, pointer, range.clone()))
                         .maybe_hint(suggestion(attribute, OF_A_STEP)),
                 );
@@ -59,7 +59,7 @@ pub(crate) fn check_vars(playbook: &Playbook, at: usize, known: &[&str]) -> Vec<
             let hint =
                 suggestion(name, known.iter().copied()).unwrap_or_else(|| format!("give it with `--var {name}=…`"));
             problems.push(
-                Diagnostic::error("undefined-variable", format!("`vars.{name}` is not defined"))
+                Diagnostic::error(Code::UndefinedVariable, format!("`vars.{name}` is not defined"))
                     .at(place(playbook, pointer, mention.range.clone()))
                     .hint(hint),
             );

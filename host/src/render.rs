@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::machinery::Token;
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja};
 use serde_json::{Value, json};
 
-use crate::diagnostic::suggestion;
+use crate::diagnostic::{Code, nearest, suggestion};
 use crate::secrets::{ENV_PREFIX, Vault};
 
 mod check;
@@ -23,7 +23,7 @@ mod tokens;
 pub(crate) use check::{Mentions, Scope, check, check_expression, looked_at_secret};
 pub(crate) use tokens::sole_expression;
 
-use tokens::{is_guarded, path, place_of};
+use tokens::{Tokens, is_guarded, path, place_of};
 
 /// The names that templates may begin with.
 pub(crate) const ROOTS: [&str; 5] = ["secrets", "alert", "vars", "steps", "run"];
@@ -35,7 +35,7 @@ const FUEL: u64 = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) range: Range<usize>,
-    pub(crate) code: &'static str,
+    pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
@@ -47,7 +47,6 @@ pub(crate) fn is_template(text: &str) -> bool {
 
 /// The values that templates see.
 pub(crate) struct Renderer {
-    environment: Arc<Environment<'static>>,
     context: BTreeMap<String, Jinja>,
     values: Arc<Value>,
     item: Option<Arc<Value>>,
@@ -64,7 +63,6 @@ impl Renderer {
             .map(|(name, value)| (name.clone(), Jinja::from(Serde(value))));
         let handles = ("secrets".to_owned(), Jinja::from_object(Handles(vault.clone())));
         Self {
-            environment: Arc::new(environment()),
             context: roots.chain([handles]).collect(),
             values: Arc::new(values),
             item: None,
@@ -78,7 +76,6 @@ impl Renderer {
         context.insert("item".to_owned(), Jinja::from(Serde(item)));
         context.insert("item_index".to_owned(), Jinja::from(index));
         Self {
-            environment: self.environment.clone(),
             context,
             values: self.values.clone(),
             item: Some(Arc::new(item.clone())),
@@ -89,6 +86,11 @@ impl Renderer {
     /// What `alert`, `vars`, `steps` and `run` stand for.
     pub(crate) fn values(&self) -> &Value {
         &self.values
+    }
+
+    /// Whether a text shows a secret or what stands for one.
+    pub(crate) fn holds_secret(&self, text: &str) -> bool {
+        self.vault.redactor().redact(text) != text
     }
 
     /// Renders a text. It must have passed [`check`].
@@ -110,8 +112,7 @@ impl Renderer {
         }
         let context = Jinja::from_pairs(self.context.clone());
         let Some(expression) = sole_expression(text) else {
-            return self
-                .environment
+            return ENVIRONMENT
                 .render_str(text, &context)
                 .map(Value::String)
                 .map_err(|error| self.locate(explain(&error, text), text, false, Scope::Roots));
@@ -136,8 +137,7 @@ impl Renderer {
     }
 
     fn evaluate(&self, source: &str, context: &Jinja, scope: Scope) -> Result<Value, Problem> {
-        let value = self
-            .environment
+        let value = ENVIRONMENT
             .compile_expression(source)
             .and_then(|compiled| compiled.eval(context))
             .map_err(|error| self.locate(explain(&error, source), source, true, scope))?;
@@ -146,7 +146,7 @@ impl Renderer {
         if value.is_undefined() {
             let problem = Problem {
                 range,
-                code: "undefined-variable",
+                code: Code::UndefinedVariable,
                 message: format!("`{}` is not defined", source.trim()),
                 hint: None,
             };
@@ -154,20 +154,20 @@ impl Renderer {
         }
         serde_json::to_value(&value).map_err(|_| Problem {
             range,
-            code: "template",
+            code: Code::TemplateFailed,
             message: "the expression's value cannot be used here".into(),
             hint: None,
         })
     }
 
     fn unknown_secret(&self, name: &str, range: Range<usize>) -> Problem {
-        let near = crate::diagnostic::nearest(name, self.vault.names());
+        let near = nearest(name, self.vault.names());
         let near = near
             .map(|near| format!("did you mean `{near}`? Otherwise "))
             .unwrap_or_default();
         Problem {
             range,
-            code: "unknown-secret",
+            code: Code::UnknownSecret,
             message: format!("there is no secret `{name}`"),
             hint: Some(format!(
                 "{near}set {ENV_PREFIX}{}, or add `{name}: …` to the file given with --secrets",
@@ -178,19 +178,32 @@ impl Renderer {
 
     /// Says which part of a path is missing, and what is there. The engine's own place can be a part of the path, or all
     /// that it is compared with.
-    fn locate(&self, mut problem: Problem, text: &str, is_expression: bool, scope: Scope) -> Problem {
-        if problem.code != "undefined-variable" {
+    fn locate(&self, problem: Problem, text: &str, is_expression: bool, scope: Scope) -> Problem {
+        if problem.code != Code::UndefinedVariable {
             return problem;
         }
         let Ok(tokens) = tokens::of(text, is_expression) else {
             return problem;
         };
+        let overlaps = |range: &Range<usize>| range.start < problem.range.end && problem.range.start < range.end;
+        // The engine points at the path, at what it is compared with, or at a filter that was given it.
+        self.missing_path(&tokens, scope, overlaps)
+            .or_else(|| self.missing_path(&tokens, scope, |_| true))
+            .unwrap_or(problem)
+    }
+
+    /// The first path among those that are concerned of which something is missing.
+    fn missing_path(
+        &self,
+        tokens: &Tokens<'_>,
+        scope: Scope,
+        concerned: impl Fn(&Range<usize>) -> bool,
+    ) -> Option<Problem> {
         let roots = (0..tokens.len()).filter(|at| *at == 0 || !matches!(tokens[at - 1].0, Token::Dot));
-        for mut parts in roots.map(|at| path(&tokens, at)) {
-            let Some(range) = place_of(&parts) else { continue };
-            let concerned = range.start < problem.range.end && problem.range.start < range.end;
-            if !concerned || is_guarded(&tokens, range.end) {
-                continue;
+        roots.map(|at| path(tokens, at)).find_map(|mut parts| {
+            let range = place_of(&parts)?;
+            if !concerned(&range) || is_guarded(tokens, range.end) {
+                return None;
             }
             let root = parts[0].0.clone();
             let is_field = scope == Scope::AlertFields && self.values.get(&root).is_none();
@@ -198,20 +211,21 @@ impl Renderer {
                 parts.insert(0, ("alert".to_owned(), 0..0));
             }
             let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-            let found = match &self.item {
-                Some(item) if root == "item" => missing(&json!({"item": item.as_ref()}), &names),
-                _ => missing(&self.values, &names),
+            let (message, hint) = match &self.item {
+                Some(item) if root == "item" => missing(&json!({"item": item.as_ref()}), &names)?,
+                _ => missing(&self.values, &names)?,
             };
-            let Some((message, hint)) = found else { continue };
-            problem.range = range;
-            problem.message = message;
-            problem.hint = Some(match crate::diagnostic::nearest(&root, ROOTS) {
+            let hint = match nearest(&root, ROOTS) {
                 Some(near) if is_field => format!("did you mean `{near}`?"),
                 _ => hint,
-            });
-            break;
-        }
-        problem
+            };
+            Some(Problem {
+                range,
+                code: Code::UndefinedVariable,
+                message,
+                hint: Some(hint),
+            })
+        })
     }
 }
 
@@ -232,19 +246,30 @@ pub(crate) fn missing(values: &Value, path: &[&str]) -> Option<(String, String)>
             (["steps", step, "result", ..], Some(status)) if depth == 2 => {
                 format!("the step `{step}` is {status} and has no result; `steps.{step}.status` can be asked first")
             }
-            _ => {
-                let keys: Vec<&str> = value
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(key, _)| key.as_str())
-                    .collect();
-                suggestion(name, keys).unwrap_or_else(|| format!("`{known}` is empty here"))
-            }
+            _ => missing_hint(path[0], &known, name, value),
         };
         return Some((format!("`{known}.{name}` is not defined"), hint));
     }
     None
+}
+
+/// What to do about a name that a value does not have.
+fn missing_hint(root: &str, known: &str, name: &str, value: &Value) -> String {
+    let map = match value {
+        Value::Object(map) => map,
+        Value::Array(items) => return format!("`{known}` is a list of {}", items.len()),
+        _ => return format!("`{known}` is a single value, with nothing inside"),
+    };
+    let near = suggestion(name, map.keys().map(String::as_str));
+    match near {
+        Some(near) if root == "vars" && near.ends_with('?') => {
+            format!("{near} Otherwise give it with `--var {name}=…`")
+        }
+        Some(near) => near,
+        None if root == "vars" => format!("give it with `--var {name}=…`"),
+        None if known == "alert" => "`alert` is empty here; give one with `--alert FILE`".into(),
+        None => format!("`{known}` is empty here"),
+    }
 }
 
 /// An entry of a map, or an item of a list by its number.
@@ -256,7 +281,8 @@ pub(crate) fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-fn environment() -> Environment<'static> {
+/// What all templates share.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     // With it, an error's text would hold the variables' values.
     environment.set_debug(false);
@@ -267,7 +293,7 @@ fn environment() -> Environment<'static> {
         environment.remove_global(global);
     }
     environment
-}
+});
 
 /// `secrets` as templates see it: a map of handles.
 #[derive(Debug)]
@@ -291,20 +317,38 @@ fn explain(error: &minijinja::Error, text: &str) -> Problem {
         .unwrap_or(0..text.len());
     let detail: String = error.detail().unwrap_or_default().chars().take(200).collect();
     let (code, message) = match error.kind() {
-        ErrorKind::SyntaxError => ("template-syntax", format!("the template is not well-formed: {detail}")),
+        ErrorKind::SyntaxError => {
+            return Problem {
+                range,
+                code: Code::TemplateSyntax,
+                hint: Some(syntax_hint(&detail).to_owned()),
+                message: format!("the template is not well-formed: {detail}"),
+            };
+        }
         ErrorKind::UndefinedError => {
             let name = text.get(range.clone()).unwrap_or_default().trim();
-            ("undefined-variable", format!("`{name}` is not defined"))
+            (Code::UndefinedVariable, format!("`{name}` is not defined"))
         }
-        ErrorKind::OutOfFuel => ("template-too-long", "the template computes too much".to_owned()),
-        kind if detail.is_empty() => ("template", kind.to_string()),
-        _ => ("template", detail),
+        ErrorKind::OutOfFuel => (Code::TemplateTooLong, "the template computes too much".to_owned()),
+        kind if detail.is_empty() => (Code::TemplateFailed, kind.to_string()),
+        _ => (Code::TemplateFailed, detail),
     };
     Problem {
         range,
         code,
         message,
         hint: None,
+    }
+}
+
+/// What to do about a template that is not well-formed.
+fn syntax_hint(detail: &str) -> &'static str {
+    if detail.ends_with(", expected end of variable block") {
+        "close the expression with `}}`"
+    } else if detail.contains("end of block") || detail.contains("end of input") {
+        "close `{% if … %}` with `{% endif %}`, `{% for … %}` with `{% endfor %}`, and quotes where they end"
+    } else {
+        "an expression is a name, a text in quotes or a number, joined by operators; a literal `{{` is `{{ '{{' }}`"
     }
 }
 

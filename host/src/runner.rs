@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::connector::{Connector, ConnectorInputs, PreparedConnector};
 use crate::connector_type::{ConnectorType, Finding};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::document::Document;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::params::Written;
@@ -17,6 +18,7 @@ use crate::poller::{PollObserver, Poller};
 use crate::references;
 use crate::secrets::Secrets;
 use crate::sink::Sinks;
+use crate::source::Source;
 use crate::store::Store;
 
 /// Loaded plugins, ready to run playbooks.
@@ -61,6 +63,16 @@ impl RunInputs {
             skip_unknown_steps: false,
         }
     }
+}
+
+/// What a file defines.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Definition {
+    /// A playbook.
+    Playbook(Playbook),
+    /// A connector.
+    Connector(Connector),
 }
 
 impl Runner {
@@ -127,31 +139,97 @@ impl Runner {
         }
     }
 
+    /// Reads a playbook or a connector file, which is told by its key `connector`.
+    ///
+    /// All that is wrong with it and can be told without alert and secrets is told at once.
+    pub fn read(&self, source: Source, skip_unknown_steps: bool) -> Result<Definition, Diagnostics> {
+        let (document, problems) = Document::parse(source)?;
+        if document.value().get("connector").is_some() {
+            self.connector(document, problems).map(Definition::Connector)
+        } else {
+            self.playbook(document, problems, skip_unknown_steps)
+                .map(Definition::Playbook)
+        }
+    }
+
+    /// Reads a playbook, and checks its steps against the loaded plugins.
+    pub fn read_playbook(&self, source: Source, skip_unknown_steps: bool) -> Result<Playbook, Diagnostics> {
+        let (document, problems) = Document::parse(source)?;
+        self.playbook(document, problems, skip_unknown_steps)
+    }
+
+    /// Reads a connector file, and checks it against the loaded plugins.
+    pub fn read_connector(&self, source: Source) -> Result<Connector, Diagnostics> {
+        let (document, problems) = Document::parse(source)?;
+        self.connector(document, problems)
+    }
+
+    fn playbook(
+        &self,
+        document: Document,
+        problems: Diagnostics,
+        skip_unknown_steps: bool,
+    ) -> Result<Playbook, Diagnostics> {
+        let (playbook, mut problems) = Playbook::read(document, problems);
+        problems.extend(self.check_flow(&playbook));
+        for at in 0..playbook.steps.len() {
+            problems.extend(self.check_step(&playbook, at, skip_unknown_steps));
+        }
+        problems.or(playbook)
+    }
+
+    fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
+        let (connector, mut problems) = Connector::read(document, problems);
+        // Without a kind there is a problem already.
+        if !connector.kind.is_empty() {
+            problems.extend(self.check_connector(&connector));
+        }
+        problems.or(connector)
+    }
+
     /// Everything that is wrong with a playbook and can be told without alert or secrets.
     pub fn check(&self, playbook: &Playbook) -> Diagnostics {
-        let mut problems = self.check_known(playbook);
-        for step in playbook.steps.iter().filter(|step| self.is_unknown(step)) {
-            problems.push(self.unknown_step_type(playbook, step));
-            problems.extend(step.problems.clone());
-        }
-        problems
+        self.check_all(playbook, false)
     }
 
     /// The same, but for steps whose type no loaded plugin provides: those are taken as skipped.
     pub fn check_known(&self, playbook: &Playbook) -> Diagnostics {
-        let mut problems = Diagnostics::default();
-        let (steps, document) = (&playbook.steps, &playbook.document);
-        let unknown = |at: usize| self.is_unknown(&steps[at]);
-        problems.extend(playbook.flow.passing_over(unknown).cycle(steps, document));
-        for (at, step) in steps.iter().enumerate().filter(|(_, step)| !self.is_unknown(step)) {
-            problems.extend(step.problems.clone());
+        self.check_all(playbook, true)
+    }
+
+    fn check_all(&self, playbook: &Playbook, skip_unknown_steps: bool) -> Diagnostics {
+        let steps = 0..playbook.steps.len();
+        let problems = steps.flat_map(|at| self.check_step(playbook, at, skip_unknown_steps));
+        let problems: Diagnostics = self.check_flow(playbook).into_iter().chain(problems).collect();
+        problems.in_order()
+    }
+
+    /// A circle that is there only once steps of unknown types are passed over.
+    pub(crate) fn check_flow(&self, playbook: &Playbook) -> Option<Diagnostic> {
+        let unknown = |at: usize| self.is_unknown(&playbook.steps[at]);
+        let flow = playbook.flow.passing_over(unknown);
+        flow.cycle(&playbook.steps, &playbook.document)
+    }
+
+    /// Everything that is wrong with a step and can be told without alert or secrets.
+    pub(crate) fn check_step(&self, playbook: &Playbook, at: usize, skip_unknown_steps: bool) -> Vec<Diagnostic> {
+        let (step, document) = (&playbook.steps[at], &playbook.document);
+        let mut problems = Vec::new();
+        if self.is_unknown(step) {
+            if skip_unknown_steps {
+                return Vec::new();
+            }
+            problems.push(self.unknown_step_type(playbook, step));
+        }
+        problems.extend(step.problems.iter().cloned());
+        if playbook.complete {
             problems.extend(references::check_steps(playbook, at));
-            if let Some(declared) = playbook.vars.names() {
-                problems.extend(references::check_vars(playbook, at, &declared));
-            }
-            if let Some((_, step_type)) = self.provider(&step.kind) {
-                problems.extend(Written::of_step(document, step, step_type).check());
-            }
+        }
+        if let Some(declared) = playbook.vars.names() {
+            problems.extend(references::check_vars(playbook, at, &declared));
+        }
+        if let Some((_, step_type)) = self.provider(&step.kind) {
+            problems.extend(Written::of_step(document, step, step_type).check());
         }
         problems
     }
@@ -165,7 +243,7 @@ impl Runner {
     pub fn check_connector(&self, connector: &Connector) -> Diagnostics {
         match self.watcher(connector) {
             Ok((_, kind)) => connector.check(kind).into(),
-            Err(problem) => vec![problem].into(),
+            Err(problem) => problem.into(),
         }
     }
 
@@ -175,7 +253,7 @@ impl Runner {
         connector: &Connector,
         inputs: ConnectorInputs,
     ) -> Result<PreparedConnector, Diagnostics> {
-        let (_, kind) = self.watcher(connector).map_err(|problem| vec![problem])?;
+        let (_, kind) = self.watcher(connector)?;
         connector.prepare(kind, inputs)
     }
 
@@ -223,10 +301,9 @@ impl Runner {
 
     fn watcher(&self, connector: &Connector) -> Result<(&Arc<Plugin>, &ConnectorType), Diagnostic> {
         self.watched(&connector.kind).ok_or_else(|| {
-            let document = &connector.document;
             let message = format!("no loaded plugin provides the connector `{}`", connector.kind);
-            Diagnostic::error("unknown-connector", message)
-                .at(Place::bytes(document.source().clone(), document.span("/connector")))
+            Diagnostic::error(Code::UnknownConnector, message)
+                .at(connector.document.place("/connector"))
                 .maybe_hint(suggestion(
                     &connector.kind,
                     self.connector_types().map(|known| known.name.as_str()),
@@ -240,14 +317,10 @@ impl Runner {
     }
 
     fn unknown_step_type(&self, playbook: &Playbook, step: &Step) -> Diagnostic {
-        let document = &playbook.document;
-        let span = document.span(&format!("{}/type", step.pointer));
         let known = self.step_types().map(|known| known.name.as_str()).chain([CONDITION]);
-        Diagnostic::error(
-            "unknown-step-type",
-            format!("no loaded plugin provides the step type `{}`", step.kind),
-        )
-        .at(Place::bytes(document.source().clone(), span))
-        .maybe_hint(suggestion(&step.kind, known))
+        let message = format!("no loaded plugin provides the step type `{}`", step.kind);
+        Diagnostic::error(Code::UnknownStepType, message)
+            .at(playbook.document.place(&format!("{}/type", step.pointer)))
+            .maybe_hint(suggestion(&step.kind, known))
     }
 }

@@ -16,8 +16,9 @@ mod redactor;
 
 pub use redactor::Redactor;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place as At};
-use crate::source::{Document, Source, escape_key};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
+use crate::document::{Document, escape_key};
+use crate::source::{Source, unreadable};
 
 /// What the environment variables that hold secrets begin with.
 pub const ENV_PREFIX: &str = "PLAYBOOK_SECRET_";
@@ -31,31 +32,6 @@ const HANDLE_LENGTH: usize = HANDLE_PREFIX.len() + 32;
 /// Named secret values.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<BTreeMap<String, SecretString>>);
-
-/// Why a file of secrets was not read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretsError {
-    /// The file could not be read.
-    #[error("cannot read the secrets file `{path}`: {source}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Others could read the file.
-    #[error("the secrets file `{path}` can be read by others (mode {mode:03o}); run `chmod 600 {path}`")]
-    Exposed {
-        /// The file.
-        path: String,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The file is not a map of names to values.
-    #[error("{0}")]
-    Invalid(Diagnostics),
-}
 
 impl Secrets {
     /// Secrets with these names and values.
@@ -72,59 +48,67 @@ impl Secrets {
         }))
     }
 
-    /// Reads a YAML map of names to values. A file that others can read is refused.
-    pub fn from_file(path: &Path) -> Result<Self, SecretsError> {
+    /// Reads a YAML map of names to values. A file that others can read is refused. What is said about the file never
+    /// shows its text.
+    pub fn from_file(path: &Path) -> Result<Self, Diagnostics> {
         let name = path.display().to_string();
-        let read = |source| SecretsError::Read {
-            path: name.clone(),
-            source,
-        };
-        let file = std::fs::File::open(path).map_err(read)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = file.metadata().map_err(read)?.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(SecretsError::Exposed { path: name, mode });
-            }
-        }
-        let text = std::io::read_to_string(file).map_err(read)?;
-        Self::parse(Source { name, text }).map_err(SecretsError::Invalid)
+        let file = std::fs::File::open(path).map_err(|error| unreadable(&name, &error))?;
+        let exposed = exposed(&name, &file).map_err(|error| unreadable(&name, &error))?;
+        let read = Source::read_from(name, file)
+            .map_err(Diagnostics::without_text)
+            .and_then(Self::parse);
+        let Some(exposed) = exposed else { return read };
+        let mut problems = Diagnostics::from(exposed);
+        problems.extend(read.err().unwrap_or_default());
+        Err(problems)
     }
 
-    /// Messages about this file never show its text, which would be the secrets.
     fn parse(source: Source) -> Result<Self, Diagnostics> {
-        let blank = |diagnostics: Vec<Diagnostic>| Diagnostics::from(diagnostics).without_text();
-        let document = Document::parse(source).map_err(blank)?;
-        let problem = |pointer: &str, message: String| {
-            let place = At::bytes(document.source().clone(), document.key_span(pointer));
-            Diagnostic::error("secrets-file", message).at(place)
-        };
+        let document = Document::parse(source);
+        document
+            .and_then(|(document, problems)| Self::of(&document, problems))
+            .map_err(Diagnostics::without_text)
+    }
+
+    fn of(document: &Document, mut problems: Diagnostics) -> Result<Self, Diagnostics> {
         let Some(map) = document.value().as_object() else {
-            let whole = problem("", "a secrets file is a map of names to values".into());
-            return Err(blank(vec![whole.hint("for example `fleet_token: \"…\"`")]));
+            let problem = Diagnostic::error(Code::WrongType, "a secrets file must be a map of names to values");
+            problems.push(problem.at(document.place("")).hint("for example `fleet_token: \"…\"`"));
+            return Err(problems);
         };
-        let mut problems = Vec::new();
         let mut secrets = BTreeMap::new();
         for (name, value) in map {
-            let value = match value {
-                Value::String(text) if !text.is_empty() => text.clone(),
-                Value::Number(number) => number.to_string(),
-                _ => {
-                    problems.push(problem(
-                        &format!("/{}", escape_key(name)),
-                        format!("the secret `{name}` must be a text that is not empty"),
-                    ));
+            let (code, wrong, hint) = match value {
+                _ if !is_name(name) => {
+                    let wrong = "cannot be named in a template";
+                    (
+                        Code::InvalidValue,
+                        wrong,
+                        "a name has letters, digits and `_`, and begins with no digit",
+                    )
+                }
+                Value::String(text) if !text.is_empty() => {
+                    secrets.insert(name.clone(), SecretString::from(text.clone()));
                     continue;
                 }
+                Value::Number(number) => {
+                    secrets.insert(name.clone(), SecretString::from(number.to_string()));
+                    continue;
+                }
+                Value::String(_) | Value::Null => (
+                    Code::OutOfRange,
+                    "must not be empty",
+                    "write its value, in quotes, or remove it",
+                ),
+                _ => (Code::WrongType, "must be a text", "put its value in quotes"),
             };
-            secrets.insert(name.clone(), SecretString::from(value));
+            problems.push(
+                Diagnostic::error(code, format!("the secret `{}` {wrong}", cut(name)))
+                    .at(document.key_place(&format!("/{}", escape_key(name))))
+                    .hint(hint),
+            );
         }
-        if problems.is_empty() {
-            Ok(Self(Arc::new(secrets)))
-        } else {
-            Err(blank(problems))
-        }
+        problems.or(Self(Arc::new(secrets)))
     }
 
     /// These secrets and `others`; these win.
@@ -149,6 +133,29 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// Whether `{{ secrets.NAME }}` can be written.
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether others can read a file of secrets.
+#[cfg(unix)]
+fn exposed(name: &str, file: &std::fs::File) -> std::io::Result<Option<Diagnostic>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then(|| {
+        let message = format!("others can use the file of secrets: its mode is {mode:03o}");
+        Diagnostic::error(Code::ExposedSecrets, message)
+            .at(At::whole(name))
+            .hint(format!("run `chmod 600 {name}`"))
+    }))
+}
+
+#[cfg(not(unix))]
+fn exposed(_: &str, _: &std::fs::File) -> std::io::Result<Option<Diagnostic>> {
+    Ok(None)
 }
 
 /// Where a value is put, which decides how it must be escaped.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::condition::kind;
-use crate::diagnostic::{Diagnostic, Place, suggestion};
-use crate::source::Document;
+use crate::diagnostic::{Code, Diagnostic, Place, suggestion};
+use crate::document::Document;
 
 /// Declared variables and their defaults; `null` is no default.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,7 @@ impl Vars {
         let mut values = Map::new();
         for name in given.keys().filter(|name| !declared.contains_key(*name)) {
             problems.push(
-                Diagnostic::error("unknown-var", format!("the playbook declares no variable `{name}`"))
+                Diagnostic::error(Code::UnknownVar, format!("the playbook declares no variable `{name}`"))
                     .maybe_hint(suggestion(name, declared.keys().map(String::as_str))),
             );
         }
@@ -48,7 +48,7 @@ impl Vars {
                         values.insert(name.clone(), value);
                     }
                     Err(()) => problems.push(Diagnostic::error(
-                        "wrong-type",
+                        Code::WrongType,
                         format!("the variable `{name}` must be {}, as its default is", kind(default)),
                     )),
                 },
@@ -56,7 +56,7 @@ impl Vars {
                     let span = document.key_span(&format!("/vars/{name}"));
                     problems.push(
                         Diagnostic::error(
-                            "missing-var",
+                            Code::MissingVar,
                             format!("the variable `{name}` has no default and was not given"),
                         )
                         .at(Place::bytes(document.source().clone(), span))
@@ -93,12 +93,11 @@ mod tests {
     use crate::source::Source;
 
     fn document() -> Document {
-        let text = "vars: {url: null, limit: 20, deep: false, hosts: [a], name: x}\n".to_owned();
-        let name = "p.yaml".to_owned();
-        Document::parse(Source { name, text }).unwrap()
+        let text = "vars: {url: null, limit: 20, deep: false, hosts: [a], name: x}\n";
+        Document::parse(Source::new("p.yaml", text)).unwrap().0
     }
 
-    fn fill(given: &Value) -> Result<Value, Vec<(&'static str, String)>> {
+    fn fill(given: &Value) -> Result<Value, Vec<(Code, String)>> {
         let document = document();
         let vars = Vars::declared(document.value()["vars"].as_object().unwrap().clone());
         vars.fill(given.as_object().unwrap(), &document)
@@ -118,11 +117,11 @@ mod tests {
     #[test]
     fn each_mistake_is_told() {
         for (given, code) in [
-            (json!({}), "missing-var"),
-            (json!({"url": "u", "limt": "5"}), "unknown-var"),
-            (json!({"url": "u", "limit": "many"}), "wrong-type"),
-            (json!({"url": "u", "deep": "1"}), "wrong-type"),
-            (json!({"url": "u", "hosts": "b"}), "wrong-type"),
+            (json!({}), Code::MissingVar),
+            (json!({"url": "u", "limt": "5"}), Code::UnknownVar),
+            (json!({"url": "u", "limit": "many"}), Code::WrongType),
+            (json!({"url": "u", "deep": "1"}), Code::WrongType),
+            (json!({"url": "u", "hosts": "b"}), Code::WrongType),
         ] {
             let problems = fill(&given).unwrap_err();
             assert_eq!(problems[0].0, code, "{given}: {problems:?}");

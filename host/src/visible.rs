@@ -40,7 +40,7 @@ pub(crate) fn visible_lines(text: &str) -> String {
 
 /// Whether a character has no shape, or moves the ones around it. Spaces, combining marks and variation selectors that
 /// ordinary text uses are not among them.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'   // controls
         | '\u{ad}' | '\u{34f}' | '\u{180e}' // soft hyphen, joiner, vowel separator

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
+use crate::document::Document;
 use crate::params::{Rendered, Written};
 use crate::playbook::Step;
 use crate::plugin::StepType;
 use crate::render::Renderer;
-use crate::source::Document;
 
 /// The calls of a step.
 #[derive(Debug, Clone)]

@@ -29,8 +29,13 @@ pub(crate) enum Command {
     /// Run a playbook
     #[command(after_help = concat!("Example:\n  playbook run triage.yaml --alert alert.json --secrets secrets.yaml\n\nSecrets come from --secrets or the environment: {{ secrets.fleet_token }} is PLAYBOOK_SECRET_FLEET_TOKEN.\nResults go to stdout, everything else to stderr.\n\nExit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted"))]
     Run(RunArgs),
-    /// Check playbooks without running them; no network
+    /// Check playbooks and connector files without running them; no network
+    #[command(
+        after_help = "Examples:\n  playbook validate playbooks/*.yaml\n  playbook validate triage.yaml --alert alert.json --secrets secrets.yaml\n  playbook validate playbooks/*.yaml --output sarif > playbooks.sarif\n\nWith --alert, --secrets or --var the templates are filled in, too, as `run` would do before it sends anything.\n`playbook explain CODE` says more about a problem.\n\nExit status: 0 all valid, 2 not all"
+    )]
     Validate(ValidateArgs),
+    /// Say what a kind of problem means, with an example; without CODE, list all kinds
+    Explain(ExplainArgs),
     /// Poll a connector on its interval, and deliver what changed as events
     #[command(after_help = concat!("Example:\n  playbook poll corp-fleet.yaml --secrets secrets.yaml --sink events.ndjson\n\nEvents go to stdout, one JSON object a line, unless --sink names something else. A line for each poll goes to stderr.\nWhat was polled is remembered in the state directory: each event is delivered at least once, and after a crash the\nbatch that was under way again, with the same dedupe_key.\n\nExit status: 0 asked to stop, or with --once all was read, 1 failed, 2 invalid input (nothing was sent),\n3 with --once parts could not be read, 130 interrupted"))]
     Poll(PollArgs),
@@ -109,17 +114,42 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ValidateArgs {
-    /// The playbooks
+    /// The playbooks and connector files
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Check this alert, too, and fill it in
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) alert: Option<PathBuf>,
+    /// Check this file of secrets, too, and fill them in
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Set {{ vars.NAME }}
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(crate) vars: Vec<String>,
     /// Take steps whose type no loaded plugin provides as skipped
     #[arg(long)]
     pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     /// How to print the problems
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+    #[arg(short, long, value_enum, default_value_t = ProblemOutput::Table)]
+    pub(crate) output: ProblemOutput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProblemOutput {
+    /// The lines, with what is wrong underlined, for people
+    Table,
+    /// A list of JSON objects, for programs
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The kind of problem, as in `error[CODE]`
+    pub(crate) code: Option<String>,
 }
 
 /// Which connector, and with what.

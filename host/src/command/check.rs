@@ -5,14 +5,12 @@ use std::fmt::Write as _;
 use playbook_host::PluginError;
 
 use super::args::{CheckArgs, Output};
-use super::{CommandError, Exit, inputs, poll, print, run};
+use super::{CommandError, Exit, inputs, poll, print};
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.connector.plugins).await?;
-    let secrets = run::secrets(args.connector.secrets.as_deref())?;
-    let Some(prepared) = poll::prepare(&runner, &args.connector, secrets, None)? else {
-        return Ok(Exit::InvalidInput);
-    };
+    let secrets = inputs::secrets(args.connector.secrets.as_deref())?;
+    let prepared = poll::prepare(&runner, &args.connector, secrets, None)?;
     let found = match runner.test_connection(&prepared).await {
         Ok(found) => found,
         Err(error) => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use playbook_host::{Engine, Limits, PluginError, Runner};
+use playbook_host::{Diagnostics, Engine, Limits, PluginError, Runner, Secrets, Source, parse_alert};
 use serde_json::{Map, Value};
 
 use super::CommandError;
@@ -81,10 +81,34 @@ pub(crate) fn read(path: &Path, largest: u64) -> Result<Vec<u8>, CommandError> {
     Ok(bytes)
 }
 
-/// A file's text; `-` is standard input.
-pub(crate) fn read_text(path: &Path, largest: u64) -> Result<String, CommandError> {
-    String::from_utf8(read(path, largest)?)
-        .map_err(|_| CommandError::new(format!("`{}` is not UTF-8 text", path.display())))
+/// A text that somebody wrote; `-` is standard input.
+pub(crate) fn source(path: &Path) -> Result<Source, Diagnostics> {
+    if path == Path::new("-") {
+        return Source::read_from("standard input", io::stdin());
+    }
+    Source::read(path)
+}
+
+/// The secrets of the environment and of a file; the file wins.
+pub(crate) fn secrets(file: Option<&Path>) -> Result<Secrets, Diagnostics> {
+    let environment = Secrets::from_env();
+    Ok(match file {
+        Some(path) => Secrets::from_file(path)?.or(&environment),
+        None => environment,
+    })
+}
+
+/// An alert; without one, an empty one.
+pub(crate) fn alert(file: Option<&Path>) -> Result<Value, Diagnostics> {
+    match file {
+        Some(path) => parse_alert(source(path)?),
+        None => Ok(Value::Object(Map::new())),
+    }
+}
+
+/// What was read, or else its problems go to those found so far: all of them are shown at once.
+pub(crate) fn keep<T>(read: Result<T, Diagnostics>, problems: &mut Diagnostics) -> Option<T> {
+    read.map_err(|found| problems.extend(found)).ok()
 }
 
 /// `NAME=VALUE` pairs. The values are texts, as they are on a command line.

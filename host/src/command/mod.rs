@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod inputs;
 mod metrics;
 mod plugin;
@@ -19,7 +20,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use playbook_host::visible;
+use playbook_host::{Diagnostics, visible};
 
 use self::args::{Args, Command};
 
@@ -52,6 +53,17 @@ pub(crate) struct CommandError {
     message: String,
     hint: Option<String>,
     exit: Exit,
+    /// What is wrong with the input; says all there is to say.
+    problems: Diagnostics,
+}
+
+impl From<Diagnostics> for CommandError {
+    fn from(problems: Diagnostics) -> Self {
+        Self {
+            problems,
+            ..Self::new("the input is invalid")
+        }
+    }
 }
 
 impl CommandError {
@@ -61,6 +73,7 @@ impl CommandError {
             message: message.into(),
             hint: None,
             exit: Exit::InvalidInput,
+            problems: Diagnostics::default(),
         }
     }
 
@@ -106,6 +119,7 @@ pub(crate) fn main() -> ExitCode {
         match args.command {
             Command::Run(args) => run::run(args, verbosity).await,
             Command::Validate(args) => validate::validate(args).await,
+            Command::Explain(args) => explain::explain(&args),
             Command::Poll(args) => poll::poll(args, verbosity).await,
             Command::Check(args) => check::check(args).await,
             Command::Templates(args) => templates::templates(args).await,
@@ -121,6 +135,9 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn report(error: &CommandError) -> Exit {
+    if !error.problems.is_empty() {
+        return run::show_problems(&error.problems);
+    }
     // Nobody is left to tell when stderr is gone.
     let mut stderr = anstream::stderr().lock();
     let (bold, red, reset) = (

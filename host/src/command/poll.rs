@@ -7,23 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook_host::{
-    CallEvent, CancellationToken, Connector, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError,
-    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
+    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError, PollEvent,
+    PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
 };
 
 use super::args::{ConnectorArgs, PollArgs};
 use super::metrics::Metrics;
 use super::{CommandError, Exit, inputs, run};
 
-/// The largest connector file, in bytes.
-const LARGEST_TEXT: u64 = 1 << 20;
-
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.connector.plugins).await?;
-    let secrets = run::secrets(args.connector.secrets.as_deref())?;
-    let Some(prepared) = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())? else {
-        return Ok(Exit::InvalidInput);
-    };
+    let secrets = inputs::secrets(args.connector.secrets.as_deref())?;
+    let prepared = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())?;
     let sinks = sinks(&args, &runner, &secrets, &prepared)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
@@ -71,29 +66,21 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     Ok(exit)
 }
 
-/// Reads and checks a connector file; shows what is wrong with it.
+/// Reads and checks a connector file.
 pub(crate) fn prepare(
     runner: &Runner,
     args: &ConnectorArgs,
     secrets: Secrets,
     format: Option<String>,
-) -> Result<Option<PreparedConnector>, CommandError> {
-    let text = inputs::read_text(&args.file, LARGEST_TEXT)?;
+) -> Result<PreparedConnector, CommandError> {
     let inputs = ConnectorInputs {
         secrets,
         vars: inputs::assignments("--var", &args.vars)?,
         directory: args.file.parent().unwrap_or(Path::new(".")).to_owned(),
         format,
     };
-    let prepared = Connector::parse(&args.file.display().to_string(), &text)
-        .and_then(|connector| runner.prepare_connector(&connector, inputs));
-    Ok(match prepared {
-        Ok(prepared) => Some(prepared),
-        Err(problems) => {
-            run::show_problems(&problems);
-            None
-        }
-    })
+    let connector = runner.read_connector(inputs::source(&args.file)?)?;
+    Ok(runner.prepare_connector(&connector, inputs)?)
 }
 
 /// Where the command line says that events go.

@@ -1,39 +1,34 @@
 //! `playbook run`.
 
 use std::io::Write as _;
-use std::path::Path;
 
 use playbook_host::{
-    CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, Secrets, SecretsError,
-    html_report, text_report,
+    CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, html_report, text_report,
 };
-use serde_json::Value;
 
 use super::args::{Output, RunArgs, ViewArgs};
 use super::report_file::ReportFile;
 use super::watch::Watch;
 use super::{CommandError, Exit, inputs, print};
 
-/// The largest alert or playbook, in bytes.
-const LARGEST_TEXT: u64 = 1 << 20;
-
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let text = inputs::read_text(&args.file, LARGEST_TEXT)?;
-    let playbook = match Playbook::parse(&args.file.display().to_string(), &text) {
-        Ok(playbook) => playbook,
-        Err(problems) => return Ok(show_problems(&problems)),
+    let runner = inputs::runner(&args.plugins).await?;
+    let mut problems = Diagnostics::default();
+    let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
+    let playbook = inputs::keep(playbook, &mut problems);
+    let secrets = inputs::keep(inputs::secrets(args.secrets.as_deref()), &mut problems);
+    let alert = inputs::keep(inputs::alert(args.alert.as_deref()), &mut problems);
+    let (Some(playbook), Some(secrets), Some(alert)) = (playbook, secrets, alert) else {
+        return Err(problems.into());
     };
-    let mut run = RunInputs::new(secrets(args.secrets.as_deref())?);
-    if let Some(path) = &args.alert {
-        run.alert = alert(path)?;
-    }
+    let mut run = RunInputs::new(secrets);
+    run.alert = alert;
     run.vars = inputs::assignments("--var", &args.vars)?;
     run.only = args.only;
     run.skip_unknown_steps = args.skip_unknown_steps;
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }
-    let runner = inputs::runner(&args.plugins).await?;
     run_playbook(&runner, &playbook, run, &args.view, verbosity).await
 }
 
@@ -119,29 +114,4 @@ pub(crate) fn show_problems(problems: &Diagnostics) -> Exit {
     // Nobody is left to tell when stderr is gone.
     let _ = writeln!(anstream::stderr(), "{}", problems.render(true));
     Exit::InvalidInput
-}
-
-pub(crate) fn secrets(file: Option<&Path>) -> Result<Secrets, CommandError> {
-    let environment = Secrets::from_env();
-    let Some(path) = file else { return Ok(environment) };
-    let file = Secrets::from_file(path).map_err(|error| {
-        let hint = match &error {
-            SecretsError::Read { .. } => Some("--secrets names a YAML file such as `fleet_token: \"…\"`".to_owned()),
-            _ => None,
-        };
-        CommandError::new(error.to_string()).maybe_hint(hint)
-    })?;
-    Ok(file.or(&environment))
-}
-
-fn alert(path: &Path) -> Result<Value, CommandError> {
-    let text = inputs::read_text(path, LARGEST_TEXT)?;
-    let name = path.display();
-    let alert: Value = serde_json::from_str(&text)
-        .map_err(|error| CommandError::new(format!("the alert `{name}` is not JSON: {error}")))?;
-    if !alert.is_object() {
-        return Err(CommandError::new(format!("the alert `{name}` is not a JSON object"))
-            .hint("for example `{\"host\": \"web-01\"}`"));
-    }
-    Ok(alert)
 }

@@ -1,44 +1,102 @@
 //! `playbook validate`.
 
-use playbook_host::{Diagnostics, Playbook, Runner};
-use serde_json::{Value, json};
+use std::path::Path;
 
-use super::args::{Output, ValidateArgs};
+use playbook_host::{ConnectorInputs, Definition, Diagnostics, RunInputs, Runner, Secrets};
+use serde_json::{Map, Value, json};
+
+use super::args::{ProblemOutput, ValidateArgs};
 use super::run::show_problems;
 use super::{CommandError, Exit, inputs, print};
 
-/// The largest playbook, in bytes.
-const LARGEST_TEXT: u64 = 1 << 20;
+/// What templates are filled in with.
+struct Inputs {
+    alert: Value,
+    secrets: Secrets,
+    vars: Map<String, Value>,
+}
 
 pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
-    let mut records: Vec<Value> = Vec::new();
-    let mut exit = Exit::Success;
-    for file in &args.files {
-        let name = file.display().to_string();
-        let text = inputs::read_text(file, LARGEST_TEXT)?;
-        let problems = problems(&runner, &name, &text, args.skip_unknown_steps);
-        if !problems.is_empty() {
-            exit = Exit::InvalidInput;
-        }
+    let mut all = Diagnostics::default();
+    let mut show = |name: &str, problems: Diagnostics| -> Result<(), CommandError> {
         match args.output {
-            Output::Json => records.extend(problems.iter().map(|problem| json!(problem.record()))),
-            Output::Table if problems.is_empty() => print(&format!("{name}: valid\n"))?,
-            Output::Table => {
+            ProblemOutput::Table if problems.is_empty() => print(&format!("{name}: valid\n"))?,
+            ProblemOutput::Table => {
                 show_problems(&problems);
             }
+            ProblemOutput::Json | ProblemOutput::Sarif => {}
         }
+        all.extend(problems);
+        Ok(())
+    };
+    let mut problems = Diagnostics::default();
+    let inputs = read_inputs(&args, &mut problems)?;
+    if !problems.is_empty() {
+        show("", problems)?;
     }
-    if args.output == Output::Json {
-        print(&format!("{:#}\n", Value::Array(records)))?;
+    for file in &args.files {
+        let problems = problems_of(&runner, file, inputs.as_ref(), args.skip_unknown_steps)
+            .err()
+            .unwrap_or_default();
+        show(&file.display().to_string(), problems)?;
     }
-    Ok(exit)
+    match args.output {
+        ProblemOutput::Table => {}
+        ProblemOutput::Json => {
+            let records: Value = all.iter().map(|problem| json!(problem.record())).collect();
+            print(&format!("{records:#}\n"))?;
+        }
+        ProblemOutput::Sarif => print(&format!("{:#}\n", all.sarif()))?,
+    }
+    Ok(if all.is_empty() {
+        Exit::Success
+    } else {
+        Exit::InvalidInput
+    })
 }
 
-fn problems(runner: &Runner, name: &str, text: &str, skip_unknown_steps: bool) -> Diagnostics {
-    match Playbook::parse(name, text) {
-        Ok(playbook) if skip_unknown_steps => runner.check_known(&playbook),
-        Ok(playbook) => runner.check(&playbook),
-        Err(problems) => problems,
+/// What to fill in, if anything was given and all of it is sound.
+fn read_inputs(args: &ValidateArgs, problems: &mut Diagnostics) -> Result<Option<Inputs>, CommandError> {
+    let vars = inputs::assignments("--var", &args.vars)?;
+    if args.alert.is_none() && args.secrets.is_none() && vars.is_empty() {
+        return Ok(None);
+    }
+    let alert = inputs::keep(inputs::alert(args.alert.as_deref()), problems);
+    let secrets = inputs::keep(inputs::secrets(args.secrets.as_deref()), problems);
+    let (Some(alert), Some(secrets)) = (alert, secrets) else {
+        return Ok(None);
+    };
+    Ok(Some(Inputs { alert, secrets, vars }))
+}
+
+fn problems_of(
+    runner: &Runner,
+    file: &Path,
+    inputs: Option<&Inputs>,
+    skip_unknown_steps: bool,
+) -> Result<(), Diagnostics> {
+    let definition = runner.read(inputs::source(file)?, skip_unknown_steps)?;
+    let Some(inputs) = inputs else { return Ok(()) };
+    let directory = file.parent().unwrap_or(Path::new(".")).to_owned();
+    match definition {
+        Definition::Playbook(playbook) => {
+            let mut run = RunInputs::new(inputs.secrets.clone());
+            run.alert = inputs.alert.clone();
+            run.vars.clone_from(&inputs.vars);
+            run.directory = directory;
+            run.skip_unknown_steps = skip_unknown_steps;
+            runner.prepare(&playbook, run).map(drop)
+        }
+        Definition::Connector(connector) => {
+            let inputs = ConnectorInputs {
+                secrets: inputs.secrets.clone(),
+                vars: inputs.vars.clone(),
+                directory,
+                format: None,
+            };
+            runner.prepare_connector(&connector, inputs).map(drop)
+        }
+        _ => Ok(()),
     }
 }

@@ -10,7 +10,13 @@ fn ask(key: &str, condition: &str) -> String {
     let text = format!("- {{id: first, type: t}}\n- id: second\n  type: t\n  {key}: {condition}\n");
     let playbook = Playbook::parse("p.yaml", &text).unwrap();
     let step = &playbook.steps[1];
-    let codes = |problems: &Diagnostics| problems.iter().map(Diagnostic::code).collect::<Vec<_>>().join(" ");
+    let codes = |problems: &Diagnostics| {
+        problems
+            .iter()
+            .map(|problem| problem.code().word())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     if !step.problems.is_empty() {
         return codes(&step.problems.clone().into());
     }
@@ -76,7 +82,7 @@ fn expressions() {
         ("\"severity in ['high', 'critical']\"", "true"),
         ("\"'ed' in tags\"", "false"),
         ("\"score >= 7\"", "true"),
-        ("\"score > 7 or host.startswith('web')\"", "template"),
+        ("\"score > 7 or host.startswith('web')\"", "template-failed"),
         ("\"score > 7 or 'web' in host\"", "true"),
         ("{expression: safe}", "true"),
         ("{expression: not safe, field: ''}", "false"),
@@ -111,11 +117,11 @@ fn what_cannot_be_a_condition_is_never_false_in_silence() {
         ("\"${SEVERITY} == 'high'\"", "template-syntax"),
         ("{field: secrets.token, operator: exists}", "secret-transformed"),
         ("{field: severity, value: '{{ secrets.token }}'}", "secret-transformed"),
-        ("{field: severity, operator: equals, value: x}", "invalid-value"),
+        ("{field: severity, operator: equals, value: x}", "unknown-value"),
         ("{field: severity, operator: eq}", "missing-key"),
         ("{field: 'a..b', operator: exists}", "invalid-value"),
         ("{field: '{{ alert.severity }}', value: high}", "invalid-value"),
-        ("{field: severity, expression: safe}", "invalid-value"),
+        ("{field: severity, expression: safe}", "conflicting-keys"),
         ("{feild: severity, value: x}", "unknown-key missing-key"),
         ("{}", "missing-key"),
         ("[]", "wrong-type"),

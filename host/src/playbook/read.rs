@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use super::texts::{Items, Texts};
 use super::{CONDITION, OnFailure, Playbook, Step};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, suggestion};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut, nearest, suggestion};
+use crate::document::{Document, escape_key};
 use crate::flow::Flow;
 use crate::for_each::{ForEach, MOST_AT_ONCE};
 use crate::params::any_text;
 use crate::render::{self, Scope};
 use crate::retry;
-use crate::source::{Document, escape_key};
 use crate::vars::Vars;
 
 /// Keys of a playbook. Names are `AiSOC`'s, so that its files load; of those from `author` on, nothing here depends.
@@ -57,10 +57,10 @@ const STEP_KEYS: [&str; 15] = [
 const TIMEOUT: RangeInclusive<u64> = 1..=3_600;
 
 /// Reads a playbook. All problems are reported, not the first only.
-pub(super) fn playbook(document: Document) -> Result<Playbook, Diagnostics> {
+pub(super) fn playbook(document: Document, problems: Diagnostics) -> (Playbook, Diagnostics) {
     let mut read = Read {
         document: &document,
-        problems: Diagnostics::default(),
+        problems,
         incomplete: false,
     };
     let parts = read.playbook();
@@ -71,20 +71,17 @@ pub(super) fn playbook(document: Document) -> Result<Playbook, Diagnostics> {
     if !incomplete {
         problems.extend(found);
     }
-    if !problems.is_empty() {
-        // It cannot be run as it is, so everything that is known to be wrong is told.
-        problems.extend(parts.steps.iter().flat_map(|step| step.problems.clone()));
-    }
-    problems.or(())?;
-    Ok(Playbook {
+    let playbook = Playbook {
         id: parts.id,
         name: parts.name,
         enabled: parts.enabled,
         vars: parts.vars,
         steps: parts.steps,
         flow,
+        complete: !incomplete,
         document,
-    })
+    };
+    (playbook, problems)
 }
 
 /// Reading, with the problems found so far.
@@ -125,7 +122,7 @@ impl Read<'_> {
                 let steps = if let Value::Array(steps) = &map["steps"] {
                     self.steps(steps, "/steps")
                 } else {
-                    self.value("/steps", "wrong-type", "`steps` must be a list of steps");
+                    self.value("/steps", Code::WrongType, "`steps` must be a list of steps");
                     Vec::new()
                 };
                 Parts {
@@ -140,12 +137,28 @@ impl Read<'_> {
                 Parts::of_steps(self.step(map, String::new()).into_iter().collect())
             }
             _ => {
-                let diagnostic = Diagnostic::error("no-playbook", "this is not a playbook: there are no `steps`")
-                    .hint("a playbook is a map with `steps`, a list of steps, or a single step with `id`, `type` and `params`");
-                self.push(diagnostic, document.span(""));
+                self.no_playbook();
                 Parts::of_steps(Vec::new())
             }
         }
+    }
+
+    fn no_playbook(&mut self) {
+        let document = self.document;
+        let problem = Diagnostic::error(Code::NoPlaybook, "this is not a playbook: there are no `steps`");
+        let keys = document.value().as_object().into_iter().flat_map(Map::keys);
+        let misspelt = nearest("steps", keys.map(String::as_str));
+        self.problems.push(match misspelt {
+            Some(key) => problem
+                .at(document.key_place(&format!("/{}", escape_key(key))))
+                .hint("did you mean `steps`?"),
+            None if document.value().get("connector").is_some() => problem
+                .at(document.key_place("/connector"))
+                .hint("it is a connector file, which `playbook poll` and `playbook check` take"),
+            None => problem.at(document.place("")).hint(
+                "a playbook is a map with `steps`, a list of steps, or a single step with `id`, `type` and `params`",
+            ),
+        });
     }
 
     fn vars(&mut self, map: &Map<String, Value>) -> Vars {
@@ -153,7 +166,7 @@ impl Read<'_> {
             None | Some(Value::Null) => return Vars::default(),
             Some(Value::Object(declared)) => declared,
             Some(_) => {
-                self.value("/vars", "wrong-type", "`vars` must be a map of names to defaults");
+                self.value("/vars", Code::WrongType, "`vars` must be a map of names to defaults");
                 return Vars::default();
             }
         };
@@ -162,10 +175,10 @@ impl Read<'_> {
             let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             if !starts || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 let message = "a variable's name has letters, digits and `_`, and does not begin with a digit";
-                self.key(&pointer, "invalid-value", message);
+                self.key(&pointer, Code::InvalidValue, message);
             }
             if any_text(default, &render::is_template) {
-                let template = Diagnostic::error("invalid-value", "a variable's default is no template")
+                let template = Diagnostic::error(Code::InvalidValue, "a variable's default is no template")
                     .hint("write the value here, and join it with others where it is used");
                 self.push(template, self.document.span(&pointer));
             }
@@ -175,7 +188,7 @@ impl Read<'_> {
 
     fn steps(&mut self, items: &[Value], pointer: &str) -> Vec<Step> {
         if items.is_empty() {
-            self.value(pointer, "no-steps", "there are no steps");
+            self.value(pointer, Code::NoSteps, "there are no steps");
         }
         let mut steps: Vec<Step> = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -183,7 +196,7 @@ impl Read<'_> {
             let Some(map) = item.as_object() else {
                 self.value(
                     &pointer,
-                    "wrong-type",
+                    Code::WrongType,
                     "a step must be a map with `id`, `type` and `params`",
                 );
                 self.incomplete = true;
@@ -193,11 +206,17 @@ impl Read<'_> {
                 self.incomplete = true;
                 continue;
             };
-            if steps.iter().any(|earlier| earlier.id == step.id) {
-                self.value(
-                    &format!("{}/id", step.pointer),
-                    "duplicate-step",
-                    &format!("there are two steps with the id `{}`", step.id),
+            let first = steps
+                .iter()
+                .find(|earlier| earlier.id == step.id && !step.id.is_empty());
+            if let Some(first) = first {
+                let (first, again) = (format!("{}/id", first.pointer), format!("{}/id", step.pointer));
+                let message = format!("there are two steps with the id `{}`", step.id);
+                self.problems.push(
+                    Diagnostic::error(Code::DuplicateStep, message)
+                        .at(self.document.place(&again))
+                        .label("given again here")
+                        .related(self.document.place(&first), "first given here"),
                 );
             }
             steps.push(step);
@@ -208,17 +227,20 @@ impl Read<'_> {
     fn step(&mut self, map: &Map<String, Value>, pointer: String) -> Option<Step> {
         self.unknown_keys(map, &pointer, &STEP_KEYS);
         for key in ["id", "type"] {
-            if !map.contains_key(key) {
-                self.value(&pointer, "missing-key", &format!("the step has no `{key}`"));
+            let misspelt =
+                |found: &String| !STEP_KEYS.contains(&found.as_str()) && nearest(found, STEP_KEYS) == Some(key);
+            if map.get(key).is_none_or(Value::is_null) && !map.keys().any(misspelt) {
+                self.value(&pointer, Code::MissingKey, &format!("the step has no `{key}`"));
             }
         }
         let id = self.text(map, &pointer, "id");
+        self.incomplete |= id.is_none();
         if let Some(id) = &id
             && (id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
         {
             self.value(
                 &format!("{pointer}/id"),
-                "invalid-value",
+                Code::InvalidValue,
                 "an id has 1 to 64 letters, digits, `-`, `_` or `.`",
             );
         }
@@ -226,7 +248,7 @@ impl Read<'_> {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(params)) => params.clone(),
             Some(_) => {
-                self.value(&format!("{pointer}/params"), "wrong-type", "`params` must be a map");
+                self.value(&format!("{pointer}/params"), Code::WrongType, "`params` must be a map");
                 Map::new()
             }
         };
@@ -249,14 +271,14 @@ impl Read<'_> {
         let present = |key: &str| map.get(key).is_some_and(|value| !value.is_null());
         let gated = present("when") || present("condition");
         if present("next_false") && !gated {
-            let diagnostic = Diagnostic::error("branch-without-condition", "`next_false` is never taken")
+            let diagnostic = Diagnostic::error(Code::BranchWithoutCondition, "`next_false` is never taken")
                 .hint("the step has neither `condition` nor `when` that could be false");
             self.push(diagnostic, self.document.key_span(&format!("{pointer}/next_false")));
         }
         if only_branches && !gated {
             self.value(
                 &pointer,
-                "missing-key",
+                Code::MissingKey,
                 "a step of the type `condition` needs a `condition`",
             );
         }
@@ -264,13 +286,13 @@ impl Read<'_> {
             for (key, useless) in [("params", !params.is_empty()), ("for_each", present("for_each"))] {
                 if useless {
                     let message = format!("a step of the type `condition` only branches: `{key}` has no meaning");
-                    self.key(&format!("{pointer}/{key}"), "meaningless-key", &message);
+                    self.key(&format!("{pointer}/{key}"), Code::MeaninglessKey, &message);
                 }
             }
         }
         if present("concurrency") && !present("for_each") {
             let message = "`concurrency` has no meaning without `for_each`";
-            self.key(&format!("{pointer}/concurrency"), "meaningless-key", message);
+            self.key(&format!("{pointer}/concurrency"), Code::MeaninglessKey, message);
         }
         let step = Step {
             name: self.text(map, &pointer, "name"),
@@ -295,7 +317,8 @@ impl Read<'_> {
             }),
             inputs,
             problems,
-            id: id?,
+            // Without an id there is a problem already; the rest is looked at all the same.
+            id: id.unwrap_or_default(),
             kind: kind?,
             pointer,
         };
@@ -308,7 +331,7 @@ impl Read<'_> {
             // AiSOC's `retry` retries as `retry_max` says, and then goes on.
             Some(Some("continue" | "retry")) => OnFailure::Continue,
             Some(found) => {
-                let diagnostic = Diagnostic::error("invalid-value", "`on_failure` must be abort, continue or retry")
+                let diagnostic = Diagnostic::error(Code::UnknownValue, "`on_failure` must be abort, continue or retry")
                     .maybe_hint(found.and_then(|found| suggestion(found, ["abort", "continue", "retry"])));
                 self.push(diagnostic, self.document.span(&format!("{pointer}/on_failure")));
                 OnFailure::Abort
@@ -329,7 +352,7 @@ impl Read<'_> {
             _ => {
                 self.value(
                     &format!("{pointer}/{key}"),
-                    "wrong-type",
+                    Code::WrongType,
                     &format!("`{key}` must be a text"),
                 );
                 None
@@ -342,11 +365,9 @@ impl Read<'_> {
             None | Some(Value::Null) => true,
             Some(Value::Bool(enabled)) => *enabled,
             Some(_) => {
-                self.value(
-                    &format!("{pointer}/enabled"),
-                    "wrong-type",
-                    "`enabled` must be true or false",
-                );
+                let problem = Diagnostic::error(Code::WrongType, "`enabled` must be true or false")
+                    .hint("write `true` or `false`, without quotes; `yes`, `no`, `on` and `off` are texts");
+                self.push(problem, self.document.span(&format!("{pointer}/enabled")));
                 true
             }
         }
@@ -365,20 +386,20 @@ impl Read<'_> {
         let (code, found) = match value {
             Value::Number(number) => match number.as_u64().filter(|number| range.contains(number)) {
                 Some(number) => return Some(number),
-                None => ("out-of-range", format!(", and is {number}")),
+                None => (Code::OutOfRange, format!(", and is {number}")),
             },
-            _ => ("wrong-type", String::new()),
+            _ => (Code::WrongType, String::new()),
         };
         let message = format!("`{key}` must be a whole number from {least} to {most}{found}");
         self.value(&format!("{pointer}/{key}"), code, &message);
         None
     }
 
-    fn value(&mut self, pointer: &str, code: &'static str, message: &str) {
+    fn value(&mut self, pointer: &str, code: Code, message: &str) {
         self.push(Diagnostic::error(code, message), self.document.span(pointer));
     }
 
-    fn key(&mut self, pointer: &str, code: &'static str, message: &str) {
+    fn key(&mut self, pointer: &str, code: Code, message: &str) {
         self.push(Diagnostic::error(code, message), self.document.key_span(pointer));
     }
 
@@ -395,12 +416,18 @@ pub(super) fn unknown_keys(
     pointer: &str,
     known: &[&'static str],
 ) -> Vec<Diagnostic> {
-    let unknown = map.keys().filter(|key| !known.contains(&key.as_str()));
+    // A merge key was complained about when the document was read.
+    let unknown = map.keys().filter(|key| !known.contains(&key.as_str()) && *key != "<<");
     let problems = unknown.map(|key| {
-        let span = document.key_span(&format!("{pointer}/{}", escape_key(key)));
-        Diagnostic::error("unknown-key", format!("unknown key `{key}`"))
-            .at(Place::bytes(document.source().clone(), span))
-            .maybe_hint(suggestion(key, known.iter().copied()))
+        let hint = suggestion(key, known.iter().copied()).map(|hint| match hint {
+            hint if known == STEP_KEYS && !hint.ends_with('?') => {
+                format!("{hint}; what the type of step needs belongs under `params`")
+            }
+            hint => hint,
+        });
+        Diagnostic::error(Code::UnknownKey, format!("unknown key `{}`", cut(key)))
+            .at(document.key_place(&format!("{pointer}/{}", escape_key(key))))
+            .maybe_hint(hint)
     });
     problems.collect()
 }

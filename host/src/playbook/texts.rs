@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 use super::locate;
 use super::read::unknown_keys;
 use crate::condition::{Condition, Gate, Operator};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::Document;
 use crate::for_each::MOST_ITEMS;
+use crate::params::each_text;
 use crate::render::{self, Mentions, Problem, Scope};
-use crate::source::{Document, escape_key};
 
 /// Keys of a condition that is a map.
 const CONDITION_KEYS: [&str; 4] = ["field", "operator", "value", "expression"];
@@ -34,7 +35,11 @@ impl Texts<'_> {
             Some(Value::Bool(holds)) => Some(Condition::literal(*holds)),
             Some(Value::String(text)) => self.expression(text, &when_at, Scope::Roots),
             Some(_) => {
-                self.wrong(&when_at, "wrong-type", "`when` must be an expression or true or false");
+                self.wrong(
+                    &when_at,
+                    Code::WrongType,
+                    "`when` must be an expression or true or false",
+                );
                 None
             }
         };
@@ -46,7 +51,7 @@ impl Texts<'_> {
             Some(Value::Object(parts)) => self.condition(parts, &condition_at),
             Some(_) => {
                 let message = "`condition` must be an expression, or a map with `field` and `operator`";
-                self.wrong(&condition_at, "wrong-type", message);
+                self.wrong(&condition_at, Code::WrongType, message);
                 None
             }
         };
@@ -74,21 +79,21 @@ impl Texts<'_> {
         match (given("expression"), field) {
             (Some(_), Some(_)) => {
                 let message = "a condition has either `expression` or `field`, not both";
-                self.wrong(&at("expression"), "invalid-value", message);
+                self.wrong(&at("expression"), Code::ConflictingKeys, message);
                 None
             }
             (Some(Value::String(text)), None) => self.expression(text, &at("expression"), Scope::AlertFields),
             (Some(_), None) => {
-                self.wrong(&at("expression"), "wrong-type", "`expression` must be a text");
+                self.wrong(&at("expression"), Code::WrongType, "`expression` must be a text");
                 None
             }
             (None, Some(Value::String(text))) => self.comparison(text, parts, pointer),
             (None, Some(_)) => {
-                self.wrong(&at("field"), "wrong-type", "`field` must be a text");
+                self.wrong(&at("field"), Code::WrongType, "`field` must be a text");
                 None
             }
             (None, None) => {
-                self.wrong(pointer, "missing-key", "a condition needs `field` or `expression`");
+                self.wrong(pointer, Code::MissingKey, "a condition needs `field` or `expression`");
                 None
             }
         }
@@ -103,19 +108,22 @@ impl Texts<'_> {
                 Err(hint) => {
                     let message = format!("there is no operator `{word}`");
                     let place = self.place(&operator_at);
-                    self.problems
-                        .push(Diagnostic::error("invalid-value", message).at(place).maybe_hint(hint));
+                    self.problems.push(
+                        Diagnostic::error(Code::UnknownValue, message)
+                            .at(place)
+                            .maybe_hint(hint),
+                    );
                     None
                 }
             },
             Some(_) => {
-                self.wrong(&operator_at, "wrong-type", "`operator` must be a text");
+                self.wrong(&operator_at, Code::WrongType, "`operator` must be a text");
                 None
             }
         };
         let value = parts.get("value").cloned().unwrap_or_default();
         if operator.is_some_and(|operator| operator != Operator::Exists) && !parts.contains_key("value") {
-            self.wrong(pointer, "missing-key", "the comparison has no `value`");
+            self.wrong(pointer, Code::MissingKey, "the comparison has no `value`");
         }
         // The value may have templates, which count as part of the condition.
         let earlier = self.inputs.len();
@@ -144,7 +152,7 @@ impl Texts<'_> {
             Value::Array(items) => {
                 if items.len() > MOST_ITEMS {
                     let message = format!("`for_each` has {} items, and at most {MOST_ITEMS} are run", items.len());
-                    self.wrong(&at, "too-many-items", &message);
+                    self.wrong(&at, Code::TooManyItems, &message);
                 }
                 true
             }
@@ -156,7 +164,7 @@ impl Texts<'_> {
         };
         if !fits {
             let message = "`for_each` must be a list, or one `{{ expression }}` that gives one";
-            self.wrong(&at, "wrong-type", message);
+            self.wrong(&at, Code::WrongType, message);
         }
         let earlier = self.inputs.len();
         self.templates(value, &at, Scope::Roots);
@@ -169,7 +177,7 @@ impl Texts<'_> {
         if let Some((at, range)) = secret {
             let problem = Problem {
                 range,
-                code: "secret-transformed",
+                code: Code::SecretTransformed,
                 message: "a secret may not be an item, which templates could look at".into(),
                 hint: Some("name the secret in the params".into()),
             };
@@ -183,35 +191,22 @@ impl Texts<'_> {
 
     /// Checks every template below a pointer.
     pub(super) fn templates(&mut self, value: &Value, pointer: &str, scope: Scope) {
-        match value {
-            Value::String(text) => match render::check(text, scope) {
-                Ok(mentions) if mentions == Mentions::default() => {}
-                Ok(mentions) => self.inputs.push((pointer.to_owned(), mentions)),
-                Err(problems) => {
-                    for problem in problems {
-                        self.problem(pointer, problem);
-                    }
-                }
-            },
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.templates(item, &format!("{pointer}/{index}"), scope);
+        each_text(value, pointer, &mut |pointer, text| match render::check(text, scope) {
+            Ok(mentions) if mentions == Mentions::default() => {}
+            Ok(mentions) => self.inputs.push((pointer.to_owned(), mentions)),
+            Err(problems) => {
+                for problem in problems {
+                    self.problem(pointer, problem);
                 }
             }
-            Value::Object(map) => {
-                for (key, value) in map {
-                    self.templates(value, &format!("{pointer}/{}", escape_key(key)), scope);
-                }
-            }
-            _ => {}
-        }
+        });
     }
 
     fn problem(&mut self, pointer: &str, problem: Problem) {
         self.problems.push(locate(self.document, pointer, problem));
     }
 
-    fn wrong(&mut self, pointer: &str, code: &'static str, message: &str) {
+    fn wrong(&mut self, pointer: &str, code: Code, message: &str) {
         let place = self.place(pointer);
         self.problems.push(Diagnostic::error(code, message).at(place));
     }

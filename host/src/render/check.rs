@@ -6,8 +6,8 @@ use std::ops::Range;
 use minijinja::machinery::Token;
 
 use super::tokens::{self, Tokens, find_ident, is_guarded, is_root, path, place_of};
-use super::{Problem, ROOTS, environment, explain, is_template};
-use crate::diagnostic::suggestion;
+use super::{ENVIRONMENT, Problem, ROOTS, explain, is_template};
+use crate::diagnostic::{Code, suggestion};
 
 /// What templates see besides, in the params of a step that runs for each item of a list.
 const ITEM: [&str; 2] = ["item", "item_index"];
@@ -115,8 +115,8 @@ pub(crate) struct Mentions {
     pub(crate) steps: Vec<Mention>,
     /// The entries of `vars`.
     pub(crate) vars: Vec<Mention>,
-    /// Whether `item` stands for something that an attacker can influence.
-    untrusted_item: bool,
+    /// Where something is named that an attacker can influence; the rendered value may depend on it.
+    pub(crate) untrusted_at: Option<Range<usize>>,
 }
 
 /// An entry of `steps` or `vars` that a template looks at.
@@ -140,6 +140,9 @@ impl Mentions {
             return mentions;
         };
         mentions.roots.insert((*root).to_owned());
+        if ["alert", "steps"].contains(root) {
+            mentions.untrusted_at = Some(parts[0].1.start..parts[parts.len() - 1].1.end);
+        }
         let owned = |(name, range): &(&str, Range<usize>)| ((*name).to_owned(), range.clone());
         if let Some((name, range)) = rest.first().map(owned) {
             let mention = Mention {
@@ -159,8 +162,7 @@ impl Mentions {
 
     /// Whether the rendered value may depend on what an attacker can influence.
     pub(crate) fn untrusted(&self) -> bool {
-        let from = |root: &str| self.roots.contains(root);
-        from("alert") || from("steps") || (self.untrusted_item && from("item"))
+        self.untrusted_at.is_some()
     }
 
     /// Whether it looks at the results of earlier steps.
@@ -177,8 +179,7 @@ pub(crate) fn check(text: &str, scope: Scope) -> Result<Mentions, Vec<Problem>> 
             None => Ok(Mentions::default()),
         };
     }
-    let environment = environment();
-    let template = environment
+    let template = ENVIRONMENT
         .template_from_str(text)
         .map_err(|error| vec![explain(&error, text)])?;
     let tokens = tokens::of(text, false).map_err(|error| vec![explain(&error, text)])?;
@@ -198,13 +199,12 @@ pub(crate) fn check_expression(text: &str, scope: Scope) -> Result<Mentions, Vec
     if let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| text.find(mark)).min() {
         return Err(vec![Problem {
             range: at..text.len(),
-            code: "template-syntax",
+            code: Code::TemplateSyntax,
             message: "an expression stands without `{{ }}`".into(),
             hint: Some("for example `alert.severity == 'high'`".into()),
         }]);
     }
-    let environment = environment();
-    let expression = environment
+    let expression = ENVIRONMENT
         .compile_expression(text)
         .map_err(|error| vec![explain(&error, text)])?;
     let tokens = tokens::of(text, true).map_err(|error| vec![explain(&error, text)])?;
@@ -225,7 +225,7 @@ pub(crate) fn check_expression(text: &str, scope: Scope) -> Result<Mentions, Vec
 pub(crate) fn looked_at_secret(range: Range<usize>) -> Problem {
     Problem {
         range,
-        code: "secret-transformed",
+        code: Code::SecretTransformed,
         message: "a secret may be placed in a text, but not looked at or changed".into(),
         hint: Some("a condition would see a handle, not the value; decide with `vars`".into()),
     }
@@ -242,13 +242,26 @@ fn look(
     problems.extend(integration_reference(text));
     let in_scope = |root: &str| ROOTS.contains(&root) || (matches!(scope, Scope::Item { .. }) && ITEM.contains(&root));
     let unknown: Vec<String> = roots.iter().filter(|root| !in_scope(root)).cloned().collect();
+    let mut torn: Vec<Range<usize>> = Vec::new();
     for root in unknown {
         if scope == Scope::AlertFields && root != "null" {
             roots.remove(&root);
             roots.insert("alert".to_owned());
             continue;
         }
-        problems.push(undefined_root(text, tokens, &root, scope));
+        let at = (0..tokens.len()).find(|at| is_root(tokens, *at, &root));
+        let Some(name) = at.and_then(|at| tokens::torn_name(tokens, at)) else {
+            problems.push(undefined_root(text, tokens, &root, scope));
+            continue;
+        };
+        if !torn.contains(&name) {
+            // That is what would change a secret.
+            problems.retain(|other| {
+                other.code != Code::SecretTransformed || other.range.end <= name.start || other.range.start >= name.end
+            });
+            problems.push(torn_apart(text, &name));
+            torn.push(name);
+        }
     }
     check_filters(tokens, problems);
     check_tests(tokens, problems);
@@ -261,27 +274,54 @@ fn look(
         secrets: Vec::new(),
         steps: entries("steps"),
         vars: entries("vars"),
-        untrusted_item: scope == Scope::Item { untrusted: true },
+        untrusted_at: untrusted_at(text, tokens, &roots, scope),
         roots,
     }
 }
 
 fn undefined_root(text: &str, tokens: &Tokens<'_>, root: &str, scope: Scope) -> Problem {
     let at = (0..tokens.len()).find(|at| is_root(tokens, *at, root));
-    let after_dash = at.is_some_and(|at| at > 1 && matches!(tokens[at - 1].0, Token::Minus));
     let hint = match root {
         "null" => Some("write `none`".to_owned()),
         _ if ITEM.contains(&root) => Some("`item` is there in the params of a step that has `for_each`".to_owned()),
-        _ if after_dash => Some("a name that holds `-` stands in brackets: `steps['my-step'].result`".to_owned()),
         _ if matches!(scope, Scope::Item { .. }) => suggestion(root, ROOTS.into_iter().chain(ITEM)),
         _ => suggestion(root, ROOTS),
     };
     Problem {
         range: at.map_or(0..text.len(), |at| tokens[at].1.clone()),
-        code: "undefined-variable",
+        code: Code::UndefinedVariable,
         message: format!("`{root}` is not defined"),
         hint,
     }
+}
+
+/// A name that holds `-`, of which only a part is taken for a name.
+fn torn_apart(text: &str, name: &Range<usize>) -> Problem {
+    let written = &text[name.clone()];
+    let hint = if text[..name.start].ends_with("secrets.") {
+        "give the secret a name of letters, digits and `_`".to_owned()
+    } else {
+        format!("a name that holds `-` stands in brackets: `['{written}']`")
+    };
+    Problem {
+        range: name.clone(),
+        code: Code::UndefinedVariable,
+        message: format!("`{written}` is read as a subtraction"),
+        hint: Some(hint),
+    }
+}
+
+/// Where a template first names something that an attacker can influence.
+fn untrusted_at(text: &str, tokens: &Tokens<'_>, roots: &BTreeSet<String>, scope: Scope) -> Option<Range<usize>> {
+    let sources = [
+        ("alert", true),
+        ("steps", true),
+        ("item", scope == Scope::Item { untrusted: true }),
+    ];
+    let named = sources.iter().filter(|(root, counts)| *counts && roots.contains(*root));
+    // A field of the alert can be named without it.
+    let places = named.map(|(root, _)| find_ident(tokens, root).unwrap_or(0..text.len()));
+    places.min_by_key(|range| range.start)
 }
 
 /// The entry that is looked at where a root stands.
@@ -305,7 +345,7 @@ fn check_filters(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
         {
             problems.push(Problem {
                 range: range.clone(),
-                code: "unknown-filter",
+                code: Code::UnknownFilter,
                 message: format!("there is no filter `{name}`"),
                 hint: suggestion(name, FILTERS),
             });
@@ -325,7 +365,7 @@ fn check_tests(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
         {
             problems.push(Problem {
                 range: range.clone(),
-                code: "unknown-test",
+                code: Code::UnknownTest,
                 message: format!("there is no test `{name}`"),
                 hint: if *name == "null" {
                     Some("did you mean `none`?".into())
@@ -345,7 +385,7 @@ fn integration_reference(text: &str) -> Option<Problem> {
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then(|| Problem {
         range: start..end,
-        code: "integration-reference",
+        code: Code::IntegrationReference,
         message: format!("`${{{name}}}` refers to an integration that only AiSOC's server can look up"),
         hint: Some(format!(
             "write the value here, or use `{{{{ secrets.{} }}}}` or `{{{{ vars.{} }}}}`",

@@ -81,7 +81,7 @@ fn a_secret_is_never_looked_at_or_changed() {
     ] {
         let problems = check(template, Scope::Roots).expect_err(template);
         assert!(
-            problems.iter().any(|problem| problem.code == "secret-transformed"),
+            problems.iter().any(|problem| problem.code == Code::SecretTransformed),
             "{template}: {problems:?}"
         );
     }
@@ -92,30 +92,40 @@ fn each_mistake_has_its_own_words_and_place() {
     for (template, code, part, hint) in [
         (
             "{{ alert.hots }}",
-            "undefined-variable",
+            Code::UndefinedVariable,
             "alert.hots",
             "did you mean `host`?",
         ),
         (
             "a {{ alert.nested.usr }}",
-            "undefined-variable",
+            Code::UndefinedVariable,
             "alert.nested.usr",
             "did you mean `user`?",
         ),
-        ("{{ alrt.host }}", "undefined-variable", "alrt", "did you mean `alert`?"),
+        (
+            "{{ alrt.host }}",
+            Code::UndefinedVariable,
+            "alrt",
+            "did you mean `alert`?",
+        ),
         (
             "{{ alert.host | uper }}",
-            "unknown-filter",
+            Code::UnknownFilter,
             "uper",
             "did you mean `upper`?",
         ),
         (
             "{{ secrets.fleet_tokn }}",
-            "unknown-secret",
+            Code::UnknownSecret,
             "fleet_tokn",
             "did you mean `fleet_token`?",
         ),
-        ("${FLEETDM}", "integration-reference", "${FLEETDM}", "secrets.fleetdm"),
+        (
+            "${FLEETDM}",
+            Code::IntegrationReference,
+            "${FLEETDM}",
+            "secrets.fleetdm",
+        ),
     ] {
         let problem = renderer()
             .render(template)
@@ -137,10 +147,10 @@ fn each_mistake_has_its_own_words_and_place() {
     }
     assert_eq!(
         check("{{ alert.host ", Scope::Roots).unwrap_err()[0].code,
-        "template-syntax"
+        Code::TemplateSyntax
     );
     let endless = "{% for a in alert.hosts %}".repeat(20) + "x" + &"{% endfor %}".repeat(20);
-    assert_eq!(renderer().render(&endless).unwrap_err().code, "template-too-long");
+    assert_eq!(renderer().render(&endless).unwrap_err().code, Code::TemplateTooLong);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::Problem;
+use crate::diagnostic::Code;
 
 /// Tokens, and where each stands.
 pub(super) type Tokens<'t> = Vec<(Token<'t>, Range<usize>)>;
@@ -89,6 +90,22 @@ pub(super) fn is_guarded(tokens: &Tokens<'_>, end: usize) -> bool {
     )
 }
 
+/// The whole of a name that was torn apart at its dashes, of which the token at `at` is a part, as in `steps.find-users`.
+pub(super) fn torn_name(tokens: &Tokens<'_>, at: usize) -> Option<Range<usize>> {
+    let part = |at: usize| matches!(tokens[at].0, Token::Ident(_) | Token::Int(_) | Token::Minus);
+    let touches = |at: usize| tokens[at].1.end == tokens[at + 1].1.start;
+    let mut first = at;
+    while first > 0 && part(first - 1) && touches(first - 1) {
+        first -= 1;
+    }
+    let mut last = at;
+    while last + 1 < tokens.len() && part(last + 1) && touches(last) {
+        last += 1;
+    }
+    let of_a_path = first > 0 && matches!(tokens[first - 1].0, Token::Dot);
+    (of_a_path && first < at).then(|| tokens[first].1.start..tokens[last].1.end)
+}
+
 /// The secrets that a template names. Any use but placing one in a text is a problem.
 ///
 /// The rule is on tokens, so that it is easy to see that nothing slips through: in a `{{ … }}` that names `secrets`, the
@@ -114,7 +131,7 @@ pub(super) fn secrets(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) -> Vec<(
         if !emits || !parts.iter().all(|part| is_plain(part)) {
             problems.push(Problem {
                 range: inner[first].1.start..inner.last().map_or(0, |(_, range)| range.end),
-                code: "secret-transformed",
+                code: Code::SecretTransformed,
                 message: "a secret may be placed in a text, but not looked at or changed".into(),
                 hint: Some("write `{{ secrets.name }}` alone, or join texts with `~`; what the template would see is not the value".into()),
             });
@@ -135,7 +152,7 @@ pub(super) fn secrets(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) -> Vec<(
     if let (Some(range), false) = (catches, found.is_empty()) {
         problems.push(Problem {
             range: range.clone(),
-            code: "secret-transformed",
+            code: Code::SecretTransformed,
             message: "a text that holds a secret may have no blocks but `{% if %}`".into(),
             hint: Some("such a block could change the secret; move it to another value".into()),
         });

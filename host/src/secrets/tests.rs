@@ -60,12 +60,9 @@ fn a_broken_secrets_file_is_explained_without_showing_its_text() {
         "a: hunter2-value\na: hunter2-value",
         "hunter2-value",
     ] {
-        let message = Secrets::parse(Source {
-            name: "secrets.yaml".into(),
-            text: text.into(),
-        })
-        .unwrap_err()
-        .render(false);
+        let message = Secrets::parse(Source::new("secrets.yaml", text))
+            .unwrap_err()
+            .render(false);
         assert!(!message.contains("hunter2"), "{message}");
         assert!(message.contains("secrets.yaml"), "{message}");
     }
