@@ -99,7 +99,7 @@ fn block(value: &Value, depth: usize, style: Style, text: &mut String) {
             Style::Literal
                 if string.lines().all(|line| line.starts_with(char::is_alphanumeric)) && !string.is_empty() =>
             {
-                let keep = if string.ends_with('\n') { "+" } else { "-" };
+                let keep = if string.ends_with('\n') { "" } else { "-" };
                 write!(text, "|{keep}").unwrap();
                 for line in string.lines() {
                     write!(text, "\n{indent}  {line}").unwrap();
