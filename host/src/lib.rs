@@ -46,6 +46,7 @@ mod for_each;
 mod limits;
 mod origin;
 mod params;
+mod plan;
 mod playbook;
 mod plugin;
 mod poller;
@@ -75,6 +76,10 @@ pub use engine::{Engine, EngineError};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
 pub use limits::Limits;
 pub use origin::{Origin, OriginError};
+pub use plan::{
+    Credential, CredentialMode, Moment, OpenParam, Plan, PlannedBranch, PlannedCall, PlannedItems, PlannedServer,
+    PlannedStep, PlannedTemplate, Prospect,
+};
 pub use playbook::Playbook;
 pub use plugin::{
     CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, StepType, Template,

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod inputs;
 mod metrics;
+mod plan;
 mod plugin;
 mod poll;
 mod run;

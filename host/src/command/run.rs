@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::args::{Output, RunArgs};
 use super::watch::Watch;
-use super::{CommandError, Exit, inputs, print, table};
+use super::{CommandError, Exit, inputs, plan, print, table};
 
 /// The largest alert or playbook, in bytes.
 const LARGEST_TEXT: u64 = 1 << 20;
@@ -32,6 +32,9 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
         run.directory = directory.to_owned();
     }
     let runner = inputs::runner(&args.plugins).await?;
+    if args.dry_run {
+        return plan::dry_run(&runner, &playbook, run, args.output).await;
+    }
     run_playbook(&runner, &playbook, run, args.output, verbosity).await
 }
 

@@ -165,7 +165,7 @@ fn render_result(out: &mut String, result: &Value, notes: &[Note], width: u16) {
     }
 }
 
-fn not_started(reason: SkipReason) -> String {
+pub(super) fn not_started(reason: SkipReason) -> String {
     let reason = match reason {
         SkipReason::When => "`when` does not hold",
         SkipReason::Condition => "condition does not hold",
@@ -180,7 +180,7 @@ fn not_started(reason: SkipReason) -> String {
     format!("not started: {reason}")
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
         0 => format!("no {what}s"),
         1 => format!("1 {what}"),
@@ -259,7 +259,7 @@ fn is_rows(value: &Value) -> bool {
     value.as_array().is_some_and(|rows| rows.iter().all(Value::is_object))
 }
 
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => printable(text),
         other => printable(&other.to_string()),
@@ -273,7 +273,7 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-fn indented(text: &str) -> String {
+pub(super) fn indented(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
 }
 
