@@ -198,7 +198,7 @@ impl Run<'_> {
 }
 
 /// What templates see of a step.
-fn entry(status: StepStatus, result: Option<&Value>) -> Value {
+pub(crate) fn entry(status: StepStatus, result: Option<&Value>) -> Value {
     match result {
         Some(result) => json!({"status": status, "result": result}),
         None => json!({"status": status}),

@@ -244,7 +244,7 @@ impl Vault {
         while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
             if let Some(secret) = rest.get(at..at + HANDLE_LENGTH).and_then(|handle| issued.get(handle)) {
                 masked.push_str(&redactor.redact(&rest[..at]));
-                masked.push_str(&format!("‹secret {}›", secret.name));
+                masked.extend(["‹secret ", secret.name.as_str(), "›"]);
                 (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
             } else {
                 from = at + HANDLE_PREFIX.len();

@@ -1,7 +1,6 @@
 //! `playbook run --dry-run`: that it sends nothing, shows no secret, and reads well.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 
 use playbook_host::{Engine, Limits, Playbook, Prospect, RunInputs, Runner, Secrets};
 use serde_json::json;
@@ -144,7 +143,7 @@ async fn no_secret_and_no_handle_is_shown_however_much_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_gets_the_plan_as_a_value_and_can_run_what_it_planned() {
+async fn an_engine_gets_the_plan_as_a_value() {
     let mut runner = Runner::new(Engine::new(None).unwrap(), Limits::default());
     runner.load("osquery", embedded_plugin::COMPONENT).await.unwrap();
     let playbook = Playbook::parse("p.yaml", PLAYBOOK).unwrap();
@@ -158,15 +157,13 @@ async fn an_engine_gets_the_plan_as_a_value_and_can_run_what_it_planned() {
     let as_of = "2026-02-03T04:05:06Z".parse().unwrap();
     let plan = runner.plan(&prepared, as_of).await;
     let prospects: Vec<Prospect> = plan.steps.iter().map(|step| step.prospect).collect();
-    use Prospect::{Runs, Skipped, Undecided};
-    assert_eq!(prospects, [Runs, Runs, Skipped, Undecided]);
+    assert_eq!(
+        prospects,
+        [Prospect::Runs, Prospect::Runs, Prospect::Skipped, Prospect::Undecided]
+    );
     let template = plan.steps[1].calls[0].template.as_ref().unwrap();
     let moment = &template.moments[0];
     assert_eq!(moment.time.to_string(), "2026-02-02T04:05:06Z");
     assert!(template.text.as_ref().unwrap().contains(&moment.written));
     assert!(!plan.fails());
-    let report = runner
-        .run(prepared, playbook_host::CancellationToken::new(), Arc::new(|_| ()))
-        .await;
-    assert_eq!(report.steps.len(), plan.steps.len());
 }

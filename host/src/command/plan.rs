@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::args::Output;
 use super::run::show_problems;
-use super::table::{counted, indented, not_started, printable, scalar};
+use super::table::{counted, indented, printable, scalar};
 use super::{CommandError, Exit, print};
 
 const BOLD: Style = Style::new().bold();
@@ -60,8 +60,7 @@ fn render(plan: &Plan) -> String {
     let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
     let name = plan.playbook.name.as_ref().or(plan.playbook.id.as_ref());
     let name = name.map(|name| format!("{}: ", printable(name))).unwrap_or_default();
-    let steps = counted(plan.steps.len(), "step");
-    line(&mut out, &format!("{name}{steps}: {}", parts.join(", ")));
+    line(&mut out, &format!("{name}{}", parts.join(", ")));
     if plan.fails() {
         line(
             &mut out,
@@ -154,7 +153,16 @@ fn about(step: &PlannedStep) -> String {
 }
 
 fn skipped(reason: SkipReason) -> String {
-    not_started(reason)
+    let reason = match reason {
+        SkipReason::When => "`when` does not hold",
+        SkipReason::Condition => "its condition does not hold",
+        SkipReason::Disabled => "disabled",
+        SkipReason::NotReached => "the run goes on elsewhere",
+        SkipReason::UnknownStepType => "no loaded plugin provides its type",
+        SkipReason::NotSelected => "another step is run alone",
+        _ => return "skipped".into(),
+    };
+    format!("skipped: {reason}")
 }
 
 /// Something to tell about a step: a label, and a text that may have several lines.

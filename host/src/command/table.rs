@@ -165,7 +165,7 @@ fn render_result(out: &mut String, result: &Value, notes: &[Note], width: u16) {
     }
 }
 
-pub(super) fn not_started(reason: SkipReason) -> String {
+fn not_started(reason: SkipReason) -> String {
     let reason = match reason {
         SkipReason::When => "`when` does not hold",
         SkipReason::Condition => "condition does not hold",

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::open::{Partial, results, unique};
+use super::open::{Partial, names, results, unique};
 use super::text::Text;
 use super::way::Way;
 use super::{
@@ -14,7 +14,7 @@ use super::{
     PlannedTemplate, Prospect,
 };
 use crate::condition::Decision;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::for_each::ForEach;
 use crate::params::{self, Rendered, Written};
 use crate::playbook::Step;
@@ -65,7 +65,10 @@ impl Planner<'_> {
         };
         if step.gated && outlook.passed.is_none() {
             planned.branch = Some(PlannedBranch {
-                holds: outlook.decision.map(|decision| decision == Decision::Runs),
+                holds: match &way.decisions[at] {
+                    Some(Ok(decision)) => Some(*decision == Decision::Runs),
+                    Some(Err(_)) | None => None,
+                },
                 next_true: step.next_true.clone(),
                 next_false: step.next_false.clone(),
             });
@@ -73,15 +76,24 @@ impl Planner<'_> {
         if outcome.prospect == Prospect::Skipped {
             return planned;
         }
-        if outlook.decision.is_none() {
-            let conditions = step.gate.parts();
-            planned.condition_needs = unique(conditions.flat_map(|(_, condition)| results(&condition.mentions)));
+        match &way.decisions[at] {
+            Some(Ok(_)) => {}
+            Some(Err(problem)) => {
+                let message = Diagnostics::from(vec![problem.clone()]).to_string();
+                planned.branch = None;
+                planned.error = Some(self.masked_error(invalid_input(message)));
+                return planned;
+            }
+            None => {
+                let conditions = step.gate.parts();
+                planned.condition_needs = unique(conditions.flat_map(|(_, condition)| results(&condition.mentions)));
+            }
         }
         if step.only_branches() {
             return planned;
         }
         let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
-        match self.params(at, step_type) {
+        match self.params(at, step_type, way) {
             Ok((items, calls)) => {
                 planned.for_each = step.for_each.as_ref().map(|list| PlannedItems {
                     items: items.is_none().then_some(calls.len()),
@@ -99,14 +111,26 @@ impl Planner<'_> {
     }
 
     /// The params of each call of a step, and what its list waits for, if it does: then there is one call that stands for all.
-    fn params(&self, at: usize, step_type: &StepType) -> Result<(Option<Vec<String>>, Vec<Params>), StepError> {
-        let (playbook, outlook) = (self.prepared.playbook, &self.prepared.outlooks[at]);
+    fn params(
+        &self,
+        at: usize,
+        step_type: &StepType,
+        way: &Way<'_>,
+    ) -> Result<(Option<Vec<String>>, Vec<Params>), StepError> {
+        let playbook = self.prepared.playbook;
+        let (step, document) = (&playbook.steps[at], &playbook.document);
+        let wrong = |found: Vec<Diagnostic>| invalid_input(Diagnostics::from(found).to_string());
         let known = |item: Option<&Value>, rendered: &Rendered| Params {
             item: item.cloned(),
             rendered: rendered.clone(),
             open: Vec::new(),
         };
-        match &outlook.work {
+        let mut work = self.prepared.outlooks[at].work.clone();
+        if work.is_none() && way.is_settled(names(step.inputs.iter().map(|(_, mentions)| mentions))) {
+            let renderer = self.prepared.renderer(&way.results);
+            work = Some(Work::render(document, step, step_type, &renderer).map_err(wrong)?);
+        }
+        match &work {
             Some(Work::Once(rendered)) => return Ok((None, vec![known(None, rendered)])),
             Some(Work::Each(items)) => {
                 let calls = items.iter().map(|item| known(Some(&item.value), &item.params));
@@ -114,13 +138,12 @@ impl Planner<'_> {
             }
             None => {}
         }
-        let (step, document) = (&playbook.steps[at], &playbook.document);
         let renderer = self.prepared.renderer(&Map::new());
         let written = Written::of_step(document, step, step_type);
         let partly =
             |renderer: &Renderer, item: Option<Value>, items: Option<Vec<String>>| -> Result<Params, StepError> {
                 let partial = Partial::render(document, step, &written, renderer, items);
-                let partial = partial.map_err(|found| invalid_input(Diagnostics::from(found).to_string()))?;
+                let partial = partial.map_err(wrong)?;
                 Ok(Params {
                     item,
                     rendered: Rendered::of(partial.value, &step_type.params),
@@ -135,7 +158,7 @@ impl Planner<'_> {
             return Ok((Some(needs), vec![call]));
         }
         let items = list.items(document, &renderer);
-        let items = items.map_err(|found| invalid_input(Diagnostics::from(found).to_string()))?;
+        let items = items.map_err(wrong)?;
         let calls = items.into_iter().enumerate();
         let calls = calls.map(|(index, item)| partly(&renderer.with_item(&item, index), Some(item), None));
         Ok((None, calls.collect::<Result<_, _>>()?))
@@ -179,7 +202,7 @@ impl Planner<'_> {
                 let params = value(Role::TemplateParams).unwrap_or(&none);
                 match self.text(plugin, &step_type.name, name, params).await {
                     Ok(text) => {
-                        template.text = Some(self.prepared.vault.masked(&text.text));
+                        template.text = Some(self.prepared.vault.masked(&text.exact));
                         template.time_dependent = text.time_dependent;
                         template.moments = text.moments;
                     }

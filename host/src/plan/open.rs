@@ -125,6 +125,13 @@ pub(super) fn results(mentions: &Mentions) -> impl Iterator<Item = String> {
     mentions.steps.iter().map(|mention| mention.name.clone())
 }
 
+/// The steps whose results templates wait for, if they do; none either if one of them does not tell which.
+pub(super) fn names<'m>(mentions: impl Iterator<Item = &'m Mentions>) -> Option<Vec<String>> {
+    let waiting: Vec<&Mentions> = mentions.filter(|mentions| mentions.needs_results()).collect();
+    let told = !waiting.is_empty() && waiting.iter().all(|mentions| !mentions.steps.is_empty());
+    told.then(|| unique(waiting.into_iter().flat_map(results)))
+}
+
 /// Each name once, in the order in which they come.
 pub(super) fn unique(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = Vec::new();

@@ -14,7 +14,7 @@ const LATER: Duration = Duration::from_hours(24);
 /// The text of a template.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
-    pub(super) text: String,
+    pub(super) exact: String,
     pub(super) time_dependent: bool,
     pub(super) moments: Vec<Moment>,
 }
@@ -38,7 +38,7 @@ impl Text {
         Ok(Self {
             time_dependent: later.as_ref() != Some(&text),
             moments: later.map(|later| moments(&text, &later)).unwrap_or_default(),
-            text,
+            exact: text,
         })
     }
 }

@@ -1,17 +1,26 @@
 //! Which steps a run comes to, as far as that can be told before it.
 
+use serde_json::{Map, Value};
+
 use super::Prospect;
+use super::open::names;
 use crate::condition::{Barrier, Decision};
+use crate::diagnostic::Diagnostic;
 use crate::flow::Exit;
 use crate::playbook::OnFailure;
 use crate::prepare::Prepared;
-use crate::report::SkipReason;
+use crate::report::{SkipReason, StepStatus};
+use crate::run;
 
 /// The ways that a run can take.
 pub(super) struct Way<'p> {
     prepared: &'p Prepared<'p>,
+    /// What the conditions decide, as far as that is known. One that cannot be asked fails its step.
+    pub(super) decisions: Vec<Option<Result<Decision, Diagnostic>>>,
     /// Which steps it may come to, failures included.
     possible: Vec<bool>,
+    /// What templates see of the steps that are skipped for certain.
+    pub(super) results: Map<String, Value>,
 }
 
 /// What is known of whether a step runs.
@@ -24,12 +33,50 @@ pub(super) struct Outcome {
 
 impl<'p> Way<'p> {
     pub(super) fn of(prepared: &'p Prepared<'p>) -> Self {
+        let decisions = prepared.outlooks.iter().map(|outlook| outlook.decision.map(Ok));
         let mut way = Self {
             prepared,
+            decisions: decisions.collect(),
             possible: Vec::new(),
+            results: Map::new(),
         };
-        way.possible = prepared.playbook.flow.follow(|at| way.exits(at, true), None);
-        way
+        // That a step is skipped can decide the conditions that look at it, and so more steps.
+        loop {
+            way.possible = prepared.playbook.flow.follow(|at| way.exits(at, true), None);
+            way.results = way.skipped();
+            if !way.decide() {
+                return way;
+            }
+        }
+    }
+
+    /// Decides the conditions that look at skipped steps only. Whether there were any.
+    fn decide(&mut self) -> bool {
+        let playbook = self.prepared.playbook;
+        let renderer = self.prepared.renderer(&self.results);
+        let mut any = false;
+        for (at, step) in playbook.steps.iter().enumerate() {
+            let due = self.prepared.outlooks[at].passed.is_none() && self.possible[at] && self.decisions[at].is_none();
+            let conditions = step.gate.parts().map(|(_, condition)| &condition.mentions);
+            if due && self.is_settled(names(conditions)) {
+                self.decisions[at] = Some(step.gate.decide(&playbook.document, &renderer));
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Whether the results of these steps, which templates look at, are known before the run: the steps are skipped.
+    pub(super) fn is_settled(&self, needs: Option<Vec<String>>) -> bool {
+        needs.is_some_and(|needs| needs.iter().all(|step| self.results.contains_key(step)))
+    }
+
+    fn skipped(&self) -> Map<String, Value> {
+        let steps = self.prepared.playbook.steps.iter().enumerate();
+        let skipped = steps.filter(|(at, _)| self.outcome(*at).prospect == Prospect::Skipped);
+        skipped
+            .map(|(_, step)| (step.id.clone(), run::entry(StepStatus::Skipped, None)))
+            .collect()
     }
 
     /// Whether a step runs, and why that is so.
@@ -41,10 +88,10 @@ impl<'p> Way<'p> {
             deciders: Vec::new(),
         };
         let step = &self.prepared.playbook.steps[at];
-        match (outlook.passed, outlook.decision) {
+        match (outlook.passed, &self.decisions[at]) {
             (Some(reason), _) => return skipped(reason),
             _ if !self.possible[at] => return skipped(SkipReason::NotReached),
-            (_, Some(Decision::Barred(barrier))) if !step.only_branches() => {
+            (_, Some(Ok(Decision::Barred(barrier)))) if !step.only_branches() => {
                 return skipped(match barrier {
                     Barrier::When => SkipReason::When,
                     Barrier::Condition => SkipReason::Condition,
@@ -53,7 +100,7 @@ impl<'p> Way<'p> {
             _ => {}
         }
         let certain = self.is_certain(at);
-        let decided = certain && outlook.decision.is_some();
+        let decided = certain && self.decisions[at].is_some();
         Outcome {
             prospect: if decided { Prospect::Runs } else { Prospect::Undecided },
             reason: None,
@@ -93,9 +140,9 @@ impl<'p> Way<'p> {
             return vec![Exit::Passed];
         }
         let step = &self.prepared.playbook.steps[at];
-        let mut exits = match outlook.decision {
-            Some(Decision::Runs) => vec![Exit::Done],
-            Some(Decision::Barred(_)) => vec![Exit::Barred],
+        let mut exits = match &self.decisions[at] {
+            Some(Ok(Decision::Runs) | Err(_)) => vec![Exit::Done],
+            Some(Ok(Decision::Barred(_))) => vec![Exit::Barred],
             None => vec![Exit::Done, Exit::Barred],
         };
         if failing && step.on_failure == OnFailure::Continue {
