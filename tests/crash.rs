@@ -97,7 +97,7 @@ impl Scene {
             };
             let id = server.add_saved_query(saved).unwrap();
             // Enough rows for two batches of one report, and a part of one of the other.
-            let hosts: Vec<u64> = (101..101 + if number == 0 { 4 } else { 100 }).collect();
+            let hosts: Vec<u64> = (101..101 + if number == 0 { 5 } else { 100 }).collect();
             if number == 0 {
                 for host in &hosts {
                     server.set_rows(*host, "users", (0..260).map(row).collect()).unwrap();

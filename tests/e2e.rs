@@ -24,6 +24,8 @@ mod html_report;
 mod live_query;
 #[path = "e2e/osctrl.rs"]
 mod osctrl;
+#[path = "e2e/plan.rs"]
+mod plan;
 #[path = "e2e/plugin.rs"]
 mod plugin;
 #[path = "e2e/poll_command.rs"]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -22,6 +23,8 @@ pub(crate) struct CallState {
     pub(crate) cancel: CancellationToken,
     /// What the plugin remembers from earlier calls.
     pub(crate) remembered: Memory,
+    /// What the clock on the wall shows throughout, if it is not the system's.
+    pub(crate) fixed_clock: Option<Timestamp>,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
     memory: MemoryCap,
@@ -53,6 +56,8 @@ pub(crate) struct CallContext {
     pub(crate) redactor: Redactor,
     pub(crate) sink: EventSink,
     pub(crate) remembered: Memory,
+    /// What the clock on the wall shows throughout, if it is not the system's.
+    pub(crate) fixed_clock: Option<Timestamp>,
     /// How long the call may take, grace included.
     pub(crate) deadline: Duration,
     /// How long it may compute.
@@ -127,6 +132,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             egress: context.egress,
             cancel: context.cancel,
             remembered: context.remembered,
+            fixed_clock: context.fixed_clock,
             panic: None,
             log_messages_left: limits.log_messages,
             memory: MemoryCap(limits.memory),

@@ -222,6 +222,7 @@ impl Plugin {
             None => Egress::none(),
         };
         Ok(CallContext {
+            fixed_clock: None,
             egress,
             cancel: call.cancel.clone(),
             redactor: call.vault.redactor(),

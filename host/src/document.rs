@@ -121,8 +121,12 @@ pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
         let message = error.to_string();
         // The place is shown, so the words need not say it.
         let message = message.split(" at line ").next().unwrap_or_default();
-        // The last character that was read; at a line's end, column 0 of the next.
-        let at = Place::offset(source.text(), error.line(), error.column());
+        // The column counts bytes, and is that of the last one that was read; at a line's end, it is 0 in the next.
+        let lines = source.text().split_inclusive('\n');
+        let start: usize = lines.take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = source
+            .text()
+            .floor_char_boundary(start + error.column().saturating_sub(1));
         let (at, words, hint) = if error.is_eof() {
             let end = source.text().trim_end().len();
             let words = message.replace("EOF while parsing", "it ends inside");

@@ -124,6 +124,21 @@ impl Flow {
         reached
     }
 
+    /// Which steps a run may come to that leaves each step in one of these ways, and at last whether it may end; without
+    /// one step that it is kept from, if any.
+    pub(crate) fn follow(&self, exits: impl Fn(usize) -> Vec<Exit>, without: Option<usize>) -> Vec<bool> {
+        let end = self.0.len();
+        let mut reached = vec![false; end + 1];
+        let mut waiting = vec![0];
+        while let Some(at) = waiting.pop() {
+            if Some(at) == without || std::mem::replace(&mut reached[at], true) || at == end {
+                continue;
+            }
+            waiting.extend(exits(at).into_iter().map(|exit| self.next(at, exit)));
+        }
+        reached
+    }
+
     /// Whether a run can come from one step to another.
     pub(crate) fn leads(&self, from: usize, to: usize) -> bool {
         self.successors(from, None)

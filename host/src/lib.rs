@@ -51,6 +51,7 @@ mod limits;
 mod origin;
 mod outline;
 mod params;
+mod plan;
 mod playbook;
 mod plugin;
 mod poller;
@@ -86,6 +87,10 @@ pub use event::{CallEvent, EventSink, LogLevel, Progress};
 pub use html_report::html_report;
 pub use limits::Limits;
 pub use origin::{Origin, OriginError};
+pub use plan::{
+    Credential, CredentialMode, Moment, OpenParam, Plan, PlannedBranch, PlannedCall, PlannedItems, PlannedServer,
+    PlannedStep, PlannedTemplate, Prospect,
+};
 pub use playbook::Playbook;
 pub use plugin::{
     CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, StepType, Template,

@@ -124,9 +124,8 @@ impl<'a> Written<'a> {
                 shown.into_iter().fold(diagnostic, Diagnostic::label)
             })
             .collect();
-        let param = |role| schema.role(role).and_then(|name| value.get(name));
-        let origin = param(Role::Origin).and_then(Value::as_str).map(str::to_owned);
-        if let (Some(url), Some(name), true) = (&origin, schema.role(Role::Origin), problems.is_empty())
+        let rendered = Rendered::of(value, schema);
+        if let (Some(url), Some(name), true) = (&rendered.origin, schema.role(Role::Origin), problems.is_empty())
             && let Err(error) = Origin::of(url)
         {
             let place = self.document.place(&format!("{}/{name}", self.pointer));
@@ -135,16 +134,7 @@ impl<'a> Written<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-        let duration = |role| param(role).and_then(seconds).map(Duration::from_secs);
-        Ok(Rendered {
-            origin,
-            timeout: duration(Role::TimeoutSeconds),
-            interval: duration(Role::IntervalSeconds),
-            verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
-            ca_file: param(Role::CaFile).and_then(Value::as_str).map(str::to_owned),
-            value,
-        })
+        Ok(rendered)
     }
 
     /// Why the server that was rendered cannot be reached as the params say.
@@ -158,12 +148,30 @@ impl<'a> Written<'a> {
         Diagnostic::error(code, error.to_string()).at(place)
     }
 
-    fn place(&self, problem: SchemaProblem) -> Diagnostic {
+    pub(crate) fn place(&self, problem: SchemaProblem) -> Diagnostic {
         place(self.document, &self.pointer, problem)
     }
 
     fn is_known(&self, param: &str) -> bool {
         self.schema.document()["properties"].get(param).is_some()
+    }
+}
+
+impl Rendered {
+    /// What of these values concerns the host.
+    pub(crate) fn of(value: Value, schema: &Schema) -> Self {
+        let param = |role| schema.role(role).and_then(|name| value.get(name));
+        let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        let duration = |role| param(role).and_then(seconds).map(Duration::from_secs);
+        let text = |role| param(role).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            origin: text(Role::Origin),
+            timeout: duration(Role::TimeoutSeconds),
+            interval: duration(Role::IntervalSeconds),
+            verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
+            ca_file: text(Role::CaFile),
+            value,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -342,8 +343,23 @@ impl Plugin {
         template: &str,
         params: &Value,
     ) -> Result<String, PluginError> {
+        self.render_template_at(None, step_type, template, params).await
+    }
+
+    /// The same, at a moment: a template can be about the time before it is sent.
+    pub(crate) async fn render_template_at(
+        &self,
+        moment: Option<Timestamp>,
+        step_type: &str,
+        template: &str,
+        params: &Value,
+    ) -> Result<String, PluginError> {
         let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
-        self.call(self.offline(), async |accessor, step| {
+        let context = CallContext {
+            fixed_clock: moment,
+            ..self.offline()
+        };
+        self.call(context, async |accessor, step| {
             step.call_render_template(accessor, step_type, template, params).await
         })
         .await?
@@ -373,6 +389,7 @@ impl Plugin {
             redactor: call.vault.redactor(),
             sink: call.events,
             remembered: Memory::none(),
+            fixed_clock: None,
             deadline,
             cpu: self.limits.cpu,
         };
@@ -415,6 +432,7 @@ impl Plugin {
             redactor: Redactor::none(),
             sink: EventSink::ignore(),
             remembered: Memory::none(),
+            fixed_clock: None,
             deadline: DESCRIBING,
             cpu: self.limits.cpu,
         }

@@ -19,12 +19,12 @@ pub struct Prepared<'p> {
     /// The variables, those with their defaults among them.
     vars: Map<String, Value>,
     pub(crate) vault: Vault,
-    pub(crate) plans: Vec<Plan>,
+    pub(crate) outlooks: Vec<Outlook>,
 }
 
 /// What is known of a step before the run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Plan {
+pub(crate) struct Outlook {
     /// Why it is passed over, if it is.
     pub(crate) passed: Option<SkipReason>,
     /// Whether it runs, as far as that does not hang on earlier results.
@@ -68,10 +68,10 @@ impl Runner {
             let unknown = Diagnostic::error(Code::UnknownStep, format!("there is no step `{only}` to run"));
             problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
         }
-        let plans: Vec<Plan> = playbook
+        let outlooks: Vec<Outlook> = playbook
             .steps
             .iter()
-            .map(|step| Plan {
+            .map(|step| Outlook {
                 passed: if !playbook.enabled || !step.enabled {
                     Some(SkipReason::Disabled)
                 } else if inputs.only.as_ref().is_some_and(|only| *only != step.id) {
@@ -81,7 +81,7 @@ impl Runner {
                 } else {
                     None
                 },
-                ..Plan::default()
+                ..Outlook::default()
             })
             .collect();
         let vars = match playbook.vars.fill(&inputs.vars, &playbook.document) {
@@ -93,7 +93,11 @@ impl Runner {
         };
         if playbook.vars.names().is_none() {
             let known: Vec<&str> = vars.keys().map(String::as_str).collect();
-            for (at, _) in plans.iter().enumerate().filter(|(_, plan)| plan.passed.is_none()) {
+            let due = outlooks
+                .iter()
+                .enumerate()
+                .filter(|(_, outlook)| outlook.passed.is_none());
+            for (at, _) in due {
                 found(at, &mut problems, references::check_vars(playbook, at, &known));
             }
         }
@@ -102,12 +106,12 @@ impl Runner {
             vars,
             vault: Vault::new(inputs.secrets.clone()),
             inputs,
-            plans,
+            outlooks,
         };
         let renderer = prepared.renderer(&Map::new());
         // A decision can rule out steps whose own conditions could not even be asked, so they are asked on the way.
-        let plans = &mut prepared.plans;
-        let passed: Vec<bool> = plans.iter().map(|plan| plan.passed.is_some()).collect();
+        let outlooks = &mut prepared.outlooks;
+        let passed: Vec<bool> = outlooks.iter().map(|outlook| outlook.passed.is_some()).collect();
         let reachable = playbook.flow.passing_over(|at| passed[at]).walk(0, |at| {
             let step = &playbook.steps[at];
             if passed[at] || broken[at] || step.gate.needs_results() {
@@ -115,7 +119,7 @@ impl Runner {
             }
             match step.gate.decide(&playbook.document, &renderer) {
                 Ok(decision) => {
-                    plans[at].decision = Some(decision);
+                    outlooks[at].decision = Some(decision);
                     Some(decision == Decision::Runs)
                 }
                 Err(problem) => {
@@ -125,15 +129,15 @@ impl Runner {
             }
         });
         for (at, step) in playbook.steps.iter().enumerate() {
-            let plan = &mut prepared.plans[at];
-            let runs = plan.decision.is_none_or(|decision| decision == Decision::Runs);
-            let due = reachable[at] && plan.passed.is_none() && runs && !step.only_branches();
+            let outlook = &mut prepared.outlooks[at];
+            let runs = outlook.decision.is_none_or(|decision| decision == Decision::Runs);
+            let due = reachable[at] && outlook.passed.is_none() && runs && !step.only_branches();
             if !due || broken[at] || step.needs_results() {
                 continue;
             }
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
             match Work::render(&playbook.document, step, step_type, &renderer) {
-                Ok(work) => plan.work = Some(work),
+                Ok(work) => outlook.work = Some(work),
                 Err(found) => problems.extend(found),
             }
         }

@@ -140,7 +140,7 @@ impl Run<'_> {
         }
         let missed = stopped.map(|(at, reason)| (playbook.flow.reachable(at), reason));
         let skipped = |(at, step): (usize, &Step)| {
-            let reason = match (self.prepared.plans[at].passed, &missed) {
+            let reason = match (self.prepared.outlooks[at].passed, &missed) {
                 (Some(reason), _) => reason,
                 (None, Some((reachable, reason))) if reachable[at] => *reason,
                 (None, _) => SkipReason::NotReached,
@@ -155,16 +155,16 @@ impl Run<'_> {
 
     /// Runs a step, unless it is passed over or its condition does not hold.
     async fn step(&self, at: usize) -> (StepReport, Exit) {
-        let Prepared { playbook, plans, .. } = self.prepared;
-        let (step, plan) = (&playbook.steps[at], &plans[at]);
-        if let Some(reason) = plan.passed {
+        let Prepared { playbook, outlooks, .. } = self.prepared;
+        let (step, outlook) = (&playbook.steps[at], &outlooks[at]);
+        if let Some(reason) = outlook.passed {
             return (skipped(step, reason), Exit::Passed);
         }
         let ask = || {
             let renderer = self.prepared.renderer(&self.results);
             step.gate.decide(&playbook.document, &renderer)
         };
-        let decision = plan.decision.map_or_else(ask, Ok);
+        let decision = outlook.decision.map_or_else(ask, Ok);
         let (mut report, exit) = match decision {
             Err(problem) => {
                 let mut report = blank(step, StepStatus::Failed);
@@ -205,7 +205,7 @@ impl Run<'_> {
 }
 
 /// What templates see of a step.
-fn entry(status: StepStatus, result: Option<&Value>) -> Value {
+pub(crate) fn entry(status: StepStatus, result: Option<&Value>) -> Value {
     match result {
         Some(result) => json!({"status": status, "result": result}),
         None => json!({"status": status}),
@@ -241,7 +241,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn invalid_input(message: String) -> StepError {
+pub(crate) fn invalid_input(message: String) -> StepError {
     StepError {
         kind: "invalid-input",
         message,

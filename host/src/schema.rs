@@ -72,6 +72,14 @@ pub enum Role {
     VerifyTls,
     /// A file of certificate authorities, in PEM.
     CaFile,
+    /// The name to log in with.
+    Username,
+    /// The template of the step type's allowlist that is sent.
+    Template,
+    /// The values for the template's params.
+    TemplateParams,
+    /// Whom the step is about.
+    Targets,
 }
 
 impl Role {
@@ -82,6 +90,10 @@ impl Role {
             Self::IntervalSeconds => "interval-seconds",
             Self::VerifyTls => "verify-tls",
             Self::CaFile => "ca-file",
+            Self::Username => "username",
+            Self::Template => "template",
+            Self::TemplateParams => "template-params",
+            Self::Targets => "targets",
         }
     }
 }
@@ -106,6 +118,16 @@ impl Schema {
         let mut properties = self.document.get("properties")?.as_object()?.iter();
         let (name, _) = properties.find(|(_, schema)| schema["x-role"] == role.word())?;
         Some(name)
+    }
+
+    /// Whether a top-level param is meant for the server alone, as a password is: `writeOnly`.
+    pub fn is_write_only(&self, param: &str) -> bool {
+        self.document["properties"][param]["writeOnly"] == true
+    }
+
+    /// The value that a top-level param has when none is given, if the schema says so.
+    pub fn default_of(&self, param: &str) -> Option<&Value> {
+        self.document["properties"][param].get("default")
     }
 
     /// Whether a top-level param may depend on alert data and earlier results.

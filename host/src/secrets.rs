@@ -242,6 +242,32 @@ impl Vault {
         Ok(revealed)
     }
 
+    /// The text for people: each handle as `‹secret NAME›`, and without values.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        let redactor = self.redactor();
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let mut masked = String::with_capacity(text.len());
+        let (mut rest, mut from) = (text, 0);
+        while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
+            if let Some(secret) = rest.get(at..at + HANDLE_LENGTH).and_then(|handle| issued.get(handle)) {
+                masked.push_str(&redactor.redact(&rest[..at]));
+                masked.extend(["‹secret ", secret.name.as_str(), "›"]);
+                (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
+            } else {
+                from = at + HANDLE_PREFIX.len();
+            }
+        }
+        masked.push_str(&redactor.redact(rest));
+        masked
+    }
+
+    /// The names of the secrets whose handles are in a text.
+    pub(crate) fn named_in(&self, text: &str) -> Vec<String> {
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let found = issued.iter().filter(|(handle, _)| text.contains(handle.as_str()));
+        found.map(|(_, secret)| secret.name.clone()).collect()
+    }
+
     /// Removes everything this vault knows now from texts.
     pub fn redactor(&self) -> Redactor {
         let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);

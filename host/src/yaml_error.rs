@@ -115,8 +115,9 @@ pub(crate) fn explain(source: &Arc<Source>, info: &str, offset: usize) -> Diagno
         return syntax("an unknown escape in a text in double quotes", escape, BACKSLASH);
     }
     if info.contains("found unexpected end of stream") || info.starts_with("invalid indentation in quoted") {
-        let quote = &text[offset..text.len().min(offset + 1)];
-        return if !quote.is_empty() && text[offset + 1..].contains(quote) {
+        let mut rest = text[offset..].chars();
+        let closes = rest.next().is_some_and(|quote| rest.as_str().contains(quote));
+        return if closes {
             let message = "a text in quotes goes on in a line that is not indented";
             syntax(message, here, "indent the line, or close the quote before it")
         } else {

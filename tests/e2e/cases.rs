@@ -4,7 +4,7 @@
 //! - `fleet.json`: the simulated Fleet server; without it, nothing listens at `{{ vars.fleet_url }}`,
 //! - `osctrl.json`: the simulated osctrl server; without it, nothing listens at `{{ vars.osctrl_url }}`,
 //! - `secrets.json`: a map of secrets; without it, `fleetdm_token` and `osctrl_token` are the servers' tokens,
-//! - `args`: more arguments of `playbook run`, one a line,
+//! - `args`: more arguments of `playbook run`, one a line; with `--dry-run`, no request may have been made,
 //! - `expected.txt`: the exit status, standard output and standard error.
 //!
 //! A new case is a new folder. `UPDATE_CASES=1 cargo test --test e2e` writes `expected.txt` as things are; read it before
@@ -92,6 +92,9 @@ async fn check(folder: PathBuf) -> Option<String> {
             wrong.push(format!("the secret `{secret}` was printed"));
         }
     }
+    if done.stdout.contains("secret-handle-") || done.stderr.contains("secret-handle-") {
+        wrong.push("a handle was printed".to_owned());
+    }
     let mut requests = Vec::new();
     let mut unknown = Vec::new();
     if let Some(server) = &fleet {
@@ -107,13 +110,18 @@ async fn check(folder: PathBuf) -> Option<String> {
     if done.code() == 2 && !requests.is_empty() {
         wrong.push(format!("invalid input, and yet it sent {requests:?}"));
     }
+    let dry_run = more.lines().any(|argument| argument == "--dry-run");
+    if dry_run && !requests.is_empty() {
+        wrong.push(format!("a dry run, and yet it sent {requests:?}"));
+    }
     // This one is how the version of a Fleet server is told.
     unknown.retain(|path| !path.ends_with("/reports?per_page=1"));
     if !unknown.is_empty() {
         wrong.push(format!("asked for paths that the server does not have: {unknown:?}"));
     }
     if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
-        for problem in schema("run").validate(&report) {
+        let kind = if dry_run { "plan" } else { "run" };
+        for problem in schema(kind).validate(&report) {
             wrong.push(format!("the report is not as its schema says: {problem:?}"));
         }
         let text = fs::read_to_string(&playbook).unwrap();
@@ -172,12 +180,18 @@ fn stable(stdout: &str) -> String {
     let Ok(mut report) = serde_json::from_str::<Value>(stdout) else {
         return stdout.to_owned();
     };
-    for key in ["run_id", "started_at", "finished_at", "duration_ms"] {
-        report[key] = "…".into();
+    for key in ["run_id", "started_at", "finished_at", "duration_ms", "as_of"] {
+        if let Some(value) = report.get_mut(key) {
+            *value = "…".into();
+        }
     }
     for step in report["steps"].as_array_mut().into_iter().flatten() {
         step.as_object_mut().map(|step| step.shift_remove("started_at"));
         blank(step);
+        let calls = step.get_mut("calls").and_then(Value::as_array_mut);
+        for call in calls.into_iter().flatten() {
+            blank_moments(&mut call["template"]);
+        }
     }
     format!("{report:#}\n")
 }
@@ -196,6 +210,21 @@ fn blank(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(blank),
         _ => {}
+    }
+}
+
+/// The moments in a text that count from now.
+fn blank_moments(template: &mut Value) {
+    let moments = template.get_mut("moments").and_then(Value::as_array_mut);
+    let mut written = Vec::new();
+    for moment in moments.into_iter().flatten() {
+        moment["time"] = "…".into();
+        written.extend(moment["written"].as_str().map(str::to_owned));
+        moment["written"] = "…".into();
+    }
+    for moment in written {
+        let text = template["text"].as_str().unwrap_or_default();
+        template["text"] = text.replace(&moment, "…").into();
     }
 }
 

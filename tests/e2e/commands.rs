@@ -86,6 +86,7 @@ async fn schema_prints_the_schemas_of_the_repository() {
     let schemas = [
         ("playbook", "playbook"),
         ("run", "run"),
+        ("plan", "plan"),
         ("connector", "connector"),
         ("osquery_live_query", "osquery_live_query.params"),
         ("osquery_live_query.result", "osquery_live_query.result"),

@@ -9,6 +9,9 @@ use crate::call::CallState;
 
 impl clock::Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
+        if let Some(moment) = self.fixed_clock {
+            return Ok(u64::try_from(moment.as_millisecond()).unwrap_or_default());
+        }
         // A clock set before 1970 reads as 1970.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(millis(since_epoch))

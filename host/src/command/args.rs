@@ -106,6 +106,9 @@ pub(crate) struct RunArgs {
     /// Skip steps whose type no loaded plugin provides
     #[arg(long)]
     pub(crate) skip_unknown_steps: bool,
+    /// Show what each step would do, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
@@ -216,7 +219,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `run`, `plan`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,

@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod inputs;
 mod metrics;
+mod plan;
 mod plugin;
 mod poll;
 mod report_file;

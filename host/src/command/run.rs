@@ -9,7 +9,7 @@ use playbook_host::{
 use super::args::{Output, RunArgs, ViewArgs};
 use super::report_file::ReportFile;
 use super::watch::Watch;
-use super::{CommandError, Exit, inputs, print};
+use super::{CommandError, Exit, inputs, plan, print};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
@@ -28,6 +28,9 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     run.skip_unknown_steps = args.skip_unknown_steps;
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
+    }
+    if args.dry_run {
+        return plan::dry_run(&runner, &playbook, run, args.view.output).await;
     }
     run_playbook(&runner, &playbook, run, &args.view, verbosity).await
 }

@@ -7,9 +7,10 @@ use super::inputs;
 use super::{CommandError, Exit, print};
 
 /// The schemas that the host owns, by name.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("playbook", include_str!("../../../schemas/playbook.schema.json")),
     ("run", include_str!("../../../schemas/run.schema.json")),
+    ("plan", include_str!("../../../schemas/plan.schema.json")),
     ("connector", playbook_host::CONNECTOR_SCHEMA),
 ];
 

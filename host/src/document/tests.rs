@@ -72,7 +72,7 @@ fn written(value: &Value, style: Style) -> String {
         Style::Single | Style::Literal => {
             let mut text = String::new();
             block(value, 0, style, &mut text);
-            text + "\n"
+            text
         }
         Style::Anchored => format!("first: &anchor {value}\nagain: *anchor\nlist: [*anchor, *anchor]\n"),
     }
@@ -99,10 +99,13 @@ fn block(value: &Value, depth: usize, style: Style, text: &mut String) {
             Style::Literal
                 if string.lines().all(|line| line.starts_with(char::is_alphanumeric)) && !string.is_empty() =>
             {
-                let ends = if string.ends_with('\n') { "" } else { "-" };
-                write!(text, "|{ends}").unwrap();
+                let keep = if string.ends_with('\n') { "" } else { "-" };
+                write!(text, "|{keep}").unwrap();
                 for line in string.lines() {
                     write!(text, "\n{indent}  {line}").unwrap();
+                }
+                if string.ends_with('\n') {
+                    text.push('\n');
                 }
             }
             _ if !string.contains('\n') => write!(text, "'{}'", string.replace('\'', "''")).unwrap(),

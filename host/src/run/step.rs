@@ -56,11 +56,11 @@ impl Run<'_> {
     }
 
     async fn work(&self, at: usize, stop: &CancellationToken) -> StepReport {
-        let Prepared { playbook, plans, .. } = self.prepared;
+        let Prepared { playbook, outlooks, .. } = self.prepared;
         let step = &playbook.steps[at];
         let mut report = blank(step, StepStatus::Failed);
         let rendered;
-        let work = if let Some(work) = &plans[at].work {
+        let work = if let Some(work) = &outlooks[at].work {
             work
         } else {
             let renderer = self.prepared.renderer(&self.results);

@@ -98,3 +98,32 @@ proptest! {
 fn utf8_percent(value: &str) -> String {
     percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
+
+#[test]
+fn a_masked_text_names_its_secrets_and_shows_no_value() {
+    let secrets = [("token", "S3cr3t-value"), ("word", "secret")];
+    let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value.to_owned())));
+    let vault = Vault::new(Secrets::new(secrets));
+    let token = vault.handle("token").unwrap();
+    let zeros = "0".repeat(32);
+    for (text, masked) in [
+        ("nothing to hide".to_owned(), "nothing to hide".to_owned()),
+        (format!("Bearer {token}!"), "Bearer ‹secret token›!".to_owned()),
+        (format!("{token}{token}"), "‹secret token›‹secret token›".to_owned()),
+        ("it is S3cr3t-value".to_owned(), "it is [secret token]".to_owned()),
+        (
+            format!("{token} S3cr3t-value"),
+            "‹secret token› [secret token]".to_owned(),
+        ),
+        // What is not a handle of this vault is a text like any other.
+        (
+            format!("secret-handle-{zeros} {token}"),
+            format!("[secret word]-handle-{zeros} ‹secret token›"),
+        ),
+        ("secret-handle-".to_owned(), "[secret word]-handle-".to_owned()),
+    ] {
+        assert_eq!(vault.masked(&text), masked, "{text}");
+    }
+    assert_eq!(vault.named_in(&format!("a {token} b")), ["token"]);
+    assert_eq!(vault.named_in("S3cr3t-value"), [""; 0]);
+}

@@ -314,7 +314,11 @@ fn the_schema_tells_the_runner_what_the_params_are_for() {
         [
             ("base_url", "origin"),
             ("ca_file", "ca-file"),
+            ("target_hosts", "targets"),
+            ("template", "template"),
+            ("template_params", "template-params"),
             ("timeout_seconds", "timeout-seconds"),
+            ("username", "username"),
             ("verify_tls", "verify-tls")
         ]
     );
