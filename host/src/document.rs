@@ -15,7 +15,7 @@ use crate::outline::{Outline, Spans};
 use crate::source::Source;
 use crate::written;
 
-pub(crate) use crate::outline::escape_key;
+pub(crate) use crate::outline::{escape_key, unescape_key};
 
 /// A parsed YAML (or JSON) document.
 #[derive(Debug, Clone)]

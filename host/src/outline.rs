@@ -123,7 +123,8 @@ pub(crate) fn escape_key(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn unescape_key(key: &str) -> Cow<'_, str> {
+/// The key that was escaped.
+pub(crate) fn unescape_key(key: &str) -> Cow<'_, str> {
     if key.contains('~') {
         key.replace("~1", "/").replace("~0", "~").into()
     } else {

@@ -1,18 +1,18 @@
 //! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
-use crate::document::{Document, escape_key};
+use crate::document::{Document, escape_key, unescape_key};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
 use crate::plugin::StepType;
-use crate::render::{self, Renderer, Scope};
+use crate::render::{self, Renderer, Scope, entry};
 use crate::schema::{Role, Schema, SchemaProblem};
 use crate::tls::Trust;
 
@@ -115,14 +115,7 @@ impl<'a> Written<'a> {
         let mut problems: Vec<_> = schema
             .validate(&value)
             .into_iter()
-            .map(|problem| {
-                if !is_of_template(&written, &problem) {
-                    return self.place(problem);
-                }
-                let shown = rendered_to(&value, &problem, renderer);
-                let diagnostic = self.place(problem.of_a_template());
-                shown.into_iter().fold(diagnostic, Diagnostic::label)
-            })
+            .map(|problem| self.place_rendered(problem, &value, renderer))
             .collect();
         let rendered = Rendered::of(value, schema);
         if let (Some(url), Some(name), true) = (&rendered.origin, schema.role(Role::Origin), problems.is_empty())
@@ -148,8 +141,18 @@ impl<'a> Written<'a> {
         Diagnostic::error(code, error.to_string()).at(place)
     }
 
-    pub(crate) fn place(&self, problem: SchemaProblem) -> Diagnostic {
+    fn place(&self, problem: SchemaProblem) -> Diagnostic {
         place(self.document, &self.pointer, problem)
+    }
+
+    /// A problem of the values as they were rendered; what a template became is said.
+    pub(crate) fn place_rendered(&self, problem: SchemaProblem, rendered: &Value, renderer: &Renderer) -> Diagnostic {
+        if !is_of_template(self.values, &problem) {
+            return self.place(problem);
+        }
+        let shown = rendered_to(rendered, &problem, renderer);
+        let diagnostic = self.place(problem.of_a_template());
+        shown.into_iter().fold(diagnostic, Diagnostic::label)
     }
 
     fn is_known(&self, param: &str) -> bool {
@@ -234,14 +237,16 @@ pub(crate) fn render_value(
 }
 
 /// Whether a template gave the value that a problem is about.
-fn is_of_template(written: &Value, problem: &SchemaProblem) -> bool {
+fn is_of_template(written: &Map<String, Value>, problem: &SchemaProblem) -> bool {
     // The template may stand for the list or map that the value is in.
-    let mut pointer = problem.pointer.as_str();
-    while written.pointer(pointer).is_none() {
-        pointer = &pointer[..pointer.rfind('/').unwrap_or(0)];
-    }
-    let template = written.pointer(pointer).and_then(Value::as_str);
-    !problem.at_key && template.is_some_and(render::is_template)
+    let mut parts = problem.pointer.split('/').skip(1).map(unescape_key);
+    let top = parts.next().and_then(|name| written.get(&*name));
+    let nearest = parts.try_fold(top, |value, name| match value {
+        Some(Value::String(_)) | None => ControlFlow::Break(value),
+        Some(value) => ControlFlow::Continue(entry(value, &name)),
+    });
+    let (ControlFlow::Break(nearest) | ControlFlow::Continue(nearest)) = nearest;
+    !problem.at_key && nearest.and_then(Value::as_str).is_some_and(render::is_template)
 }
 
 /// Says what a template's value became, if it is short; a secret is not shown.

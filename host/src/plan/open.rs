@@ -58,7 +58,7 @@ impl Partial {
         let problems = written.schema.validate(&value).into_iter();
         let problems: Vec<_> = problems
             .filter(|problem| known(&problem.pointer))
-            .map(|problem| written.place(problem))
+            .map(|problem| written.place_rendered(problem, &value, renderer))
             .collect();
         if !problems.is_empty() {
             return Err(problems);
