@@ -40,7 +40,16 @@ pub struct Poller {
     sinks: Sinks,
     observer: PollObserver,
     /// Held by whoever delivers.
-    turn: Mutex<()>,
+    turn: Mutex<Turn>,
+}
+
+/// Whether batches may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Open,
+    /// One is on its way and not acknowledged. Should it never be, it is what the next process has to deliver: nothing may
+    /// take its place in the journal.
+    Taken,
 }
 
 /// Receives what happens while polling, as it happens; it should return at once.
@@ -159,7 +168,7 @@ impl Poller {
             store,
             sinks,
             observer,
-            turn: Mutex::new(()),
+            turn: Mutex::new(Turn::Open),
         }
     }
 
@@ -197,9 +206,12 @@ impl Poller {
         let Some(batch) = self.store.pending()? else {
             return Ok(());
         };
+        let mut turn = self.turn.lock().await;
+        *turn = Turn::Taken;
         let events = batch.events.len();
         if self.hand_over(&batch, stop).await? {
             self.remember(&batch.changes).await?;
+            *turn = Turn::Open;
             (self.observer)(PollEvent::Redelivered { events });
         }
         Ok(())
@@ -301,7 +313,11 @@ impl Poller {
 
     /// Delivers a batch and makes its changes. Tells whether it was acknowledged; it is not when there is no time left.
     async fn deliver(&self, batch: &Batch, stop: &CancellationToken) -> Result<bool, PollError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
+        if *turn == Turn::Taken {
+            return Ok(false);
+        }
+        *turn = Turn::Taken;
         if !batch.events.is_empty() {
             let (store, kept) = (self.store.clone(), batch.clone());
             blocking(move || store.begin(&kept)).await?;
@@ -310,6 +326,7 @@ impl Poller {
             }
         }
         self.remember(&batch.changes).await?;
+        *turn = Turn::Open;
         Ok(true)
     }
 
