@@ -8,8 +8,12 @@ mod cases;
 mod command;
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/editors.rs"]
+mod editors;
 #[path = "e2e/flow.rs"]
 mod flow;
+#[path = "e2e/help.rs"]
+mod help;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/live_query.rs"]

@@ -15,7 +15,7 @@ use crate::secrets::{Secrets, Vault};
 use crate::source::{Document, Source, escape_key};
 
 /// JSON Schema of a connector file.
-pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/connector.schema.json");
+pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/bare/connector.schema.json");
 
 /// Used when neither the file nor the schema of its options says how often to poll.
 const INTERVAL: Duration = Duration::from_mins(5);

@@ -41,6 +41,7 @@ mod diagnostic;
 mod egress;
 mod engine;
 mod event;
+mod file_schema;
 mod flow;
 mod for_each;
 mod limits;
@@ -71,7 +72,7 @@ pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnec
 pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
 pub use diagnostic::{Diagnostic, Diagnostics, Record};
 pub use egress::Grant;
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, RUNTIME};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
 pub use limits::Limits;
 pub use origin::{Origin, OriginError};

@@ -4,7 +4,11 @@ mod args;
 mod check;
 mod completions;
 mod demo;
+mod files;
+mod help;
+mod init;
 mod inputs;
+mod man;
 mod metrics;
 mod plugin;
 mod poll;
@@ -109,9 +113,11 @@ pub(crate) fn main() -> ExitCode {
             Command::Check(args) => check::check(args).await,
             Command::Templates(args) => templates::templates(args).await,
             Command::Schema(args) => schema::schema(args).await,
+            Command::Init(args) => init::init(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,
             Command::Demo(args) => demo::demo(args, verbosity).await,
             Command::Completions(args) => completions::completions(&args),
+            Command::Man(args) => man::man(&args),
         }
     });
     // A server that does not close its side must not keep the process.
