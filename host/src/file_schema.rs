@@ -106,8 +106,7 @@ impl Part<'_> {
     fn inlined(&self) -> Value {
         let mut document = self.schema.document().clone();
         if let Some(map) = document.as_object_mut() {
-            map.remove("$schema");
-            map.remove("$id");
+            map.retain(|keyword, _| keyword != "$schema" && keyword != "$id");
         }
         Inlined(&self.reference()).open(&document)
     }
@@ -122,7 +121,7 @@ fn own(text: &str) -> Value {
 fn choose<'a>(schema: &mut Value, named: impl Iterator<Item = (&'a str, &'a str)>) {
     let (names, summaries): (Vec<&str>, Vec<&str>) = named.unzip();
     if let Some(map) = schema.as_object_mut() {
-        map.remove("examples");
+        map.retain(|keyword, _| keyword != "examples");
     }
     schema["enum"] = json!(names);
     // Not of JSON Schema: editors show these lines beside the names.

@@ -152,7 +152,7 @@ fn wrong_playbooks_do_not_fit() {
         (json!("steps"), ""),
         (json!({"steps": []}), "/steps"),
         (json!({"steps": [step(json!({}))], "stpes": []}), "/stpes"),
-        (json!({"id": "a", "type": "osquery_live_query"}), "/params"),
+        (json!({"id": "a", "type": "osquery_live_query"}), ""),
         (
             json!({"id": "a", "type": "osquery_live_query", "params": {}}),
             "/params",

@@ -70,7 +70,7 @@ async fn completions_know_commands_flags_their_values_and_what_is_a_directory() 
         "--skip-unknown-steps",
         "table json",
         "compgen -f",
-        "_filedir -d",
+        "compopt -o plusdirs",
         "elvish",
     ] {
         assert!(bash.contains(words), "{words}");
