@@ -165,7 +165,7 @@ fn wrong_playbooks_do_not_fit() {
         (json!({"id": "a", "type": "condition"}), ""),
         (json!({"id": "a b", "type": "condition", "when": "true"}), "/id"),
         (step(json!({"backend": "fleet"})), "/params/backend"),
-        (step(json!({"backend": null})), "/params/backend"),
+        (step(json!({"backend": null})), "/params"),
         (step(json!({"backend": "osctrl"})), "/params"),
         (step(json!({"environment": "production"})), "/params"),
         (step(json!({"base_url": "fleet.example.com"})), "/params/base_url"),

@@ -43,12 +43,9 @@ Examples:
   playbook poll connector.yaml --secrets secrets.yaml --sink events.ndjson
   playbook poll connector.yaml --once --state state
 
-Events go to stdout, one JSON object a line, unless --sink names something else. A line for each poll goes to stderr.
-What was polled is remembered in the state directory: each event is delivered at least once, and after a crash the
-batch that was under way again, with the same dedupe_key.
+Events go to stdout, one JSON object a line, unless --sink names something else. A line for each poll goes to stderr. What was polled is remembered in the state directory: each event is delivered at least once, and after a crash the batch that was under way again, with the same dedupe_key.
 
-Exit status: 0 asked to stop, or with --once all was read, 1 failed, 2 invalid input (nothing was sent),
-3 with --once parts could not be read, 130 interrupted";
+Exit status: 0 asked to stop, or with --once all was read, 1 failed, 2 invalid input (nothing was sent), 3 with --once parts could not be read, 130 interrupted";
 
 pub(crate) const CHECK: &str = "\
 Example:
@@ -69,8 +66,7 @@ Examples:
   playbook schema playbook > playbook.schema.json
   playbook schema --all schemas
 
-The schemas of playbooks and connector files hold the params of every step type and connector that the loaded plugins
-provide. An editor with a YAML language server uses them in files that begin with a line such as
+The schemas of playbooks and connector files hold the params of every step type and connector that the loaded plugins provide. An editor with a YAML language server uses them in files that begin with a line such as
   # yaml-language-server: $schema=schemas/playbook.schema.json
 
 --all makes the directory if need be and replaces earlier versions of the schemas, but no other file.
@@ -82,8 +78,7 @@ Examples:
   playbook init
   playbook init triage
 
-Writes playbook.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays
-as it is: if it has another text, nothing is written.
+Writes playbook.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays as it is: if it has another text, nothing is written.
 
 Exit status: 0 success, 1 a file could not be written, 2 a file is in the way";
 
