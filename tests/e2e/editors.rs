@@ -108,7 +108,10 @@ fn step(changes: Value) -> Value {
 
 fn changed(mut value: Value, changes: Value) -> Value {
     let map = value.as_object_mut().unwrap();
-    for (key, change) in changes.as_object().unwrap().clone() {
+    let Value::Object(changes) = changes else {
+        panic!("changes are a map")
+    };
+    for (key, change) in changes {
         if change.is_null() {
             map.remove(&key);
         } else {
