@@ -14,8 +14,12 @@ mod command;
 mod commands;
 #[path = "e2e/diagnostics.rs"]
 mod diagnostics;
+#[path = "e2e/editors.rs"]
+mod editors;
 #[path = "e2e/flow.rs"]
 mod flow;
+#[path = "e2e/help.rs"]
+mod help;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/html_report.rs"]

@@ -18,7 +18,7 @@ use crate::secrets::{Secrets, Vault};
 use crate::source::Source;
 
 /// JSON Schema of a connector file.
-pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/connector.schema.json");
+pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/bare/connector.schema.json");
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let document = serde_json::from_str(CONNECTOR_SCHEMA).map_err(|error| error.to_string());

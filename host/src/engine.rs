@@ -9,6 +9,9 @@ use wasmtime::{Config, Engine as Wasmtime};
 
 use crate::cache::CompiledCache;
 
+/// What runs plugins, and its version.
+pub const RUNTIME: &str = "wasmtime 48.0.8";
+
 /// How often a running plugin is interrupted to look at its CPU budget and to let others run.
 const TICK: Duration = Duration::from_millis(10);
 

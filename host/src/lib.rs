@@ -43,6 +43,7 @@ mod document;
 mod egress;
 mod engine;
 mod event;
+mod file_schema;
 mod flow;
 mod for_each;
 mod html_report;
@@ -82,7 +83,7 @@ pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnec
 pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
 pub use egress::Grant;
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, RUNTIME};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
 pub use html_report::html_report;
 pub use limits::Limits;

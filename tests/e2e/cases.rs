@@ -125,8 +125,11 @@ async fn check(folder: PathBuf) -> Option<String> {
             wrong.push(format!("the report is not as its schema says: {problem:?}"));
         }
         let text = fs::read_to_string(&playbook).unwrap();
-        for problem in schema("playbook").validate(&serde_yaml::from_str(&text).unwrap()) {
-            wrong.push(format!("the playbook ran, and its schema refuses it: {problem:?}"));
+        // Editors underline steps of unknown types, as `validate` does.
+        let known = !more.contains("--skip-unknown-steps");
+        let problems = schema("playbook").validate(&serde_yaml::from_str(&text).unwrap());
+        if known && !problems.is_empty() {
+            wrong.push(format!("the playbook ran, and its schema refuses it: {problems:?}"));
         }
     }
     let mut found = format!(
@@ -153,22 +156,10 @@ async fn check(folder: PathBuf) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("== {name}\n{}", wrong.join("\n")))
 }
 
-/// A schema of this repository. What it says of other files is left out.
+/// A schema of this repository.
 fn schema(name: &str) -> Schema {
-    fn without_files(value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                map.retain(|key, value| key != "$ref" || value.as_str().is_some_and(|at| at.starts_with('#')));
-                map.values_mut().for_each(without_files);
-            }
-            Value::Array(items) => items.iter_mut().for_each(without_files),
-            _ => {}
-        }
-    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.schema.json"));
-    let mut document: Value = read(name, &fs::read_to_string(path).unwrap());
-    without_files(&mut document);
-    Schema::compile(document).unwrap()
+    Schema::compile(read(name, &fs::read_to_string(path).unwrap())).unwrap()
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> T {

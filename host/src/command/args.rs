@@ -2,19 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0    success
-  1    a step failed
-  2    the input was invalid, and nothing was sent
-  3    finished, but something is missing from the result
-  130  interrupted";
+use super::help;
 
 /// Runs security playbooks whose steps are sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
-#[command(name = "playbook", version = concat!(env!("CARGO_PKG_VERSION"), " (contract playbook:plugin@0.1.0)"), after_help = EXIT_STATUS, max_term_width = 100)]
+#[command(name = "playbook", version = help::VERSION.as_str(), after_help = help::ALL, max_term_width = 100)]
 pub(crate) struct Args {
     /// Say more on stderr: -v what plugins log, -vv also what the runner does
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -27,34 +21,41 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a playbook
-    #[command(after_help = concat!("Example:\n  playbook run triage.yaml --alert alert.json --secrets secrets.yaml\n\nSecrets come from --secrets or the environment: {{ secrets.fleet_token }} is PLAYBOOK_SECRET_FLEET_TOKEN.\nResults go to stdout, everything else to stderr.\n\nExit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted"))]
+    #[command(after_help = help::RUN)]
     Run(RunArgs),
     /// Check playbooks and connector files without running them; no network
-    #[command(
-        after_help = "Examples:\n  playbook validate playbooks/*.yaml\n  playbook validate triage.yaml --alert alert.json --secrets secrets.yaml\n  playbook validate playbooks/*.yaml --output sarif > playbooks.sarif\n\nWith --alert, --secrets or --var the templates are filled in, too, as `run` would do before it sends anything.\n`playbook explain CODE` says more about a problem.\n\nExit status: 0 all valid, 2 not all"
-    )]
+    #[command(after_help = help::VALIDATE)]
     Validate(ValidateArgs),
     /// Say what a kind of problem means, with an example; without CODE, list all kinds
+    #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Poll a connector on its interval, and deliver what changed as events
-    #[command(after_help = concat!("Example:\n  playbook poll corp-fleet.yaml --secrets secrets.yaml --sink events.ndjson\n\nEvents go to stdout, one JSON object a line, unless --sink names something else. A line for each poll goes to stderr.\nWhat was polled is remembered in the state directory: each event is delivered at least once, and after a crash the\nbatch that was under way again, with the same dedupe_key.\n\nExit status: 0 asked to stop, or with --once all was read, 1 failed, 2 invalid input (nothing was sent),\n3 with --once parts could not be read, 130 interrupted"))]
+    #[command(after_help = help::POLL)]
     Poll(PollArgs),
     /// Test a connector's connection: who we are, and whether that suffices
-    #[command(
-        after_help = "Exit status: 0 all is as it should be, 1 something is not, 2 invalid input (nothing was sent)"
-    )]
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// List the texts that steps may send; with a name, show one
-    #[command(after_help = "Example:\n  playbook templates running_processes --param limit=20")]
+    #[command(after_help = help::TEMPLATES)]
     Templates(TemplatesArgs),
-    /// Print a JSON Schema, for editors
+    /// Print a JSON Schema, or write all of them, for editors
+    #[command(after_help = help::SCHEMA)]
     Schema(SchemaArgs),
+    /// Write a playbook and a connector file to begin with
+    #[command(after_help = help::INIT)]
+    Init(InitArgs),
     /// Look into plugins
+    #[command(after_help = help::PLUGIN)]
     Plugin(PluginArgs),
     /// Run a shipped playbook against simulated Fleet and osctrl servers on this machine
+    #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
     /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
+    /// Print the manual page; with a directory, write those of all commands
+    #[command(after_help = help::MAN)]
+    Man(ManArgs),
 }
 
 /// Which plugins to load.
@@ -178,10 +179,10 @@ pub(crate) struct PollArgs {
     #[arg(long)]
     pub(crate) once: bool,
     /// Where to remember what was polled; by default playbook in your state directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state: Option<PathBuf>,
     /// Where events go: `-` for stdout, a file, or an http or https URL; several get all events each
-    #[arg(long = "sink", value_name = "-|FILE|URL")]
+    #[arg(long = "sink", value_name = "-|FILE|URL", value_hint = ValueHint::AnyPath)]
     pub(crate) sinks: Vec<String>,
     /// A header for the URLs, such as `Authorization: Bearer {{ secrets.ingest_token }}`
     #[arg(long = "sink-header", value_name = "NAME: VALUE", requires = "sinks")]
@@ -221,6 +222,18 @@ pub(crate) struct TemplatesArgs {
 pub(crate) struct SchemaArgs {
     /// `playbook`, `run`, `plan`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
+    /// Write all of them, as NAME.schema.json
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]
+    pub(crate) all: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Where to; by default here
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
 }
@@ -234,6 +247,7 @@ pub(crate) struct PluginArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
     /// Show what a plugin imports, exports and provides
+    #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),
 }
 
@@ -256,4 +270,11 @@ pub(crate) struct DemoArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// Where to write the pages; without it, the first is printed
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
 }

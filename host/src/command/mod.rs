@@ -5,7 +5,11 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod files;
+mod help;
+mod init;
 mod inputs;
+mod man;
 mod metrics;
 mod plan;
 mod plugin;
@@ -125,9 +129,11 @@ pub(crate) fn main() -> ExitCode {
             Command::Check(args) => check::check(args).await,
             Command::Templates(args) => templates::templates(args).await,
             Command::Schema(args) => schema::schema(args).await,
+            Command::Init(args) => init::init(args).await,
             Command::Plugin(args) => plugin::plugin(args).await,
             Command::Demo(args) => demo::demo(args, verbosity).await,
             Command::Completions(args) => completions::completions(&args),
+            Command::Man(args) => man::man(&args),
         }
     });
     // A server that does not close its side must not keep the process.

@@ -1,44 +1,26 @@
 //! `playbook schema`.
 
-use playbook_host::Schema;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use playbook_host::{Runner, Schema};
+use serde_json::Value;
 
 use super::args::SchemaArgs;
+use super::files::{self, NewFile};
 use super::inputs;
 use super::{CommandError, Exit, print};
 
-/// The schemas that the host owns, by name.
-const OWN: [(&str, &str); 4] = [
-    ("playbook", include_str!("../../../schemas/playbook.schema.json")),
-    ("run", include_str!("../../../schemas/run.schema.json")),
-    ("plan", include_str!("../../../schemas/plan.schema.json")),
-    ("connector", playbook_host::CONNECTOR_SCHEMA),
-];
+/// The schema of what `playbook run --output json` prints.
+const RUN: &str = include_str!("../../../schemas/run.schema.json");
+/// The schema of what `playbook run --dry-run --output json` prints.
+const PLAN: &str = include_str!("../../../schemas/plan.schema.json");
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
-    let mut known: Vec<(String, String)> = OWN
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect();
-    for step_type in runner.step_types() {
-        known.push((step_type.name.clone(), format!("{:#}\n", step_type.params.document())));
-        known.push((
-            format!("{}.result", step_type.name),
-            format!("{:#}\n", step_type.result.document()),
-        ));
-    }
-    for connector in runner.connector_types() {
-        let mut add = |what: &str, schema: &Schema| {
-            known.push((
-                format!("{}.{what}", connector.name),
-                format!("{:#}\n", schema.document()),
-            ));
-        };
-        add("config", &connector.config);
-        add("connector_config", &connector.options);
-        for format in &connector.formats {
-            add(&format!("event.{}", format.name), &format.schema);
-        }
+    let known = all(&runner);
+    if let Some(dir) = &args.all {
+        return write(known, dir);
     }
     let Some(name) = args.name else {
         print(&known.iter().fold(String::new(), |out, (name, _)| out + name + "\n"))?;
@@ -51,4 +33,75 @@ pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
     };
     print(text)?;
     Ok(Exit::Success)
+}
+
+/// The schemas of the files that people write.
+pub(crate) fn of_files(runner: &Runner) -> [(&'static str, String); 2] {
+    [
+        ("playbook", text(&runner.playbook_schema())),
+        ("connector", text(&runner.connector_schema())),
+    ]
+}
+
+/// What the file of a schema is called.
+pub(crate) fn file_name(schema: &str) -> String {
+    format!("{schema}.schema.json")
+}
+
+/// All schemas, by name.
+fn all(runner: &Runner) -> Vec<(String, String)> {
+    let [playbook, connector] = of_files(runner);
+    let (run, plan) = (("run", RUN.to_owned()), ("plan", PLAN.to_owned()));
+    let mut known: Vec<(String, String)> = [playbook, run, plan, connector]
+        .map(|(name, text)| (name.to_owned(), text))
+        .into();
+    let mut add = |name: String, schema: &Schema| known.push((name, text(schema.document())));
+    for step_type in runner.step_types() {
+        add(step_type.name.clone(), &step_type.params);
+        add(format!("{}.result", step_type.name), &step_type.result);
+    }
+    for connector in runner.connector_types() {
+        add(format!("{}.config", connector.name), &connector.config);
+        add(format!("{}.connector_config", connector.name), &connector.options);
+        for format in &connector.formats {
+            add(format!("{}.event.{}", connector.name, format.name), &format.schema);
+        }
+    }
+    known
+}
+
+fn text(schema: &Value) -> String {
+    format!("{schema:#}\n")
+}
+
+fn write(schemas: Vec<(String, String)>, dir: &Path) -> Result<Exit, CommandError> {
+    let mut planned = Vec::new();
+    for (name, text) in schemas {
+        // A plugin chose it: it must not lead out of the directory.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.starts_with('.') || !name.chars().all(plain) {
+            return Err(CommandError::new(format!(
+                "the schema {name:?} cannot be written: its name is none for a file"
+            )));
+        }
+        planned.push(NewFile {
+            path: dir.join(file_name(&name)),
+            text,
+        });
+    }
+    let mut shown = String::new();
+    for (path, outcome) in files::write(planned, is_earlier)? {
+        let _ = writeln!(shown, "{:9} {}", outcome.word(), path.display());
+    }
+    print(&shown)?;
+    Ok(Exit::Success)
+}
+
+/// Whether a text is another version of a schema, by what they call themselves.
+fn is_earlier(there: &str, new: &str) -> bool {
+    let id = |text: &str| {
+        let schema: Option<Value> = serde_json::from_str(text).ok();
+        schema.and_then(|schema| Some(schema.get("$id")?.as_str()?.to_owned()))
+    };
+    id(there).is_some_and(|there| Some(there) == id(new))
 }
