@@ -44,6 +44,8 @@ mod poll_killed;
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/secrets.rs"]
+mod secrets;
 #[path = "e2e/stream.rs"]
 mod stream;
 #[path = "e2e/text_report.rs"]

@@ -103,11 +103,12 @@ pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, Step
 pub use policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
+pub use render::secret_names;
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
 pub use runner::{Definition, RunInputs, Runner};
 pub use schema::{Role, Schema, SchemaProblem};
-pub use secrets::{ENV_PREFIX, Redactor, Secrets, Vault};
+pub use secrets::{ENV_PREFIX, LookupError, Redactor, Secrets, SecretsCommand, Vault};
 pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
 pub use source::Source;
 pub use state_file::StateFile;
