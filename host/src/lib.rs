@@ -71,6 +71,7 @@ mod state_file;
 mod store;
 mod text_report;
 mod tls;
+mod transcript;
 mod vars;
 mod visible;
 mod work;

@@ -15,6 +15,7 @@ use crate::bindings::exports::playbook::plugin::connector::GuestIndices as Conne
 use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
 use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
+use crate::capability::clock::Clock;
 use crate::connector_type::ConnectorType;
 use crate::egress::{Clients, Egress, Grant};
 use crate::engine::{Engine, EngineError};
@@ -24,6 +25,7 @@ use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
 use crate::store::Memory;
 use crate::tls::TlsError;
+use crate::transcript::{Player, Tape};
 
 /// The contract that this host speaks.
 pub const CONTRACT: &str = "playbook:plugin@0.1.0";
@@ -103,7 +105,7 @@ pub struct StepOutcome {
 }
 
 /// Something to tell the reader about one subject of a result.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Note {
     /// What it is about.
     pub subject: String,
@@ -112,7 +114,7 @@ pub struct Note {
 }
 
 /// What a user must treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "documented, one by one, in the contract")]
@@ -356,7 +358,7 @@ impl Plugin {
     ) -> Result<String, PluginError> {
         let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
         let context = CallContext {
-            fixed_clock: moment,
+            clock: moment.map_or(Clock::System, Clock::Fixed),
             ..self.offline()
         };
         self.call(context, async |accessor, step| {
@@ -371,26 +373,56 @@ impl Plugin {
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
     pub async fn run(&self, clients: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
+        self.run_taped(clients, call, None).await
+    }
+
+    /// The same; what is said and heard is written down.
+    pub(crate) async fn run_taped(
+        &self,
+        clients: &Network,
+        call: StepCall,
+        tape: Option<Tape>,
+    ) -> Result<StepOutcome, PluginError> {
         let egress = match &call.grant {
             Some(grant) => Egress::new(
                 &clients.0,
                 grant,
                 call.vault.clone(),
                 &self.limits,
-                Instant::now() + deadline,
+                Instant::now() + self.deadline(&call),
             )?,
             None => Egress::none(),
         };
-        let network = egress.clone();
+        self.run_on(egress, Clock::System, call, tape).await
+    }
+
+    /// Runs a step whose server and clock are those of an earlier call.
+    pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
+        self.run_on(Egress::played(player.clone()), Clock::Played(player), call, None)
+            .await
+    }
+
+    /// How long a call may take, grace included.
+    fn deadline(&self, call: &StepCall) -> Duration {
+        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
+    }
+
+    async fn run_on(
+        &self,
+        network: Egress,
+        clock: Clock,
+        call: StepCall,
+        tape: Option<Tape>,
+    ) -> Result<StepOutcome, PluginError> {
         let context = CallContext {
-            egress,
+            egress: network.clone().taped(tape.clone()),
+            deadline: self.deadline(&call),
             cancel: call.cancel,
             redactor: call.vault.redactor(),
             sink: call.events,
             remembered: Memory::none(),
-            fixed_clock: None,
-            deadline,
+            clock,
+            tape,
             cpu: self.limits.cpu,
         };
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
@@ -432,7 +464,8 @@ impl Plugin {
             redactor: Redactor::none(),
             sink: EventSink::ignore(),
             remembered: Memory::none(),
-            fixed_clock: None,
+            clock: Clock::System,
+            tape: None,
             deadline: DESCRIBING,
             cpu: self.limits.cpu,
         }

@@ -243,7 +243,7 @@ fn millis(duration: Duration) -> u64 {
 
 pub(crate) fn invalid_input(message: String) -> StepError {
     StepError {
-        kind: "invalid-input",
+        kind: "invalid-input".into(),
         message,
         hint: None,
     }

@@ -224,7 +224,7 @@ fn too_long(report: StepReport, limit: Duration) -> StepReport {
     StepReport {
         status: StepStatus::Failed,
         error: Some(StepError {
-            kind: FailureKind::Timeout.word(),
+            kind: FailureKind::Timeout.word().into(),
             message: format!(
                 "the step was stopped at its limit of {} s (`timeout_seconds`)",
                 limit.as_secs()
@@ -257,13 +257,13 @@ impl From<PluginError> for StepError {
     fn from(error: PluginError) -> Self {
         match error {
             PluginError::Failed(failure) => Self {
-                kind: failure.kind.word(),
+                kind: failure.kind.word().into(),
                 message: failure.message,
                 hint: failure.hint,
             },
             PluginError::Tls(error) => invalid_input(error.to_string()),
             other => Self {
-                kind: "plugin",
+                kind: "plugin".into(),
                 message: other.to_string(),
                 hint: None,
             },
@@ -273,6 +273,8 @@ impl From<PluginError> for StepError {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use serde_json::json;
 
     use super::*;
@@ -293,7 +295,7 @@ mod tests {
             duration_ms: 0,
             result: Some(json!([])),
             error: Some(StepError {
-                kind,
+                kind: Cow::Borrowed(kind),
                 message: "no such server".into(),
                 hint: None,
             }),
@@ -303,7 +305,7 @@ mod tests {
         assert_eq!(stopped.result, Some(json!([])));
         let error = stopped.error.unwrap();
         assert_eq!(
-            (error.kind, error.hint.as_deref()),
+            (&*error.kind, error.hint.as_deref()),
             ("timeout", Some("before that: no such server"))
         );
         let stopped = too_long(report(None, "cancelled"), limit);
