@@ -42,6 +42,8 @@ mod poll_killed;
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/record.rs"]
+mod record;
 #[path = "e2e/text_report.rs"]
 mod text_report;
 #[path = "e2e/tls.rs"]

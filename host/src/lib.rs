@@ -57,8 +57,10 @@ mod playbook;
 mod plugin;
 mod poller;
 mod prepare;
+mod record;
 mod references;
 mod render;
+mod replay;
 mod report;
 mod retry;
 mod run;
@@ -69,9 +71,10 @@ mod sink;
 mod source;
 mod state_file;
 mod store;
+mod stub;
 mod text_report;
 mod tls;
-mod transcript;
+pub mod transcript;
 mod vars;
 mod visible;
 mod work;
@@ -100,6 +103,11 @@ pub use plugin::{
 };
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
+pub use record::{
+    Detail, MadeBy, Outcome, RECORD_VERSION, RecordError, RecordFile, RecordedCall, RecordedInputs, RecordedItem,
+    RecordedPlaybook, Returned, RunRecord, UsedPlugin,
+};
+pub use replay::{Difference, ReplayedCall, Verdict};
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
 pub use runner::{Definition, RunInputs, Runner};
@@ -112,4 +120,5 @@ pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use text_report::text_report;
 pub use tls::{TlsError, Trust};
 pub use tokio_util::sync::CancellationToken;
+pub use transcript::Transcript;
 pub use visible::visible;

@@ -23,6 +23,12 @@ pub(crate) enum Command {
     /// Run a playbook
     #[command(after_help = help::RUN)]
     Run(RunArgs),
+    /// Print a recorded run again, as `run` printed it
+    #[command(after_help = help::SHOW)]
+    Show(ShowArgs),
+    /// Run the steps of a recorded run again, offline, and compare what comes of them
+    #[command(after_help = help::REPLAY)]
+    Replay(ReplayArgs),
     /// Check playbooks and connector files without running them; no network
     #[command(after_help = help::VALIDATE)]
     Validate(ValidateArgs),
@@ -110,10 +116,38 @@ pub(crate) struct RunArgs {
     /// Show what each step would do, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Keep a record of the run in this directory, as RUN-ID.json, readable by you alone
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "dry_run")]
+    pub(crate) record: Option<PathBuf>,
+    /// Keep in the record what the steps said to their servers and heard, without secrets, for `playbook replay`
+    #[arg(long, requires = "record")]
+    pub(crate) record_traffic: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The record
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// The record, of a run with --record-traffic
+    pub(crate) file: PathBuf,
+    /// Run only this step again
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print how they compare
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -220,7 +254,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, `plan`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `run`, `plan`, `record`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

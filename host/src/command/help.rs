@@ -25,11 +25,29 @@ pub(crate) const RUN: &str = "\
 Examples:
   playbook run triage.yaml --alert alert.json --secrets secrets.yaml
   echo '{\"host\": \"web-01\"}' | playbook run triage.yaml --alert - --output json
+  playbook run triage.yaml --alert alert.json --record records --record-traffic
 
 Secrets come from --secrets or the environment: {{ secrets.api_token }} is PLAYBOOK_SECRET_API_TOKEN.
 Results go to stdout, everything else to stderr.
 
 Exit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted";
+
+pub(crate) const SHOW: &str = "\
+Examples:
+  playbook show records/019a2f7e-3c51-7d8e-9b0a-6f1c2d3e4a5b.json
+  playbook show record.json --report run.html
+
+Exit status: 0 it was shown, however the run had ended, 2 it is no record that can be read";
+
+pub(crate) const REPLAY: &str = "\
+Examples:
+  playbook run triage.yaml --alert alert.json --record records --record-traffic
+  playbook replay records/019a2f7e-3c51-7d8e-9b0a-6f1c2d3e4a5b.json
+  playbook replay record.json --plugin fixed.wasm
+
+Nothing is sent, and no secret is needed: what a plugin asks its server for is answered from the record. A request that the record does not have ends the step, and is named.
+
+Exit status: 0 all as recorded, 1 something differs, 2 it is no record that can be read, or was made without --record-traffic";
 
 pub(crate) const VALIDATE: &str = "\
 Examples:

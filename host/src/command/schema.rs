@@ -15,6 +15,8 @@ use super::{CommandError, Exit, print};
 const RUN: &str = include_str!("../../../schemas/run.schema.json");
 /// The schema of what `playbook run --dry-run --output json` prints.
 const PLAN: &str = include_str!("../../../schemas/plan.schema.json");
+/// The schema of what `playbook run --record` leaves.
+const RECORD: &str = include_str!("../../../schemas/record.schema.json");
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
@@ -51,8 +53,9 @@ pub(crate) fn file_name(schema: &str) -> String {
 /// All schemas, by name.
 fn all(runner: &Runner) -> Vec<(String, String)> {
     let [playbook, connector] = of_files(runner);
-    let (run, plan) = (("run", RUN.to_owned()), ("plan", PLAN.to_owned()));
-    let mut known: Vec<(String, String)> = [playbook, run, plan, connector]
+    let [run, plan, record] =
+        [("run", RUN), ("plan", PLAN), ("record", RECORD)].map(|(name, text)| (name, text.to_owned()));
+    let mut known: Vec<(String, String)> = [playbook, run, plan, record, connector]
         .map(|(name, text)| (name.to_owned(), text))
         .into();
     let mut add = |name: String, schema: &Schema| known.push((name, text(schema.document())));

@@ -229,7 +229,7 @@ impl Planner<'_> {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => {
                 let text = Text::of(plugin, step_type, template, params, self.as_of).await;
-                new.insert(text.map_err(StepError::from)).clone()
+                new.insert(text.map_err(|error| StepError::from(&error))).clone()
             }
         }
     }

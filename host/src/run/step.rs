@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, RunEvent, blank, invalid_input, millis};
@@ -12,9 +13,9 @@ use crate::diagnostic::Diagnostics;
 use crate::event::EventSink;
 use crate::for_each::{self, ItemReport};
 use crate::params::{self, Rendered};
-use crate::playbook::Step;
 use crate::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
 use crate::prepare::Prepared;
+use crate::record::About;
 use crate::report::{StepError, StepReport, StepStatus};
 use crate::retry::{Attempts, Verdict};
 use crate::secrets::Redactor;
@@ -76,7 +77,7 @@ impl Run<'_> {
         };
         match work {
             Work::Once(params) => {
-                let called = self.call(step, params, stop).await;
+                let called = self.call(at, None, params, stop).await;
                 let redactor = self.prepared.vault.redactor();
                 report.attempts = called.attempts;
                 match called.outcome {
@@ -90,7 +91,8 @@ impl Run<'_> {
             }
             Work::Each(items) => {
                 let at_once = step.for_each.as_ref().map_or(1, |list| list.concurrency);
-                let calls: Vec<_> = items.iter().map(|item| self.item(step, item, stop)).collect();
+                let calls = items.iter().enumerate();
+                let calls: Vec<_> = calls.map(|(index, item)| self.item(at, index, item, stop)).collect();
                 let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
                 report.status = for_each::status(&done);
                 report.error = for_each::error(&done);
@@ -103,7 +105,7 @@ impl Run<'_> {
         report
     }
 
-    async fn item(&self, step: &Step, item: &Item, stop: &CancellationToken) -> ItemReport {
+    async fn item(&self, at: usize, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {
         let began = Instant::now();
         let mut report = ItemReport {
             item: item.value.clone(),
@@ -117,7 +119,7 @@ impl Run<'_> {
         if stop.is_cancelled() {
             return report;
         }
-        let called = self.call(step, &item.params, stop).await;
+        let called = self.call(at, Some((index, &item.value)), &item.params, stop).await;
         report.attempts = called.attempts;
         report.duration_ms = millis(began.elapsed());
         match called.outcome {
@@ -135,9 +137,21 @@ impl Run<'_> {
     }
 
     /// Calls the plugin, again where a retry can help.
-    async fn call(&self, step: &Step, params: &Rendered, stop: &CancellationToken) -> Called {
-        let (plugin, _) = self.runner.provider(&step.kind).expect("`prepare` found it");
-        let grant = match params::grant(params, &self.prepared.inputs.directory) {
+    async fn call(
+        &self,
+        at: usize,
+        item: Option<(usize, &Value)>,
+        params: &Rendered,
+        stop: &CancellationToken,
+    ) -> Called {
+        let step = &self.prepared.playbook.steps[at];
+        let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
+        let grant = match self.stubs {
+            // Nobody is connected to.
+            Some(_) => Ok(None),
+            None => params::grant(params, &self.prepared.inputs.directory),
+        };
+        let grant = match grant {
             Ok(grant) => grant,
             Err(error) => {
                 return Called {
@@ -163,7 +177,24 @@ impl Run<'_> {
                 cancel: stop.clone(),
                 events: EventSink::new(move |event| observer(RunEvent::Step { id: id.clone(), event })),
             };
-            let error = match plugin.run(self.runner.network(), call).await {
+            let about = About {
+                at,
+                step: &step.id,
+                step_type,
+                item,
+                attempt: attempts.made(),
+                params: &params.value,
+            };
+            let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
+            let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
+            let answered = match self.stubs {
+                Some(stubs) => stubs.answer(about),
+                None => plugin.run_taped(self.runner.network(), call, tape).await,
+            };
+            if let Some((recorder, (ticket, _))) = kept {
+                recorder.ended(ticket, &answered);
+            }
+            let error = match answered {
                 Ok(outcome) => {
                     return Called {
                         outcome: Ok(outcome),
@@ -173,8 +204,12 @@ impl Run<'_> {
                 Err(error) => error,
             };
             let verdict = attempts.after(&error);
-            let mut error = StepError::from(error);
+            let mut error = StepError::from(&error);
             match verdict {
+                Verdict::Again(_) if self.stubs.is_some() => {
+                    attempts.again();
+                    continue;
+                }
                 Verdict::Again(wait) => {
                     (self.observer)(RunEvent::StepRetried {
                         id: step.id.clone(),
@@ -253,13 +288,13 @@ fn redact_notes(redactor: &Redactor, notes: &[Note]) -> Vec<Note> {
     notes.iter().map(redact).collect()
 }
 
-impl From<PluginError> for StepError {
-    fn from(error: PluginError) -> Self {
+impl From<&PluginError> for StepError {
+    fn from(error: &PluginError) -> Self {
         match error {
             PluginError::Failed(failure) => Self {
                 kind: failure.kind.word().into(),
-                message: failure.message,
-                hint: failure.hint,
+                message: failure.message.clone(),
+                hint: failure.hint.clone(),
             },
             PluginError::Tls(error) => invalid_input(error.to_string()),
             other => Self {
