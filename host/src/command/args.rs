@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Check playbooks and connector files without running them; no network
     #[command(after_help = help::VALIDATE)]
     Validate(ValidateArgs),
+    /// Run the tests of playbooks: no network, and what steps return is given
+    #[command(after_help = help::TEST)]
+    Test(TestArgs),
     /// Say what a kind of problem means, with an example; without CODE, list all kinds
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
@@ -174,6 +177,21 @@ pub(crate) struct ValidateArgs {
     pub(crate) output: ProblemOutput,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// The files of tests, or playbooks: `triage.test.yaml` has the tests of `triage.yaml`
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Skip steps whose type no loaded plugin provides
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print what came of them
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProblemOutput {
     /// The lines, with what is wrong underlined, for people
@@ -254,7 +272,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, `plan`, `record`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `run`, `plan`, `record`, `connector`, `test`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

@@ -12,6 +12,7 @@ pub(crate) const ALL: &str = "\
 Examples:
   playbook init triage
   playbook validate triage/playbook.yaml
+  playbook test triage/playbook.yaml
   playbook run triage/playbook.yaml --alert alert.json
 
 Exit status:
@@ -58,6 +59,15 @@ Examples:
 With --alert, --secrets or --var the templates are filled in, too, as `run` would do before it sends anything. `playbook explain CODE` says more about a problem.
 
 Exit status: 0 all valid, 2 not all";
+
+pub(crate) const TEST: &str = "\
+Examples:
+  playbook test triage.yaml
+  playbook test playbooks/*.test.yaml --output json
+
+A case has an alert, what steps return, and what is expected: which steps run, where the run branches, the params and the text that would be sent. Secrets are stubbed, and nothing is waited for. `playbook schema test` describes the file.
+
+Exit status: 0 all passed, 1 some failed, 2 a file is invalid";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:
@@ -106,7 +116,7 @@ Examples:
   playbook init
   playbook init triage
 
-Writes playbook.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays as it is: if it has another text, nothing is written.
+Writes playbook.yaml with its tests in playbook.test.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays as it is: if it has another text, nothing is written.
 
 Exit status: 0 success, 1 a file could not be written, 2 a file is in the way";
 

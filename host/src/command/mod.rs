@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod show;
 mod templates;
+mod test;
 mod validate;
 mod watch;
 
@@ -128,6 +129,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Show(args) => show::show(&args),
             Command::Replay(args) => replay::replay(args, verbosity).await,
             Command::Validate(args) => validate::validate(args).await,
+            Command::Test(args) => test::test(args).await,
             Command::Explain(args) => explain::explain(&args),
             Command::Poll(args) => poll::poll(args, verbosity).await,
             Command::Check(args) => check::check(args).await,

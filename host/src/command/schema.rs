@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use playbook_host::{Runner, Schema};
+use playbook_host::{Runner, Schema, TEST_SCHEMA};
 use serde_json::Value;
 
 use super::args::SchemaArgs;
@@ -38,10 +38,11 @@ pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
 }
 
 /// The schemas of the files that people write.
-pub(crate) fn of_files(runner: &Runner) -> [(&'static str, String); 2] {
+pub(crate) fn of_files(runner: &Runner) -> [(&'static str, String); 3] {
     [
         ("playbook", text(&runner.playbook_schema())),
         ("connector", text(&runner.connector_schema())),
+        ("test", TEST_SCHEMA.to_owned()),
     ]
 }
 
@@ -52,12 +53,11 @@ pub(crate) fn file_name(schema: &str) -> String {
 
 /// All schemas, by name.
 fn all(runner: &Runner) -> Vec<(String, String)> {
-    let [playbook, connector] = of_files(runner);
+    let [playbook, connector, test] = of_files(runner);
     let [run, plan, record] =
         [("run", RUN), ("plan", PLAN), ("record", RECORD)].map(|(name, text)| (name, text.to_owned()));
-    let mut known: Vec<(String, String)> = [playbook, run, plan, record, connector]
-        .map(|(name, text)| (name.to_owned(), text))
-        .into();
+    let files = [playbook, run, plan, record, connector, test];
+    let mut known: Vec<(String, String)> = files.map(|(name, text)| (name.to_owned(), text)).into();
     let mut add = |name: String, schema: &Schema| known.push((name, text(schema.document())));
     for step_type in runner.step_types() {
         add(step_type.name.clone(), &step_type.params);
