@@ -20,9 +20,10 @@ use crate::connector_type::ConnectorType;
 use crate::egress::{Clients, Egress, Grant};
 use crate::engine::{Engine, EngineError};
 use crate::event::EventSink;
+use crate::finding::Finding;
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
+use crate::step_type::StepType;
 use crate::store::Memory;
 use crate::tls::TlsError;
 use crate::transcript::{Player, Tape};
@@ -46,51 +47,6 @@ pub struct Plugin {
     pub(crate) connector: Option<ConnectorExports>,
     step_types: Vec<StepType>,
     connector_types: Vec<ConnectorType>,
-}
-
-/// A kind of step that a plugin provides.
-#[derive(Debug)]
-pub struct StepType {
-    /// What playbooks write in `type`.
-    pub name: String,
-    /// One line for people.
-    pub summary: String,
-    /// The schema of its params.
-    pub params: Schema,
-    /// The schema of its result.
-    pub result: Schema,
-    /// Its allowlist.
-    pub templates: Vec<Template>,
-}
-
-/// An entry of a step type's allowlist: a vetted text with typed parameters.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Template {
-    /// What params refer to.
-    pub name: String,
-    /// One line for people.
-    pub summary: String,
-    /// The text, with `{param}` where parameters go.
-    pub text: String,
-    /// The parameters.
-    pub params: Vec<TemplateParam>,
-    /// Where it works.
-    pub platforms: Vec<String>,
-    /// The columns of a result row.
-    pub columns: Vec<String>,
-}
-
-/// A parameter of a template.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct TemplateParam {
-    /// Its name.
-    pub name: String,
-    /// What it accepts, in words.
-    pub accepts: String,
-    /// The value used when none is given.
-    pub default: Option<Value>,
-    /// One line for people.
-    pub summary: String,
 }
 
 /// What a step returned.
@@ -368,6 +324,22 @@ impl Plugin {
         .map_err(|failure| StepFailure::from(failure).into())
     }
 
+    /// Looks whether a step could run, in an instance of its own: as whom it logs in, whether that suffices, and what becomes
+    /// of each target. Changes nothing on the server.
+    ///
+    /// The params must have passed the step type's schema.
+    pub async fn check(&self, clients: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
+        let (context, _) = self.step_context(clients, &call)?;
+        let (step_type, params) = (call.step_type, call.params.to_string());
+        let found = self
+            .call(context, async |accessor, step| {
+                step.call_check(accessor, step_type, params).await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        Ok(Finding::read(found, &call.vault.redactor()))
+    }
+
     /// Runs a step in an instance of its own.
     ///
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
@@ -383,48 +355,20 @@ impl Plugin {
         call: StepCall,
         tape: Option<Tape>,
     ) -> Result<StepOutcome, PluginError> {
-        let egress = match &call.grant {
-            Some(grant) => Egress::new(
-                &clients.0,
-                grant,
-                call.vault.clone(),
-                &self.limits,
-                Instant::now() + self.deadline(&call),
-            )?,
-            None => Egress::none(),
-        };
-        self.run_on(egress, Clock::System, call, tape).await
+        let (mut context, network) = self.step_context(clients, &call)?;
+        context.egress = context.egress.taped(tape.clone());
+        context.tape = tape;
+        self.run_in(context, network, call).await
     }
 
     /// Runs a step whose server and clock are those of an earlier call.
     pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
-        self.run_on(Egress::played(player.clone()), Clock::Played(player), call, None)
-            .await
+        let network = Egress::played(player.clone());
+        let context = self.context_on(network.clone(), Clock::Played(player), &call);
+        self.run_in(context, network, call).await
     }
 
-    /// How long a call may take, grace included.
-    fn deadline(&self, call: &StepCall) -> Duration {
-        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
-    }
-
-    async fn run_on(
-        &self,
-        network: Egress,
-        clock: Clock,
-        call: StepCall,
-        tape: Option<Tape>,
-    ) -> Result<StepOutcome, PluginError> {
-        let context = CallContext {
-            egress: network.clone().taped(tape.clone()),
-            deadline: self.deadline(&call),
-            cancel: call.cancel,
-            redactor: call.vault.redactor(),
-            sink: call.events,
-            remembered: Memory::none(),
-            clock,
-            tape,
-            cpu: self.limits.cpu,
-        };
+    async fn run_in(&self, context: CallContext, network: Egress, call: StepCall) -> Result<StepOutcome, PluginError> {
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
         let outcome = self
             .call(context, async |accessor, step| {
@@ -454,6 +398,40 @@ impl Plugin {
             partial: outcome.partial,
             notes: notes.collect(),
         })
+    }
+
+    /// What a step's call may use, and its network apart.
+    fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), TlsError> {
+        let egress = match &call.grant {
+            Some(grant) => Egress::new(
+                &clients.0,
+                grant,
+                call.vault.clone(),
+                &self.limits,
+                Instant::now() + self.deadline(call),
+            )?,
+            None => Egress::none(),
+        };
+        Ok((self.context_on(egress.clone(), Clock::System, call), egress))
+    }
+
+    fn context_on(&self, egress: Egress, clock: Clock, call: &StepCall) -> CallContext {
+        CallContext {
+            egress,
+            cancel: call.cancel.clone(),
+            redactor: call.vault.redactor(),
+            sink: call.events.clone(),
+            remembered: Memory::none(),
+            clock,
+            tape: None,
+            deadline: self.deadline(call),
+            cpu: self.limits.cpu,
+        }
+    }
+
+    /// How long a call may take, grace included.
+    fn deadline(&self, call: &StepCall) -> Duration {
+        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
     }
 
     /// For calls that make no request.
@@ -495,57 +473,6 @@ impl Plugin {
 /// The connections that calls share.
 #[derive(Debug, Default, Clone)]
 pub struct Network(pub(crate) Clients);
-
-impl StepType {
-    fn parse(described: wit::StepType) -> Result<Self, String> {
-        let schema = |what: &str, text: &str| {
-            let value = serde_json::from_str(text)
-                .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
-            Schema::compile(value)
-                .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
-        };
-        let params = schema("params", &described.params_schema)?;
-        let result = schema("result", &described.result_schema)?;
-        let templates = described
-            .templates
-            .into_iter()
-            .map(Template::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            name: described.name,
-            summary: described.summary,
-            params,
-            result,
-            templates,
-        })
-    }
-}
-
-impl Template {
-    fn parse(described: wit::Template) -> Result<Self, String> {
-        let params = described.params.into_iter().map(|param| {
-            let default = param
-                .default_value
-                .map(|text| serde_json::from_str(&text))
-                .transpose()
-                .map_err(|e| format!("the default of template param `{}` is not JSON: {e}", param.name))?;
-            Ok(TemplateParam {
-                name: param.name,
-                accepts: param.accepts,
-                default,
-                summary: param.summary,
-            })
-        });
-        Ok(Self {
-            params: params.collect::<Result<_, String>>()?,
-            name: described.name,
-            summary: described.summary,
-            text: described.text,
-            platforms: described.platforms,
-            columns: described.columns,
-        })
-    }
-}
 
 impl From<types::Failure> for StepFailure {
     fn from(failure: types::Failure) -> Self {

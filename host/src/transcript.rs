@@ -7,6 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::egress;
+use crate::secrets::Masker;
+
 mod player;
 mod tape;
 mod virtual_time;
@@ -58,8 +61,8 @@ pub struct Exchange {
     pub path: String,
     /// The header fields that the plugin gave.
     pub headers: Vec<Field>,
-    /// The body.
-    pub body: Option<Body>,
+    /// What it carried.
+    pub body: Option<RequestBody>,
     /// How long it was to take at most, in milliseconds.
     pub timeout_ms: u64,
     /// Whether the host was free to send it again.
@@ -113,6 +116,19 @@ pub enum Body {
     Text(String),
     /// What is no UTF-8.
     Base64(String),
+    /// More than a record keeps: how many bytes there were.
+    Omitted(u64),
+}
+
+/// What a request carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RequestBody {
+    /// A JSON document.
+    Json(String),
+    /// The fields of a form.
+    Form(Vec<Field>),
     /// More than a record keeps: how many bytes there were.
     Omitted(u64),
 }
@@ -223,6 +239,59 @@ pub struct ClockReadings {
     pub now_ms: Vec<u64>,
     /// The one that only goes forward, in milliseconds.
     pub monotonic_ms: Vec<u64>,
+}
+
+impl RequestBody {
+    /// What a request carries, if that is not more than so many bytes.
+    fn of(body: &egress::Body, most: usize) -> Self {
+        let body = match body {
+            egress::Body::Json(json) => Self::Json(json.clone()),
+            egress::Body::Form(fields) => Self::Form(Field::all(fields)),
+        };
+        match body.size() {
+            size if size > most => Self::Omitted(size as u64),
+            _ => body,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Json(json) => json.len(),
+            Self::Form(fields) => Field::size(fields),
+            Self::Omitted(_) => 0,
+        }
+    }
+
+    /// The same without secrets.
+    fn masked(&self, masker: &Masker) -> Self {
+        match self {
+            Self::Json(json) => Self::Json(masker.mask(json)),
+            Self::Form(fields) => Self::Form(Field::masked(fields, masker)),
+            Self::Omitted(bytes) => Self::Omitted(*bytes),
+        }
+    }
+}
+
+impl Field {
+    fn all(pairs: &[(String, String)]) -> Vec<Self> {
+        let field = |(name, value): &(String, String)| Self {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        pairs.iter().map(field).collect()
+    }
+
+    fn size(fields: &[Self]) -> usize {
+        fields.iter().map(|field| field.name.len() + field.value.len()).sum()
+    }
+
+    fn masked(fields: &[Self], masker: &Masker) -> Vec<Self> {
+        let masked = |field: &Self| Self {
+            name: masker.mask(&field.name),
+            value: masker.mask(&field.value),
+        };
+        fields.iter().map(masked).collect()
+    }
 }
 
 impl Body {

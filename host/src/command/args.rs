@@ -83,12 +83,22 @@ pub(crate) enum Output {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunOutput {
+    /// Tables, for people
+    Table,
+    /// One JSON object, for programs
+    Json,
+    /// JSON objects, one a line, each as soon as it is known: what each host answered, steps that ended, the run
+    Ndjson,
+}
+
 /// How to show a run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ViewArgs {
     /// How to print the result
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+    #[arg(short, long, value_enum, default_value_t = RunOutput::Table)]
+    pub(crate) output: RunOutput,
     /// Do not cut values to the width of the terminal
     #[arg(long)]
     pub(crate) wide: bool,
@@ -120,11 +130,14 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Keep a record of the run in this directory, as RUN-ID.json, readable by you alone
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "dry_run")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["dry_run", "check"])]
     pub(crate) record: Option<PathBuf>,
     /// Keep in the record what the steps said to their servers and heard, without secrets, for `playbook replay`
     #[arg(long, requires = "record")]
     pub(crate) record_traffic: bool,
+    /// The same, and also ask the servers whether each step could run and which hosts its targets are; asks no host
+    #[arg(long)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
@@ -272,7 +285,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, `plan`, `record`, `connector`, `test`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `connector`, `test`, `run`, `run-event`, `plan`, `record`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

@@ -19,6 +19,7 @@ mod report_file;
 mod run;
 mod schema;
 mod show;
+mod stream;
 mod templates;
 mod test;
 mod validate;

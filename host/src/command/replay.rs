@@ -45,17 +45,23 @@ pub(crate) async fn replay(args: ReplayArgs, verbosity: u8) -> Result<Exit, Comm
 
 /// The calls with what messages call them, run again one by one.
 async fn again(runner: &Runner, record: &RunRecord, only: Option<&str>, verbosity: u8) -> Vec<(String, ReplayedCall)> {
-    let observer = Watch::new(verbosity).observer();
+    let watch = Watch::new(verbosity);
     let mut calls = Vec::new();
     for call in record
         .calls
         .iter()
         .filter(|call| only.is_none_or(|only| call.step == only))
     {
-        let (id, observer) = (call.step.clone(), observer.clone());
+        let (id, watch) = (call.step.clone(), watch.clone());
+        let (item, attempt) = (call.item.as_ref().map(|item| item.index), call.attempt);
         let events = EventSink::new(move |event| {
             if matches!(event, CallEvent::Log { .. }) {
-                observer(RunEvent::Step { id: id.clone(), event });
+                watch.show(RunEvent::Step {
+                    id: id.clone(),
+                    item,
+                    attempt,
+                    event,
+                });
             }
         });
         calls.push((call.title(), runner.replay(record, call, events).await));

@@ -2,14 +2,17 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use playbook_host::{
     CancellationToken, Detail, Diagnostics, Playbook, RecordFile, RunInputs, RunReport, RunStatus, Runner, html_report,
     text_report, visible,
 };
 
-use super::args::{Output, RunArgs, ViewArgs};
+use super::args::{RunArgs, RunOutput, ViewArgs};
 use super::report_file::ReportFile;
+use super::stream::Stream;
 use super::watch::Watch;
 use super::{CommandError, Exit, inputs, plan, print};
 
@@ -31,8 +34,9 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }
-    if args.dry_run {
-        return plan::dry_run(&runner, &playbook, run, args.view.output).await;
+    if args.dry_run || args.check {
+        let ask = args.check.then(|| Watch::new(verbosity));
+        return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
     }
     let keep = args.record.map(|directory| Keep {
         directory,
@@ -56,11 +60,12 @@ pub(crate) struct Keep {
 pub(crate) async fn run_playbook(
     runner: &Runner,
     playbook: &Playbook,
-    run: RunInputs,
+    mut run: RunInputs,
     view: &ViewArgs,
     keep: Option<Keep>,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
+    run.parts = view.output == RunOutput::Ndjson;
     let run_id = run.run_id.clone();
     let prepared = match runner.prepare(playbook, run) {
         Ok(prepared) => prepared,
@@ -74,7 +79,18 @@ pub(crate) async fn run_playbook(
         .transpose();
     let file = file.map_err(|error| inputs::record_error(&error))?;
     let cancel = CancellationToken::new();
-    let observer = Watch::new(verbosity).observer();
+    let watch = Watch::new(verbosity);
+    let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
+    if let Some(stream) = &stream {
+        stream.started(&run_id, playbook.title(), Timestamp::now());
+    }
+    let telling = stream.clone();
+    let observer = Arc::new(move |event| {
+        if let Some(stream) = &telling {
+            stream.happened(&event);
+        }
+        watch.show(event);
+    });
     let running = async {
         match detail {
             Some(detail) => {
@@ -105,7 +121,10 @@ pub(crate) async fn run_playbook(
         // Nobody is left to tell when stderr is gone.
         let _ = writeln!(anstream::stderr(), "record  {}", visible(&path.display().to_string()));
     }
-    print(&shown(&report, view))?;
+    match &stream {
+        Some(stream) => stream.finished(&report)?,
+        None => print(&shown(&report, view))?,
+    }
     if let Some(page) = page {
         page.write(&html_report(&report))?;
     }
@@ -120,11 +139,11 @@ pub(crate) async fn run_playbook(
 /// A run as it is printed.
 pub(crate) fn shown(report: &RunReport, view: &ViewArgs) -> String {
     match view.output {
-        Output::Json => {
+        RunOutput::Table => text_report(report, if view.wide { None } else { terminal_width() }),
+        RunOutput::Json | RunOutput::Ndjson => {
             let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
             json + "\n"
         }
-        Output::Table => text_report(report, if view.wide { None } else { terminal_width() }),
     }
 }
 

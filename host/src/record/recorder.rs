@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
 use crate::params::each_text;
-use crate::plugin::{PluginError, StepOutcome, StepType};
+use crate::plugin::{PluginError, StepOutcome};
 use crate::report::StepError;
 use crate::secrets::Vault;
+use crate::step_type::StepType;
 use crate::transcript::Tape;
 
 /// Keeps the calls of a run.

@@ -49,10 +49,6 @@ impl Run<'_> {
         report.started_at = Some(started_at);
         report.duration_ms = millis(began.elapsed());
         report.error = report.error.map(|error| self.redacted(error));
-        (self.observer)(RunEvent::StepFinished {
-            id: step.id.clone(),
-            status: report.status,
-        });
         report
     }
 
@@ -145,6 +141,7 @@ impl Run<'_> {
         stop: &CancellationToken,
     ) -> Called {
         let step = &self.prepared.playbook.steps[at];
+        let index = item.map(|(index, _)| index);
         let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
         let grant = match self.stubs {
             // Nobody is connected to.
@@ -163,11 +160,22 @@ impl Run<'_> {
         let mut attempts = Attempts::first(step.retry_max);
         loop {
             let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
+            let attempt = attempts.made();
             (self.observer)(RunEvent::StepCalled {
                 id: step.id.clone(),
+                item: index,
+                attempt,
                 time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
             });
             let (id, observer) = (step.id.clone(), self.observer.clone());
+            let events = EventSink::new(move |event| {
+                observer(RunEvent::Step {
+                    id: id.clone(),
+                    item: index,
+                    attempt,
+                    event,
+                });
+            });
             let call = StepCall {
                 step_type: step.kind.clone(),
                 params: params.value.clone(),
@@ -175,7 +183,11 @@ impl Run<'_> {
                 grant: grant.clone(),
                 timeout: params.timeout,
                 cancel: stop.clone(),
-                events: EventSink::new(move |event| observer(RunEvent::Step { id: id.clone(), event })),
+                events: if self.prepared.inputs.parts {
+                    events.with_parts()
+                } else {
+                    events
+                },
             };
             let about = About {
                 at,
@@ -213,6 +225,8 @@ impl Run<'_> {
                 Verdict::Again(wait) => {
                     (self.observer)(RunEvent::StepRetried {
                         id: step.id.clone(),
+                        item: index,
+                        attempt,
                         error: self.redacted(error.clone()),
                         wait,
                     });
@@ -286,6 +300,12 @@ fn redact_notes(redactor: &Redactor, notes: &[Note]) -> Vec<Note> {
         text: redactor.redact(&note.text).into_owned(),
     };
     notes.iter().map(redact).collect()
+}
+
+impl From<PluginError> for StepError {
+    fn from(error: PluginError) -> Self {
+        Self::from(&error)
+    }
 }
 
 impl From<&PluginError> for StepError {

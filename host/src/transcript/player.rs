@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
-use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, Response, Transcript};
+use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, RequestBody, Response, Transcript};
 use crate::egress::{self, EgressError, Request, captured};
 use crate::secrets::{Masker, Vault};
 use crate::visible::visible;
@@ -72,11 +72,7 @@ impl Player {
                 Entry::Http(exchange) => Key::Http {
                     method: exchange.method.clone(),
                     path: exchange.path.clone(),
-                    body: exchange.body.as_ref().map(|body| match body {
-                        Body::Text(text) => canonical(text),
-                        // No plugin can ask for it.
-                        Body::Base64(_) | Body::Omitted(_) => String::new(),
-                    }),
+                    body: exchange.body.as_ref().map(spelt),
                 },
                 Entry::Websocket(conversation) => Key::Websocket {
                     path: conversation.path.clone(),
@@ -110,11 +106,12 @@ impl Player {
     pub(crate) async fn send(&self, request: &Request) -> Result<egress::Response, EgressError> {
         let masker = self.0.vault.masker();
         let (method, path) = (request.method.to_string(), masker.mask(&request.path));
-        let body = request.json.as_deref().map(|json| masker.mask(json));
+        let body = request.body.as_ref();
+        let body = body.map(|body| spelt(&RequestBody::of(body, usize::MAX).masked(&masker)));
         let key = Key::Http {
             method: method.clone(),
             path: path.clone(),
-            body: body.as_deref().map(canonical),
+            body: body.clone(),
         };
         let Some(Entry::Http(exchange)) = self.take(&key) else {
             return Err(self.refuse(self.unknown(&method, &path, body.as_deref())));
@@ -335,6 +332,19 @@ impl PlayedSocket {
 
     fn next(&self) -> MutexGuard<'_, (usize, usize)> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request carried, as a text by which two are the same.
+fn spelt(body: &RequestBody) -> String {
+    match body {
+        RequestBody::Json(json) => canonical(json),
+        RequestBody::Form(fields) => {
+            let fields = fields.iter().map(|field| format!("{}={}", field.name, field.value));
+            fields.collect::<Vec<_>>().join("&")
+        }
+        // No plugin can ask for it.
+        RequestBody::Omitted(_) => String::new(),
     }
 }
 

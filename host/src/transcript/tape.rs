@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{
     Answer, Body, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
-    Response, Sleep, Transcript,
+    RequestBody, Response, Sleep, Transcript,
 };
 use crate::egress::{self, EgressError, Request};
 use crate::secrets::Masker;
@@ -59,13 +59,13 @@ impl Tape {
     /// The plugin makes a request.
     pub(crate) fn request(&self, request: &Request) -> Ticket {
         let mut taped = self.taped();
-        let body = request.json.as_deref().map(|json| kept(json.as_bytes()));
+        let body = request.body.as_ref().map(|body| RequestBody::of(body, LARGEST));
         let entry = Exchange {
             began_us: taped.now(),
             ended_us: None,
             method: request.method.to_string(),
             path: request.path.clone(),
-            headers: fields(&request.headers),
+            headers: Field::all(&request.headers),
             body,
             timeout_ms: u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX),
             repeatable: request.repeatable,
@@ -81,9 +81,9 @@ impl Tape {
         let now = taped.now();
         let answer = match outcome {
             Ok(response) => {
-                let headers = fields(&response.headers);
+                let headers = Field::all(&response.headers);
                 let body = taped.kept(&response.body);
-                taped.size += size_of(&headers);
+                taped.size += Field::size(&headers);
                 Answer::Response(Response {
                     status: response.status,
                     headers,
@@ -105,7 +105,7 @@ impl Tape {
             began_us: taped.now(),
             ended_us: None,
             path: path.to_owned(),
-            headers: fields(headers),
+            headers: Field::all(headers),
             handshake: None,
             frames: Vec::new(),
         };
@@ -232,9 +232,11 @@ impl Taped {
         self.size += OVERHEAD
             + match &entry {
                 Entry::Http(exchange) => {
-                    size_of(&exchange.headers) + exchange.path.len() + exchange.body.as_ref().map_or(0, body_size)
+                    Field::size(&exchange.headers)
+                        + exchange.path.len()
+                        + exchange.body.as_ref().map_or(0, RequestBody::size)
                 }
-                Entry::Websocket(conversation) => size_of(&conversation.headers) + conversation.path.len(),
+                Entry::Websocket(conversation) => Field::size(&conversation.headers) + conversation.path.len(),
                 Entry::Sleep(_) => 0,
             };
         if self.size > MOST {
@@ -274,18 +276,6 @@ fn body_size(body: &Body) -> usize {
     }
 }
 
-fn fields(pairs: &[(String, String)]) -> Vec<Field> {
-    let field = |(name, value): &(String, String)| Field {
-        name: name.clone(),
-        value: value.clone(),
-    };
-    pairs.iter().map(field).collect()
-}
-
-fn size_of(fields: &[Field]) -> usize {
-    fields.iter().map(|field| field.name.len() + field.value.len()).sum()
-}
-
 fn failure(error: &EgressError) -> NetworkFailure {
     NetworkFailure {
         kind: error.kind(),
@@ -296,12 +286,7 @@ fn failure(error: &EgressError) -> NetworkFailure {
 /// Takes the secrets out of an entry.
 fn mask(entry: &mut Entry, masker: &Masker) {
     let text = |text: &mut String| *text = masker.mask(text);
-    let fields = |fields: &mut Vec<Field>| {
-        for field in fields {
-            text(&mut field.name);
-            text(&mut field.value);
-        }
-    };
+    let fields = |fields: &mut Vec<Field>| *fields = Field::masked(fields, masker);
     let body = |body: &mut Body| match body {
         Body::Text(content) => text(content),
         Body::Base64(content) => {
@@ -314,7 +299,7 @@ fn mask(entry: &mut Entry, masker: &Masker) {
         Entry::Http(exchange) => {
             text(&mut exchange.path);
             fields(&mut exchange.headers);
-            exchange.body.iter_mut().for_each(body);
+            exchange.body = exchange.body.as_ref().map(|body| body.masked(masker));
             exchange.capture.iter_mut().for_each(text);
             match &mut exchange.answer {
                 Some(Answer::Response(response)) => {
