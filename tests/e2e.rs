@@ -30,6 +30,8 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plan.rs"]
 mod plan;
+#[path = "e2e/playbook_tests.rs"]
+mod playbook_tests;
 #[path = "e2e/plugin.rs"]
 mod plugin;
 #[path = "e2e/poll_command.rs"]

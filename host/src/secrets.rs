@@ -317,15 +317,12 @@ impl Vault {
             let handle = mask[MASK_BEGINS.len()..]
                 .split_once(MASK_ENDS)
                 .and_then(|(name, after)| Some((self.handle(name)?, after)));
-            match handle {
-                Some((handle, after)) => {
-                    unmasked.push_str(&handle);
-                    rest = after;
-                }
-                None => {
-                    unmasked.push_str(MASK_BEGINS);
-                    rest = &mask[MASK_BEGINS.len()..];
-                }
+            if let Some((handle, after)) = handle {
+                unmasked.push_str(&handle);
+                rest = after;
+            } else {
+                unmasked.push_str(MASK_BEGINS);
+                rest = &mask[MASK_BEGINS.len()..];
             }
         }
         unmasked.push_str(rest);

@@ -6,7 +6,7 @@ use playbook_host::Schema;
 use serde_json::{Value, json};
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
-use sim::{Behaviour, Fault, Host, What};
+use sim::{Behaviour, Host};
 use tempfile::TempDir;
 
 use crate::command::{Finished, finish, playbook, run};
@@ -91,12 +91,6 @@ impl Recorded {
             status_interval_ms: 50,
             hosts: hosts.clone(),
             users: serde_json::from_value(json!([{"email": "admin@corp.example", "password": PASSWORD}])).unwrap(),
-            faults: vec![Fault {
-                path: "/version".into(),
-                query: None,
-                times: Some(1),
-                what: What::Status(503),
-            }],
             ..Fleet::default()
         };
         let osctrl = Osctrl {
@@ -246,13 +240,15 @@ async fn what_a_plugin_would_do_otherwise_is_told() {
     // A server that had given another answer.
     let other = changed(&record, |value| {
         let entries = value["calls"][0]["transcript"]["entries"].as_array_mut().unwrap();
-        let frames = entries.iter_mut().find_map(|entry| entry["websocket"]["frames"].as_array_mut());
+        let frames = entries
+            .iter_mut()
+            .find_map(|entry| entry.get_mut("websocket")?["frames"].as_array_mut());
         let result = frames.unwrap().iter_mut().find_map(|frame| {
-            let text = frame["event"]["received"]["text"].as_str()?.to_owned();
+            let text = frame["event"].get("received")?["text"].as_str()?.to_owned();
             text.contains("\"result\"").then_some((frame, text))
         });
         let (frame, text) = result.unwrap();
-        frame["event"]["received"]["text"] = text.replace("root", "mallory\u{1b}[2J").into();
+        frame["event"]["received"]["text"] = text.replace("root", "mallory\\u001b[2J").into();
     });
     let replayed = replay(&other, &["--only", "users"]).await;
     assert_eq!(replayed.code(), 1, "{}", replayed.stderr);
@@ -267,13 +263,21 @@ async fn what_a_plugin_would_do_otherwise_is_told() {
     }
 
     // A plugin that makes a request which the record does not have.
-    let other = changed(&record, |value| value["calls"][0]["params"]["target_hosts"] = json!(["web-01", "db-09"]));
+    let other = changed(&record, |value| {
+        value["calls"][0]["params"]["target_hosts"] = json!(["web-01", "db-09"]);
+    });
     let replayed = replay(&other, &["--output", "json"]).await;
     assert_eq!(replayed.code(), 1);
     let report = replayed.report();
-    assert_eq!((&report["same"], &report["calls"][0]["verdict"]), (&json!(false), &json!("unrecorded")));
+    assert_eq!(
+        (&report["same"], &report["calls"][0]["verdict"]),
+        (&json!(false), &json!("unrecorded"))
+    );
     let unrecorded = report["calls"][0]["unrecorded"].as_str().unwrap();
-    assert!(unrecorded.starts_with("GET /api/") || unrecorded.starts_with("POST /api/"), "{unrecorded}");
+    assert!(
+        unrecorded.starts_with("GET /api/") || unrecorded.starts_with("POST /api/"),
+        "{unrecorded}"
+    );
     assert_eq!(report["calls"][1]["verdict"], "same", "{report:#}");
 
     // What the plugin does not take, and types that nobody provides.
@@ -372,9 +376,15 @@ async fn what_is_no_record_is_refused() {
         (String::new(), "this is not a run record"),
         ("[]".to_owned(), "this is not a run record"),
         (golden[..golden.len() / 2].to_owned(), "this is not a run record"),
-        (later(json!(2)), "the record has the version 2, and this program reads versions up to 1"),
+        (
+            later(json!(2)),
+            "the record has the version 2, and this program reads versions up to 1",
+        ),
         (later(json!(1)), "this is not a run record"),
-        (format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)), "this is not a run record"),
+        (
+            format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+            "this is not a run record",
+        ),
     ] {
         std::fs::write(&path, text).unwrap();
         for done in [show(&path, &[]).await, replay(&path, &[]).await] {
@@ -386,27 +396,31 @@ async fn what_is_no_record_is_refused() {
     assert!(done.stderr.contains("cannot read the record"), "{}", done.stderr);
 }
 
+/// What no output may have as it is.
+const EVIL: &str = "\u{1b}]0;owned\u{7}\u{202e}<script>alert(1)</script>";
+
+/// Puts it wherever a text is free.
+fn poison(value: &mut Value) {
+    match value {
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_err() => text.push_str(EVIL),
+        Value::Array(items) => items.iter_mut().for_each(poison),
+        Value::Object(map) => {
+            for (key, value) in map {
+                if !["status", "reason", "version", "kind"].contains(&key.as_str()) {
+                    poison(value);
+                }
+            }
+        }
+        Value::Number(number) if number.is_u64() => *value = json!(u64::from(u32::MAX)),
+        _ => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_record_draws_nothing_and_opens_nothing() {
-    const EVIL: &str = "\u{1b}]0;owned\u{7}\u{202e}<script>alert(1)</script>";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("record.json");
     let mut value: Value = serde_json::from_str(&std::fs::read_to_string(golden()).unwrap()).unwrap();
-    fn poison(value: &mut Value) {
-        match value {
-            Value::String(text) if text.parse::<jiff::Timestamp>().is_err() => text.push_str(EVIL),
-            Value::Array(items) => items.iter_mut().for_each(poison),
-            Value::Object(map) => {
-                for (key, value) in map {
-                    if !["status", "reason", "version", "kind"].contains(&key.as_str()) {
-                        poison(value);
-                    }
-                }
-            }
-            Value::Number(number) if number.is_u64() => *value = json!(u64::from(u32::MAX)),
-            _ => {}
-        }
-    }
     poison(&mut value["report"]);
     value["report"]["duration_ms"] = json!(u64::MAX);
     value["report"]["steps"][0]["error"] = json!({"kind": EVIL, "message": EVIL, "hint": EVIL});

@@ -107,6 +107,17 @@ pub(crate) struct ViewArgs {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// What to keep of a run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordArgs {
+    /// Keep a record of the run in this directory, as RUN-ID.json, readable by you alone
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["dry_run", "check"])]
+    pub(crate) record: Option<PathBuf>,
+    /// Keep in the record what the steps said to their servers and heard, without secrets, for `playbook replay`
+    #[arg(long, requires = "record")]
+    pub(crate) record_traffic: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// The playbook
@@ -129,15 +140,11 @@ pub(crate) struct RunArgs {
     /// Show what each step would do, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Keep a record of the run in this directory, as RUN-ID.json, readable by you alone
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["dry_run", "check"])]
-    pub(crate) record: Option<PathBuf>,
-    /// Keep in the record what the steps said to their servers and heard, without secrets, for `playbook replay`
-    #[arg(long, requires = "record")]
-    pub(crate) record_traffic: bool,
     /// The same, and also ask the servers whether each step could run and which hosts its targets are; asks no host
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) keep: RecordArgs,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]

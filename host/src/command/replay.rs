@@ -38,7 +38,7 @@ pub(crate) async fn replay(args: ReplayArgs, verbosity: u8) -> Result<Exit, Comm
                 json!({"run_id": record.report.run_id, "same": same, "calls": calls})
             )
         }
-        _ => text(&calls),
+        Output::Table => text(&calls),
     })?;
     Ok(if same { Exit::Success } else { Exit::Failed })
 }

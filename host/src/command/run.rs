@@ -38,9 +38,9 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
         let ask = args.check.then(|| Watch::new(verbosity));
         return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
     }
-    let keep = args.record.map(|directory| Keep {
+    let keep = args.keep.record.map(|directory| Keep {
         directory,
-        detail: if args.record_traffic {
+        detail: if args.keep.record_traffic {
             Detail::Traffic
         } else {
             Detail::Results

@@ -27,25 +27,25 @@ pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
         cases.filter(|case| case.passed == passed).count()
     };
     let (passed, failed) = (count(true), count(false));
-    print(&match args.output {
+    match args.output {
         Output::Json => {
             let problems: Vec<_> = problems.iter().map(|problem| json!(problem.record())).collect();
             let all = json!({"passed": passed, "failed": failed, "files": reports, "problems": problems});
-            format!("{all:#}\n")
+            print(&format!("{all:#}\n"))?;
         }
-        _ => {
+        Output::Table => {
             let mut out: String = reports.iter().map(text).collect();
             if !reports.is_empty() {
                 let _ = writeln!(out, "{passed} passed, {failed} failed");
             }
-            out
+            print(&out)?;
+            if !problems.is_empty() {
+                show_problems(&problems);
+            }
         }
-    })?;
+    }
     if !problems.is_empty() {
-        return Ok(match args.output {
-            Output::Json => Exit::InvalidInput,
-            _ => show_problems(&problems),
-        });
+        return Ok(Exit::InvalidInput);
     }
     Ok(if failed == 0 { Exit::Success } else { Exit::Failed })
 }

@@ -57,7 +57,7 @@ impl Socket {
             Line::Played(socket) => socket.send(json).await,
         };
         if let Some(tape) = &self.tape {
-            tape.sent(json, outcome.as_ref().map(|()| ()));
+            tape.sent(json, &outcome);
         }
         outcome
     }

@@ -1,6 +1,7 @@
 //! Compares what came of a run with what a case expects.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -154,10 +155,10 @@ impl<'a> Comparing<'a> {
         for call in calls.iter().filter(|call| told.insert(&call.step)) {
             let mut what = format!("the step `{}`", call.step);
             if let Some(item) = call.item {
-                what.push_str(&format!(", item {}", item + 1));
+                let _ = write!(what, ", item {}", item + 1);
             }
             if call.attempt > 1 {
-                what.push_str(&format!(", attempt {}", call.attempt));
+                let _ = write!(what, ", attempt {}", call.attempt);
             }
             let at = format!("/steps/{}", escape_key(&call.step));
             let written = self.case.answers.iter().any(|(step, _)| *step == call.step);
@@ -230,7 +231,7 @@ impl<'a> Comparing<'a> {
         );
         compare!(
             "next",
-            "the step after that",
+            "the branch",
             expected.next.as_deref(),
             branch.and_then(|branch| branch.next.as_deref())
         );
@@ -317,14 +318,13 @@ impl<'a> Comparing<'a> {
                 for (key, value) in part {
                     let below = format!("{at}/{}", escape_key(key));
                     let subject = format!("`{key}` in {subject}");
-                    match found.get(key) {
-                        Some(found) => self.part(&below, &subject, value, found),
-                        None => {
-                            let near = nearest(key, found.keys().map(String::as_str));
-                            let hint = near.map(|near| format!("did you mean `{near}`?"));
-                            self.unmet(&below, subject, shown(value), "nothing", hint);
-                        }
-                    }
+                    let Some(there) = found.get(key) else {
+                        let near = nearest(key, found.keys().map(String::as_str));
+                        let hint = near.map(|near| format!("did you mean `{near}`?"));
+                        self.unmet(&below, subject, shown(value), "nothing", hint);
+                        continue;
+                    };
+                    self.part(&below, &subject, value, there);
                 }
             }
             (Value::Array(part), Value::Array(items)) if part.len() == items.len() => {
@@ -335,14 +335,13 @@ impl<'a> Comparing<'a> {
             }
             (part, found) if part == found => {}
             (part, found) => {
+                let (expected, got) = (shown(part), shown(found));
                 let hint = match (part, found) {
-                    (Value::String(part), found) if *part == found.to_string() => Some("quotes make it a text"),
-                    (part, Value::String(found)) if *found == part.to_string() => {
-                        Some("it is a text: put it in quotes")
-                    }
+                    (Value::String(part), _) if *part == got => Some("in quotes it is a text: leave them out"),
+                    (_, Value::String(found)) if *found == expected => Some("it is a text: put it in quotes"),
                     _ => None,
                 };
-                self.unmet(at, subject, shown(part), shown(found), hint.map(str::to_owned));
+                self.unmet(at, subject, expected, got, hint.map(str::to_owned));
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::expectation::{Call, Ran};
 use super::{Case, CaseReport, TestFile, TestReport, answers};
 use crate::diagnostic::Diagnostics;
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, Step};
 use crate::record::{Detail, Recorder, RunRecord};
 use crate::run::{Observer, Run};
 use crate::runner::{RunInputs, Runner};
@@ -112,7 +112,7 @@ impl Runner {
 
 /// A value for each secret that a playbook uses. It is the secret's name: a real one could be told.
 fn stubbed_secrets(playbook: &Playbook) -> Secrets {
-    let mentions = playbook.steps.iter().flat_map(|step| step.mentions());
+    let mentions = playbook.steps.iter().flat_map(Step::mentions);
     let names = mentions.flat_map(|(_, mentions)| mentions.secrets.iter().map(|(name, _)| name.clone()));
     Secrets::new(names.map(|name| {
         let value = mask_of(&name);

@@ -374,3 +374,6 @@ fn canonical(text: &str) -> String {
     }
     serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value| sorted(value).to_string())
 }
+
+#[cfg(test)]
+mod tests;

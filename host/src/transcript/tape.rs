@@ -183,7 +183,7 @@ impl SocketTape {
     }
 
     /// The plugin sent a text, or could not.
-    pub(crate) fn sent(&self, text: &str, outcome: Result<(), &EgressError>) {
+    pub(crate) fn sent(&self, text: &str, outcome: &Result<(), EgressError>) {
         match outcome {
             Ok(()) => self.text(text, FrameEvent::Sent),
             Err(error) => self.event(FrameEvent::NotSent(failure(error))),
