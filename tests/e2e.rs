@@ -34,6 +34,8 @@ mod plan;
 mod playbook_tests;
 #[path = "e2e/plugin.rs"]
 mod plugin;
+#[path = "e2e/policy.rs"]
+mod policy;
 #[path = "e2e/poll_command.rs"]
 mod poll_command;
 #[path = "e2e/poll_fleet.rs"]

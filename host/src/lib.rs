@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod address;
 mod alert;
 mod backoff;
 mod bindings;
@@ -56,6 +57,7 @@ mod params;
 mod plan;
 mod playbook;
 mod plugin;
+mod policy;
 mod poller;
 mod prepare;
 mod record;
@@ -63,6 +65,7 @@ mod references;
 mod render;
 mod replay;
 mod report;
+mod resolver;
 mod retry;
 mod run;
 mod runner;
@@ -102,6 +105,7 @@ pub use plan::{
 };
 pub use playbook::Playbook;
 pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
+pub use policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
 pub use record::{
@@ -121,7 +125,7 @@ pub use step_type::{StepType, Template, TemplateParam};
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use testing::{CaseReport, TEST_SCHEMA, TestFile, TestReport, Unmet};
 pub use text_report::text_report;
-pub use tls::{TlsError, Trust};
+pub use tls::{Identity, Tls, TlsError, Trust};
 pub use tokio_util::sync::CancellationToken;
 pub use transcript::Transcript;
 pub use visible::visible;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::condition::Decision;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::params::{GrantError, Written};
 use crate::playbook::Playbook;
 use crate::references;
 use crate::render::Renderer;
@@ -33,6 +34,13 @@ pub(crate) struct Outlook {
     pub(crate) work: Option<Work>,
 }
 
+/// Whether a run asks servers. A run that asks none needs no certificate and nobody's permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Servers {
+    Asked,
+    Stubbed,
+}
+
 impl Prepared<'_> {
     /// What templates see once these steps have run.
     pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
@@ -51,6 +59,16 @@ impl Runner {
     ///
     /// Conditions that do not hang on earlier results are decided here, and what they rule out is not rendered.
     pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
+        self.prepare_for(Servers::Asked, playbook, inputs)
+    }
+
+    /// The same for a run that asks servers, or none.
+    pub(crate) fn prepare_for<'p>(
+        &self,
+        servers: Servers,
+        playbook: &'p Playbook,
+        inputs: RunInputs,
+    ) -> Result<Prepared<'p>, Diagnostics> {
         let mut problems: Diagnostics = self.check_flow(playbook).into_iter().collect();
         // What is wrong with one step does not keep the others from being looked at further.
         let mut broken = vec![false; playbook.steps.len()];
@@ -132,12 +150,31 @@ impl Runner {
             let outlook = &mut prepared.outlooks[at];
             let runs = outlook.decision.is_none_or(|decision| decision == Decision::Runs);
             let due = reachable[at] && outlook.passed.is_none() && runs && !step.only_branches();
-            if !due || broken[at] || step.needs_results() {
+            if !due || broken[at] {
                 continue;
             }
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
+            let written = Written::of_step(&playbook.document, step, step_type);
+            let refused = |error: &GrantError| written.refused(error);
+            if step.needs_results() && servers == Servers::Stubbed {
+                continue;
+            }
+            if step.needs_results() {
+                // Which server it asks hangs on no result.
+                let refusal = written
+                    .origin(&renderer)
+                    .and_then(|origin| self.policy().check(&origin).err());
+                problems.extend(refusal.map(|error| refused(&error.into())));
+                continue;
+            }
             match Work::render(&playbook.document, step, step_type, &renderer) {
-                Ok(work) => outlook.work = Some(work),
+                Ok(work) => {
+                    if servers == Servers::Asked {
+                        let granted = work.grants(&prepared.inputs.directory, self.policy());
+                        problems.extend(granted.err().as_ref().map(refused));
+                    }
+                    outlook.work = Some(work);
+                }
                 Err(found) => problems.extend(found),
             }
         }

@@ -18,7 +18,8 @@ steps:
     on_failure: continue
     params:
       backend: fleetdm
-      base_url: "https://fleet.example.com"
+      base_url: "http://fleet.example.com"
+      client_certificate: nowhere.pem
       api_token: "{{ secrets.fleetdm_token }}"
       template: logged_in_users
       template_params: {limit: "{{ vars.limit }}"}

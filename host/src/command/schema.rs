@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use playbook_host::{Runner, Schema, TEST_SCHEMA};
+use playbook_host::{POLICY_SCHEMA, Runner, Schema, TEST_SCHEMA};
 use serde_json::Value;
 
 use super::args::SchemaArgs;
@@ -59,6 +59,7 @@ fn all(runner: &Runner) -> Vec<(String, String)> {
         ("run", RUN),
         ("run-event", RUN_EVENT),
         ("plan", PLAN),
+        ("policy", POLICY_SCHEMA),
         ("record", RECORD),
     ];
     let own = own.map(|(name, text)| (name, text.to_owned()));

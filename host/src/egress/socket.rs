@@ -95,6 +95,7 @@ impl LiveSocket {
     ) -> Result<Self, EgressError> {
         let url = granted.url(path)?;
         let headers = granted.headers(headers)?;
+        granted.count()?;
         let permit = granted.permit().await;
         let deadline = granted.ends.min(Instant::now() + timeout);
         let opening = async {
@@ -111,6 +112,7 @@ impl LiveSocket {
                 .send()
                 .await
                 .map_err(|e| granted.failed(e))?;
+            granted.measure(response.headers())?;
             let accepted = response
                 .headers()
                 .get("sec-websocket-accept")

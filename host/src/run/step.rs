@@ -146,13 +146,13 @@ impl Run<'_> {
         let grant = match self.stubs {
             // Nobody is connected to.
             Some(_) => Ok(None),
-            None => params::grant(params, &self.prepared.inputs.directory),
+            None => params::grant(params, &self.prepared.inputs.directory, self.runner.policy()),
         };
         let grant = match grant {
             Ok(grant) => grant,
             Err(error) => {
                 return Called {
-                    outcome: Err(invalid_input(error.to_string())),
+                    outcome: Err(error.into()),
                     attempts: 0,
                 };
             }
@@ -315,6 +315,10 @@ impl From<&PluginError> for StepError {
                 kind: failure.kind.word().into(),
                 message: failure.message.clone(),
                 hint: failure.hint.clone(),
+            },
+            PluginError::Policy(error) => Self {
+                hint: Some(error.hint().to_owned()),
+                ..invalid_input(error.to_string())
             },
             PluginError::Tls(error) => invalid_input(error.to_string()),
             other => Self {

@@ -10,6 +10,7 @@ use super::expectation::{Call, Ran};
 use super::{Case, CaseReport, TestFile, TestReport, answers};
 use crate::diagnostic::Diagnostics;
 use crate::playbook::{Playbook, Step};
+use crate::prepare::Servers;
 use crate::record::{Detail, Recorder, RunRecord};
 use crate::run::{Observer, Run};
 use crate::runner::{RunInputs, Runner};
@@ -68,7 +69,7 @@ impl Runner {
             .or_else(|| recorded.map(|inputs| inputs.vars.clone()))
             .unwrap_or_default();
         inputs.skip_unknown_steps = skip_unknown_steps;
-        let prepared = match self.prepare(playbook, inputs) {
+        let prepared = match self.prepare_for(Servers::Stubbed, playbook, inputs) {
             Ok(prepared) => prepared,
             Err(problems) => return case.invalid(tests, &problems),
         };
