@@ -30,6 +30,8 @@ mod live_query;
 mod osctrl;
 #[path = "e2e/plan.rs"]
 mod plan;
+#[path = "e2e/playbook_tests.rs"]
+mod playbook_tests;
 #[path = "e2e/plugin.rs"]
 mod plugin;
 #[path = "e2e/policy.rs"]
@@ -44,6 +46,8 @@ mod poll_killed;
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/record.rs"]
+mod record;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 #[path = "e2e/stream.rs"]

@@ -2,18 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::Plugin;
+use crate::capability::clock::Clock;
 use crate::egress::Egress;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
 use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
 use crate::secrets::Redactor;
 use crate::store::Memory;
+use crate::transcript::{Stuck, Tape};
 
 /// What the capabilities of a call share. It lives as long as the instance.
 pub(crate) struct CallState {
@@ -23,8 +24,9 @@ pub(crate) struct CallState {
     pub(crate) cancel: CancellationToken,
     /// What the plugin remembers from earlier calls.
     pub(crate) remembered: Memory,
-    /// What the clock on the wall shows throughout, if it is not the system's.
-    pub(crate) fixed_clock: Option<Timestamp>,
+    pub(crate) clock: Clock,
+    /// Who writes down what the call says and hears.
+    pub(crate) tape: Option<Tape>,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
     memory: MemoryCap,
@@ -65,8 +67,9 @@ pub(crate) struct CallContext {
     pub(crate) redactor: Redactor,
     pub(crate) sink: EventSink,
     pub(crate) remembered: Memory,
-    /// What the clock on the wall shows throughout, if it is not the system's.
-    pub(crate) fixed_clock: Option<Timestamp>,
+    pub(crate) clock: Clock,
+    /// Who writes down what the call says and hears.
+    pub(crate) tape: Option<Tape>,
     /// How long the call may take, grace included.
     pub(crate) deadline: Duration,
     /// How long it may compute.
@@ -132,6 +135,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
 ) -> Result<R, CallError> {
     let cancel = context.cancel.clone();
     let deadline = context.deadline;
+    let context_clock = context.clock.clone();
     let meter = CpuMeter::new(context.cpu);
     let mut store = Store::new(
         pre.engine(),
@@ -141,7 +145,8 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             egress: context.egress,
             cancel: context.cancel,
             remembered: context.remembered,
-            fixed_clock: context.fixed_clock,
+            clock: context.clock,
+            tape: context.tape,
             panic: None,
             log_messages_left: limits.log_messages,
             memory: MemoryCap(limits.memory),
@@ -158,6 +163,10 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
         Ok(UpdateDeadline::Yield(1))
     });
 
+    let played = match &context_clock {
+        Clock::Played(player) => Some(player.time().clone()),
+        Clock::System | Clock::Fixed(_) => None,
+    };
     let ended = {
         let running = meter.measure(async {
             let instance = pre.instantiate_async(&mut store).await?;
@@ -166,6 +175,16 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
                 .run_concurrent(async |accessor| body(accessor, &guest).await)
                 .await?
         });
+        let running = async {
+            match played {
+                // Nothing else can happen than what was recorded.
+                Some(time) => time
+                    .drive(running)
+                    .await
+                    .unwrap_or_else(|stuck| Err(wasmtime::Error::new(stuck))),
+                None => running.await,
+            }
+        };
         let stopping = async {
             cancel.cancelled().await;
             tokio::time::sleep(limits.grace).await;
@@ -190,6 +209,11 @@ fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
     if let Some(exhausted) = error.downcast_ref::<CpuExhausted>() {
         return CallError::OutOfCpu {
             budget: exhausted.budget,
+        };
+    }
+    if let Some(stuck) = error.downcast_ref::<Stuck>() {
+        return CallError::Trapped {
+            message: stuck.to_string(),
         };
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {

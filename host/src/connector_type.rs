@@ -13,6 +13,7 @@ use wasmtime::component::{Accessor, FutureConsumer, Source, StreamConsumer, Stre
 use crate::bindings::exports::playbook::plugin::connector as wit;
 use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallState};
+use crate::capability::clock::Clock;
 use crate::egress::{Egress, Grant};
 use crate::event::EventSink;
 use crate::finding::Finding;
@@ -207,7 +208,8 @@ impl Plugin {
             None => Egress::none(),
         };
         Ok(CallContext {
-            fixed_clock: None,
+            clock: Clock::System,
+            tape: None,
             egress,
             cancel: call.cancel.clone(),
             redactor: call.vault.redactor(),

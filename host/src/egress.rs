@@ -10,14 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::limits::Limits;
 use crate::origin::Origin;
@@ -25,6 +22,12 @@ use crate::policy::{Policy, PolicyError};
 use crate::resolver::Resolver;
 use crate::secrets::{Place, Vault};
 use crate::tls::{self, Tls, TlsError};
+use crate::transcript::{NetworkFailure, NetworkFailureKind, Player, Tape};
+
+mod socket;
+
+use self::socket::LiveSocket;
+pub(crate) use self::socket::Socket;
 
 /// How often a request that may be repeated is repeated.
 const RETRIES: usize = 3;
@@ -95,9 +98,37 @@ pub(crate) enum EgressError {
     /// More header fields than [`Limits::headers`].
     #[error("the header fields of an answer of {origin} are larger than the {limit} bytes allowed")]
     HeadersTooLarge { origin: Origin, limit: usize },
+    /// A frame of more bytes than [`Limits::body`].
+    #[error("a websocket message is too large: {0}")]
+    FrameTooLarge(String),
     /// A websocket handshake that ended in an ordinary answer.
-    #[error("{origin} answered {status} instead of opening a websocket")]
-    Rejected { origin: Origin, status: u16 },
+    #[error("{server} answered {status} instead of opening a websocket")]
+    Rejected { server: String, status: u16 },
+    /// What went wrong when the call was recorded.
+    #[error("{}", .0.message)]
+    Recorded(NetworkFailure),
+    /// The call is answered from a record, which does not have this.
+    #[error("the record does not have {0}")]
+    Unrecorded(String),
+}
+
+impl EgressError {
+    /// What kind of failure it is, in the contract's words.
+    pub(crate) fn kind(&self) -> NetworkFailureKind {
+        match self {
+            Self::InvalidRequest(_) => NetworkFailureKind::InvalidRequest,
+            Self::Denied | Self::Policy(_) | Self::TooMany { .. } | Self::Unrecorded(_) => NetworkFailureKind::Denied,
+            Self::Resolve { .. } => NetworkFailureKind::Resolve,
+            Self::Connect { .. } => NetworkFailureKind::Connect,
+            Self::Tls { .. } => NetworkFailureKind::Tls,
+            Self::Timeout { .. } => NetworkFailureKind::Timeout,
+            Self::Interrupted { .. } | Self::Rejected { .. } => NetworkFailureKind::Interrupted,
+            Self::TooLarge { .. } | Self::HeadersTooLarge { .. } | Self::FrameTooLarge(_) => {
+                NetworkFailureKind::TooLarge
+            }
+            Self::Recorded(failure) => failure.kind,
+        }
+    }
 }
 
 /// What a request carries.
@@ -204,9 +235,23 @@ impl Clients {
     }
 }
 
-/// The network as one call sees it.
+/// The network as one call sees it, and who writes down what is said.
 #[derive(Debug, Clone)]
-pub(crate) struct Egress(Option<Arc<Granted>>);
+pub(crate) struct Egress {
+    server: Server,
+    tape: Option<Tape>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+enum Server {
+    /// Nobody: the call has no network.
+    None,
+    /// The granted origin.
+    Live(Arc<Granted>),
+    /// A record of an earlier call.
+    Played(Player),
+}
 
 #[derive(Debug)]
 struct Granted {
@@ -225,17 +270,13 @@ struct Granted {
     acts: AtomicUsize,
 }
 
-/// A websocket and its place among the open connections.
-#[derive(Debug)]
-pub(crate) struct Upgraded {
-    pub(crate) socket: WebSocketStream<reqwest::Upgraded>,
-    pub(crate) permit: OwnedSemaphorePermit,
-}
-
 impl Egress {
     /// No network at all.
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self {
+            server: Server::None,
+            tape: None,
+        }
     }
 
     pub(crate) fn new(
@@ -246,7 +287,7 @@ impl Egress {
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
         clients.policy.check(&grant.origin)?;
-        Ok(Self(Some(Arc::new(Granted {
+        let granted = Granted {
             client: clients.get(&grant.tls)?,
             origin: grant.origin.clone(),
             vault,
@@ -257,19 +298,83 @@ impl Egress {
             requests: AtomicU32::new(0),
             ends,
             acts: AtomicUsize::new(0),
-        }))))
+        };
+        Ok(Self {
+            server: Server::Live(Arc::new(granted)),
+            tape: None,
+        })
     }
 
-    fn granted(&self) -> Result<&Granted, EgressError> {
-        self.0.as_deref().ok_or(EgressError::Denied)
+    /// A record in the place of the network.
+    pub(crate) fn played(player: Player) -> Self {
+        Self {
+            server: Server::Played(player),
+            tape: None,
+        }
+    }
+
+    /// The same, and what is said is written down.
+    pub(crate) fn taped(self, tape: Option<Tape>) -> Self {
+        Self { tape, ..self }
     }
 
     /// Sends a request and reads the whole answer, repeating where that is safe.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, EgressError> {
-        let granted = self.granted()?;
-        let prepared = granted.prepare(&request)?;
-        let _permit = granted.permit().await;
-        let deadline = granted.ends.min(Instant::now() + request.timeout);
+        let written = self.tape.as_ref().map(|tape| (tape, tape.request(&request)));
+        let outcome = match &self.server {
+            Server::None => Err(EgressError::Denied),
+            Server::Live(granted) => granted.send(request).await,
+            Server::Played(player) => player.send(&request).await,
+        };
+        if let Some((tape, ticket)) = written {
+            tape.answered(ticket, &outcome);
+        }
+        outcome
+    }
+
+    /// Opens a websocket.
+    pub(crate) async fn connect(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<Socket, EgressError> {
+        let tape = self.tape.as_ref().map(|tape| tape.socket(path, headers));
+        let line = match &self.server {
+            Server::None => Err(EgressError::Denied),
+            Server::Live(granted) => LiveSocket::open(granted, path, headers, timeout)
+                .await
+                .map(socket::Line::Live),
+            Server::Played(player) => player.connect(path).await.map(socket::Line::Played),
+        };
+        if let Some(tape) = &tape {
+            tape.opened(line.as_ref().map(drop));
+        }
+        Ok(Socket::new(line?, tape))
+    }
+
+    /// Whether the server may have acted on something that must not be sent twice.
+    pub(crate) fn acted(&self) -> bool {
+        match &self.server {
+            Server::Live(granted) => granted.acts.load(Ordering::Relaxed) > 0,
+            Server::None | Server::Played(_) => false,
+        }
+    }
+}
+
+/// A request that has been checked and holds values.
+struct Prepared {
+    url: url::Url,
+    headers: HeaderMap,
+    /// The type of the body, and the body.
+    body: Option<(&'static str, String)>,
+}
+
+impl Granted {
+    async fn send(&self, request: Request) -> Result<Response, EgressError> {
+        let prepared = self.prepare(&request)?;
+        let _permit = self.permit().await;
+        let deadline = self.ends.min(Instant::now() + request.timeout);
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(Duration::from_mins(1))
@@ -279,12 +384,12 @@ impl Egress {
         // What a login makes is a session, and every attempt has its own.
         let acts = !request.repeatable && request.capture.is_empty();
         loop {
-            granted.count()?;
+            self.count()?;
             // Counted beforehand: a request that is dropped under way may have arrived.
-            granted.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
-            let outcome = granted.exchange(&prepared, &request, deadline).await;
+            self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
+            let outcome = self.exchange(&prepared, &request, deadline).await;
             if was_refused(&outcome) {
-                granted.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
+                self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
             }
             let Some(hint) = may_repeat(&outcome, request.repeatable) else {
                 return outcome;
@@ -299,99 +404,6 @@ impl Egress {
         }
     }
 
-    /// Opens a websocket.
-    pub(crate) async fn connect(
-        &self,
-        path: &str,
-        headers: &[(String, String)],
-        timeout: Duration,
-    ) -> Result<Upgraded, EgressError> {
-        let granted = self.granted()?;
-        let url = granted.url(path)?;
-        let headers = granted.headers(headers)?;
-        granted.count()?;
-        let permit = granted.permit().await;
-        let deadline = granted.ends.min(Instant::now() + timeout);
-        let opening = async {
-            let key = generate_key();
-            let response = granted
-                .client
-                .websocket
-                .get(url)
-                .headers(headers)
-                .header("connection", "Upgrade")
-                .header("upgrade", "websocket")
-                .header("sec-websocket-version", "13")
-                .header("sec-websocket-key", &key)
-                .send()
-                .await
-                .map_err(|e| granted.failed(e))?;
-            granted.measure(response.headers())?;
-            let accepted = response
-                .headers()
-                .get("sec-websocket-accept")
-                .map(HeaderValue::as_bytes)
-                == Some(derive_accept_key(key.as_bytes()).as_bytes());
-            if response.status() != StatusCode::SWITCHING_PROTOCOLS || !accepted {
-                return Err(EgressError::Rejected {
-                    origin: granted.origin.clone(),
-                    status: response.status().as_u16(),
-                });
-            }
-            let upgraded = response.upgrade().await.map_err(|e| granted.failed(e))?;
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(granted.body_limit))
-                .max_frame_size(Some(granted.body_limit));
-            Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
-        };
-        match tokio::time::timeout_at(deadline, opening).await {
-            Ok(socket) => Ok(Upgraded {
-                socket: socket?,
-                permit,
-            }),
-            Err(_) => Err(granted.timed_out()),
-        }
-    }
-
-    /// Puts values in the place of the handles in a JSON document.
-    pub(crate) fn reveal_json(&self, json: &str) -> Result<String, EgressError> {
-        self.granted()?.reveal(json, Place::Json)
-    }
-
-    /// Notes that a message on a websocket is about to be sent. The contract has no word for one that may be sent twice.
-    pub(crate) fn act(&self) {
-        if let Some(granted) = &self.0 {
-            granted.acts.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the server may have acted on something that must not be sent twice.
-    pub(crate) fn acted(&self) -> bool {
-        let granted = self.0.as_ref();
-        granted.is_some_and(|granted| granted.acts.load(Ordering::Relaxed) > 0)
-    }
-
-    /// Describes a websocket that broke.
-    pub(crate) fn interrupted(&self, cause: String) -> EgressError {
-        match &self.0 {
-            Some(granted) => EgressError::Interrupted {
-                origin: granted.origin.clone(),
-                cause,
-            },
-            None => EgressError::Denied,
-        }
-    }
-}
-
-/// A request that has been checked and holds values.
-struct Prepared {
-    url: url::Url,
-    headers: HeaderMap,
-    /// The type of the body, and the body.
-    body: Option<(&'static str, String)>,
-}
-
-impl Granted {
     async fn permit(&self) -> OwnedSemaphorePermit {
         self.connections
             .clone()
@@ -533,26 +545,8 @@ impl Granted {
         Ok(Response {
             status,
             headers,
-            body: self.capture(body, capture),
+            body: captured(&self.vault, body, capture),
         })
-    }
-
-    /// Puts handles in the place of the strings that the plugin declared to be secrets.
-    fn capture(&self, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
-        if pointers.is_empty() {
-            return body;
-        }
-        let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
-            return body;
-        };
-        for pointer in pointers {
-            if let Some(Value::String(found)) = json.pointer_mut(pointer) {
-                *found = self
-                    .vault
-                    .capture(pointer.trim_start_matches('/'), std::mem::take(found));
-            }
-        }
-        json.to_string().into_bytes()
     }
 
     fn timed_out(&self) -> EgressError {
@@ -584,6 +578,22 @@ impl Granted {
             EgressError::Interrupted { origin, cause }
         }
     }
+}
+
+/// Puts handles in the place of the strings that the plugin declared to be secrets.
+pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
+    if pointers.is_empty() {
+        return body;
+    }
+    let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
+        return body;
+    };
+    for pointer in pointers {
+        if let Some(Value::String(found)) = json.pointer_mut(pointer) {
+            *found = vault.capture(pointer.trim_start_matches('/'), std::mem::take(found));
+        }
+    }
+    json.to_string().into_bytes()
 }
 
 /// Whether the server certainly did not act on a request: it never arrived, or was refused.

@@ -94,7 +94,7 @@ pub(crate) fn error(items: &[ItemReport]) -> Option<StepError> {
     };
     let (at, first) = failed().next()?;
     Some(StepError {
-        kind: first.kind,
+        kind: first.kind.clone(),
         message: format!(
             "{} of {} items failed, the first is item {}: {}",
             failed().count(),
@@ -112,7 +112,7 @@ mod tests {
 
     fn item(status: StepStatus) -> ItemReport {
         let error = (status == StepStatus::Failed).then(|| StepError {
-            kind: "auth",
+            kind: "auth".into(),
             message: "no".into(),
             hint: None,
         });

@@ -60,8 +60,10 @@ mod plugin;
 mod policy;
 mod poller;
 mod prepare;
+mod record;
 mod references;
 mod render;
+mod replay;
 mod report;
 mod resolver;
 mod retry;
@@ -74,8 +76,11 @@ mod source;
 mod state_file;
 mod step_type;
 mod store;
+mod stub;
+mod testing;
 mod text_report;
 mod tls;
+pub mod transcript;
 mod vars;
 mod visible;
 mod work;
@@ -103,7 +108,12 @@ pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, Step
 pub use policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
+pub use record::{
+    Detail, MadeBy, Outcome, RECORD_VERSION, RecordError, RecordFile, RecordedCall, RecordedInputs, RecordedItem,
+    RecordedPlaybook, Returned, RunRecord, UsedPlugin,
+};
 pub use render::secret_names;
+pub use replay::{Difference, ReplayedCall, Verdict};
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
 pub use runner::{Definition, RunInputs, Runner};
@@ -114,7 +124,9 @@ pub use source::Source;
 pub use state_file::StateFile;
 pub use step_type::{StepType, Template, TemplateParam};
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
+pub use testing::{CaseReport, TEST_SCHEMA, TestFile, TestReport, Unmet};
 pub use text_report::text_report;
 pub use tls::{Identity, Tls, TlsError, Trust};
 pub use tokio_util::sync::CancellationToken;
+pub use transcript::Transcript;
 pub use visible::visible;

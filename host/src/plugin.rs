@@ -15,6 +15,7 @@ use crate::bindings::exports::playbook::plugin::connector::GuestIndices as Conne
 use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
 use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
+use crate::capability::clock::Clock;
 use crate::connector_type::ConnectorType;
 use crate::egress::{Clients, Egress, Grant, GrantRefused};
 use crate::engine::{Engine, EngineError};
@@ -26,6 +27,7 @@ use crate::secrets::{Redactor, Vault};
 use crate::step_type::StepType;
 use crate::store::Memory;
 use crate::tls::TlsError;
+use crate::transcript::{Player, Tape};
 
 /// The contract that this host speaks.
 pub const CONTRACT: &str = "playbook:plugin@0.1.0";
@@ -60,7 +62,7 @@ pub struct StepOutcome {
 }
 
 /// Something to tell the reader about one subject of a result.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Note {
     /// What it is about.
     pub subject: String,
@@ -69,7 +71,7 @@ pub struct Note {
 }
 
 /// What a user must treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "documented, one by one, in the contract")]
@@ -316,7 +318,7 @@ impl Plugin {
     ) -> Result<String, PluginError> {
         let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
         let context = CallContext {
-            fixed_clock: moment,
+            clock: moment.map_or(Clock::System, Clock::Fixed),
             ..self.offline()
         };
         self.call(context, async |accessor, step| {
@@ -347,7 +349,30 @@ impl Plugin {
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
     pub async fn run(&self, clients: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let (context, network) = self.step_context(clients, &call)?;
+        self.run_taped(clients, call, None).await
+    }
+
+    /// The same; what is said and heard is written down.
+    pub(crate) async fn run_taped(
+        &self,
+        clients: &Network,
+        call: StepCall,
+        tape: Option<Tape>,
+    ) -> Result<StepOutcome, PluginError> {
+        let (mut context, network) = self.step_context(clients, &call)?;
+        context.egress = context.egress.taped(tape.clone());
+        context.tape = tape;
+        self.run_in(context, network, call).await
+    }
+
+    /// Runs a step whose server and clock are those of an earlier call.
+    pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
+        let network = Egress::played(player.clone());
+        let context = self.context_on(network.clone(), Clock::Played(player), &call);
+        self.run_in(context, network, call).await
+    }
+
+    async fn run_in(&self, context: CallContext, network: Egress, call: StepCall) -> Result<StepOutcome, PluginError> {
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
         let outcome = self
             .call(context, async |accessor, step| {
@@ -381,28 +406,36 @@ impl Plugin {
 
     /// What a step's call may use, and its network apart.
     fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
-        let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
         let egress = match &call.grant {
             Some(grant) => Egress::new(
                 &clients.0,
                 grant,
                 call.vault.clone(),
                 &self.limits,
-                Instant::now() + deadline,
+                Instant::now() + self.deadline(call),
             )?,
             None => Egress::none(),
         };
-        let context = CallContext {
-            egress: egress.clone(),
+        Ok((self.context_on(egress.clone(), Clock::System, call), egress))
+    }
+
+    fn context_on(&self, egress: Egress, clock: Clock, call: &StepCall) -> CallContext {
+        CallContext {
+            egress,
             cancel: call.cancel.clone(),
             redactor: call.vault.redactor(),
             sink: call.events.clone(),
             remembered: Memory::none(),
-            fixed_clock: None,
-            deadline,
+            clock,
+            tape: None,
+            deadline: self.deadline(call),
             cpu: self.limits.cpu,
-        };
-        Ok((context, egress))
+        }
+    }
+
+    /// How long a call may take, grace included.
+    fn deadline(&self, call: &StepCall) -> Duration {
+        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
     }
 
     /// For calls that make no request.
@@ -413,7 +446,8 @@ impl Plugin {
             redactor: Redactor::none(),
             sink: EventSink::ignore(),
             remembered: Memory::none(),
-            fixed_clock: None,
+            clock: Clock::System,
+            tape: None,
             deadline: DESCRIBING,
             cpu: self.limits.cpu,
         }

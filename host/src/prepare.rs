@@ -34,6 +34,13 @@ pub(crate) struct Outlook {
     pub(crate) work: Option<Work>,
 }
 
+/// Whether a run asks servers. A run that asks none needs no certificate and nobody's permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Servers {
+    Asked,
+    Stubbed,
+}
+
 impl Prepared<'_> {
     /// What templates see once these steps have run.
     pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
@@ -52,6 +59,16 @@ impl Runner {
     ///
     /// Conditions that do not hang on earlier results are decided here, and what they rule out is not rendered.
     pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
+        self.prepare_for(Servers::Asked, playbook, inputs)
+    }
+
+    /// The same for a run that asks servers, or none.
+    pub(crate) fn prepare_for<'p>(
+        &self,
+        servers: Servers,
+        playbook: &'p Playbook,
+        inputs: RunInputs,
+    ) -> Result<Prepared<'p>, Diagnostics> {
         let mut problems: Diagnostics = self.check_flow(playbook).into_iter().collect();
         // What is wrong with one step does not keep the others from being looked at further.
         let mut broken = vec![false; playbook.steps.len()];
@@ -139,6 +156,9 @@ impl Runner {
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
             let written = Written::of_step(&playbook.document, step, step_type);
             let refused = |error: &GrantError| written.refused(error);
+            if step.needs_results() && servers == Servers::Stubbed {
+                continue;
+            }
             if step.needs_results() {
                 // Which server it asks hangs on no result.
                 let refusal = written
@@ -149,8 +169,10 @@ impl Runner {
             }
             match Work::render(&playbook.document, step, step_type, &renderer) {
                 Ok(work) => {
-                    let granted = work.grants(&prepared.inputs.directory, self.policy());
-                    problems.extend(granted.err().as_ref().map(refused));
+                    if servers == Servers::Asked {
+                        let granted = work.grants(&prepared.inputs.directory, self.policy());
+                        problems.extend(granted.err().as_ref().map(refused));
+                    }
                     outlook.work = Some(work);
                 }
                 Err(found) => problems.extend(found),

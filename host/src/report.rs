@@ -1,13 +1,15 @@
 //! What a run leaves behind: the object that `--output json` prints. Its shape is part of the interface.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plugin::Note;
 
 /// A finished run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunReport {
     /// Names this run; `UUIDv7` unless the caller chose otherwise.
@@ -27,7 +29,7 @@ pub struct RunReport {
 }
 
 /// What a playbook is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaybookName {
     /// Its id, if it has one.
     pub id: Option<String>,
@@ -36,7 +38,7 @@ pub struct PlaybookName {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RunStatus {
@@ -51,7 +53,7 @@ pub enum RunStatus {
 }
 
 /// What became of a step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepReport {
     /// Its id.
@@ -84,12 +86,12 @@ pub struct StepReport {
     /// Why it failed.
     pub error: Option<StepError>,
     /// Remarks for people.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
 }
 
 /// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StepStatus {
@@ -104,7 +106,7 @@ pub enum StepStatus {
 }
 
 /// Why a step was not started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SkipReason {
@@ -127,7 +129,7 @@ pub enum SkipReason {
 }
 
 /// What a condition decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Branch {
     /// Whether it holds.
@@ -137,12 +139,12 @@ pub struct Branch {
 }
 
 /// Why a step failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepError {
     /// A stable word for programs: a failure kind of the contract (`auth`, `unavailable`, …), `plugin` when the plugin
     /// itself misbehaved, or `invalid-input` when the step's params or its condition could not be made.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What happened.
     pub message: String,
     /// What to do next.

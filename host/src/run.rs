@@ -13,8 +13,10 @@ use crate::event::CallEvent;
 use crate::flow::Exit;
 use crate::playbook::{OnFailure, Step};
 use crate::prepare::Prepared;
+use crate::record::Recorder;
 use crate::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 use crate::runner::Runner;
+use crate::stub::Stubs;
 
 mod step;
 
@@ -77,18 +79,66 @@ impl Runner {
     ///
     /// Dropping the future closes every connection of the step under way, too.
     pub async fn run(&self, prepared: Prepared<'_>, cancel: CancellationToken, observer: Observer) -> RunReport {
+        Run::new(self, &prepared, &cancel, &observer).report().await
+    }
+}
+
+/// A run under way.
+pub(crate) struct Run<'r> {
+    runner: &'r Runner,
+    prepared: &'r Prepared<'r>,
+    cancel: &'r CancellationToken,
+    observer: &'r Observer,
+    /// Who answers calls in the place of the plugins.
+    stubs: Option<&'r Stubs>,
+    /// Who keeps the calls.
+    recorder: Option<&'r Recorder>,
+    /// What `{{ steps.… }}` sees.
+    results: Map<String, Value>,
+}
+
+impl<'r> Run<'r> {
+    pub(crate) fn new(
+        runner: &'r Runner,
+        prepared: &'r Prepared<'r>,
+        cancel: &'r CancellationToken,
+        observer: &'r Observer,
+    ) -> Self {
+        Self {
+            runner,
+            prepared,
+            cancel,
+            observer,
+            stubs: None,
+            recorder: None,
+            results: Map::new(),
+        }
+    }
+
+    /// The same run, whose calls are kept.
+    pub(crate) fn recorded(self, recorder: &'r Recorder) -> Self {
+        Self {
+            recorder: Some(recorder),
+            ..self
+        }
+    }
+
+    /// The same run, with answers in the place of the plugins. It waits for nothing.
+    pub(crate) fn stubbed(self, stubs: &'r Stubs) -> Self {
+        Self {
+            stubs: Some(stubs),
+            ..self
+        }
+    }
+
+    /// Runs to the end, and says what became of it.
+    pub(crate) async fn report(mut self) -> RunReport {
         let started_at = Timestamp::now();
         let began = Instant::now();
-        let mut run = Run {
-            runner: self,
-            prepared: &prepared,
-            cancel: &cancel,
-            observer: &observer,
-            results: Map::new(),
-        };
-        let steps = run.steps().await;
+        let steps = self.steps().await;
+        let prepared = self.prepared;
         let any = |status| steps.iter().any(|step| step.status == status);
-        let status = if cancel.is_cancelled() {
+        let status = if self.cancel.is_cancelled() {
             RunStatus::Cancelled
         } else if any(StepStatus::Failed) {
             RunStatus::Failed
@@ -107,16 +157,6 @@ impl Runner {
             steps,
         }
     }
-}
-
-/// A run under way.
-struct Run<'r> {
-    runner: &'r Runner,
-    prepared: &'r Prepared<'r>,
-    cancel: &'r CancellationToken,
-    observer: &'r Observer,
-    /// What `{{ steps.… }}` sees.
-    results: Map<String, Value>,
 }
 
 impl Run<'_> {
@@ -258,7 +298,7 @@ fn millis(duration: Duration) -> u64 {
 
 pub(crate) fn invalid_input(message: String) -> StepError {
     StepError {
-        kind: "invalid-input",
+        kind: "invalid-input".into(),
         message,
         hint: None,
     }

@@ -23,6 +23,7 @@ use crate::sink::Sinks;
 use crate::source::Source;
 use crate::step_type::StepType;
 use crate::store::Store;
+use crate::testing::TestFile;
 
 /// Loaded plugins, ready to run playbooks.
 ///
@@ -79,6 +80,8 @@ pub enum Definition {
     Playbook(Playbook),
     /// A connector.
     Connector(Connector),
+    /// Tests of a playbook.
+    Tests(TestFile),
 }
 
 impl Runner {
@@ -159,13 +162,16 @@ impl Runner {
         }
     }
 
-    /// Reads a playbook or a connector file, which is told by its key `connector`.
+    /// Reads a playbook, a connector file, which is told by its key `connector`, or tests, which are told by `cases`.
     ///
     /// All that is wrong with it and can be told without alert and secrets is told at once.
     pub fn read(&self, source: Source, skip_unknown_steps: bool) -> Result<Definition, Diagnostics> {
         let (document, problems) = Document::parse(source)?;
         if document.value().get("connector").is_some() {
             self.connector(document, problems).map(Definition::Connector)
+        } else if document.value().get("cases").is_some() {
+            let (tests, problems) = TestFile::read(document, problems);
+            problems.or(tests).map(Definition::Tests)
         } else {
             self.playbook(document, problems, skip_unknown_steps)
                 .map(Definition::Playbook)

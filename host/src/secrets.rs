@@ -174,6 +174,58 @@ pub(crate) enum Place {
     Json,
 }
 
+/// What stands around the name of a secret in a text for people.
+const MASK_BEGINS: &str = "‹secret ";
+const MASK_ENDS: &str = "›";
+
+/// How a secret is shown to people.
+pub(crate) fn mask_of(name: &str) -> String {
+    format!("{MASK_BEGINS}{name}{MASK_ENDS}")
+}
+
+/// Shows texts to people: each handle as `‹secret NAME›`, and no values.
+pub(crate) struct Masker {
+    redactor: Redactor,
+    vault: Vault,
+}
+
+impl Masker {
+    pub(crate) fn mask(&self, text: &str) -> String {
+        let issued = self.vault.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let mut masked = String::with_capacity(text.len());
+        let (mut rest, mut from) = (text, 0);
+        while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
+            if let Some(secret) = rest.get(at..at + HANDLE_LENGTH).and_then(|handle| issued.get(handle)) {
+                masked.push_str(&self.redactor.redact(&rest[..at]));
+                masked.push_str(&mask_of(&secret.name));
+                (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
+            } else {
+                from = at + HANDLE_PREFIX.len();
+            }
+        }
+        masked.push_str(&self.redactor.redact(rest));
+        masked
+    }
+
+    /// The same for every text and key of a value.
+    pub(crate) fn mask_json(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.mask(text)),
+            Value::Array(items) => items.iter().map(|item| self.mask_json(item)).collect(),
+            Value::Object(map) => map
+                .iter()
+                .map(|(key, value)| (self.mask(key), self.mask_json(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+}
+
 /// A text that looks like a handle and was not made here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret handle that this run did not make")]
@@ -251,21 +303,47 @@ impl Vault {
 
     /// The text for people: each handle as `‹secret NAME›`, and without values.
     pub(crate) fn masked(&self, text: &str) -> String {
-        let redactor = self.redactor();
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
-        let mut masked = String::with_capacity(text.len());
-        let (mut rest, mut from) = (text, 0);
-        while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
-            if let Some(secret) = rest.get(at..at + HANDLE_LENGTH).and_then(|handle| issued.get(handle)) {
-                masked.push_str(&redactor.redact(&rest[..at]));
-                masked.extend(["‹secret ", secret.name.as_str(), "›"]);
-                (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
+        self.masker().mask(text)
+    }
+
+    /// What shows texts to people, with all that this vault knows now.
+    pub(crate) fn masker(&self) -> Masker {
+        Masker {
+            redactor: self.redactor(),
+            vault: self.clone(),
+        }
+    }
+
+    /// The text that was [masked](Self::masked), with the handles of those secrets that this vault has.
+    pub(crate) fn unmasked(&self, text: &str) -> String {
+        let mut unmasked = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(MASK_BEGINS) {
+            let (before, mask) = rest.split_at(at);
+            unmasked.push_str(before);
+            let handle = mask[MASK_BEGINS.len()..]
+                .split_once(MASK_ENDS)
+                .and_then(|(name, after)| Some((self.handle(name)?, after)));
+            if let Some((handle, after)) = handle {
+                unmasked.push_str(&handle);
+                rest = after;
             } else {
-                from = at + HANDLE_PREFIX.len();
+                unmasked.push_str(MASK_BEGINS);
+                rest = &mask[MASK_BEGINS.len()..];
             }
         }
-        masked.push_str(&redactor.redact(rest));
-        masked
+        unmasked.push_str(rest);
+        unmasked
+    }
+
+    /// The names of the secrets that have a handle, but for those that a server gave.
+    pub(crate) fn used(&self) -> Vec<String> {
+        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let names = issued.values().map(|secret| secret.name.clone());
+        let mut names: Vec<String> = names.filter(|name| self.secrets.get(name).is_some()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// The names of the secrets whose handles are in a text.

@@ -76,7 +76,7 @@ impl Text {
             self.line(&format!("  {DIM}{}{DIM:#}", counts.join(" · ")));
         }
         if let Some(error) = &step.error {
-            self.error(error.kind, &error.message, error.hint.as_deref());
+            self.error(&error.kind, &error.message, error.hint.as_deref());
         }
         for part in &layout.parts {
             self.part(part, step.status);
@@ -191,7 +191,7 @@ impl Text {
             }
             _ => None,
         });
-        let error = step.error.as_ref().map(|error| visible(error.kind).into_owned());
+        let error = step.error.as_ref().map(|error| visible(&error.kind).into_owned());
         let what: Vec<String> = error.into_iter().chain(entries).collect();
         let what = if what.is_empty() {
             word.to_owned()

@@ -86,10 +86,12 @@ async fn schema_prints_the_schemas_of_the_repository() {
     let schemas = [
         ("playbook", "playbook"),
         ("connector", "connector"),
+        ("test", "test"),
         ("run", "run"),
         ("run-event", "run-event"),
         ("plan", "plan"),
         ("policy", "policy"),
+        ("record", "record"),
         ("osquery_live_query", "osquery_live_query.params"),
         ("osquery_live_query.result", "osquery_live_query.result"),
         ("fleetdm.config", "fleetdm.config"),

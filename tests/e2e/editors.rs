@@ -342,8 +342,12 @@ async fn the_files_to_begin_with_are_valid_and_replace_nothing() {
     )
     .await;
     assert_eq!(done.code(), 1, "{}{}", done.stdout, done.stderr);
-    for name in ["playbook", "connector"] {
-        let text = fs::read_to_string(path(&format!("{name}.yaml"))).unwrap();
+    for (file, name) in [
+        ("playbook", "playbook"),
+        ("connector", "connector"),
+        ("playbook.test", "test"),
+    ] {
+        let text = fs::read_to_string(path(&format!("{file}.yaml"))).unwrap();
         let line = format!("# yaml-language-server: $schema=schemas/{name}.schema.json");
         assert_eq!(text.lines().next(), Some(&*line));
         let written = fs::read_to_string(path(&format!("schemas/{name}.schema.json"))).unwrap();
@@ -354,7 +358,7 @@ async fn the_files_to_begin_with_are_valid_and_replace_nothing() {
     let shown = expect(0, &args).await.stdout;
     assert_eq!(
         shown.lines().filter(|line| line.starts_with("unchanged ")).count(),
-        4,
+        6,
         "{shown}"
     );
     fs::write(path("connector.yaml"), "mine").unwrap();

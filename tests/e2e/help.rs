@@ -3,9 +3,12 @@
 use crate::command::run;
 
 /// Every command, as it is called.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 17] = [
     &["run"],
+    &["show"],
+    &["replay"],
     &["validate"],
+    &["test"],
     &["explain"],
     &["poll"],
     &["check"],

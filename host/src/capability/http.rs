@@ -8,6 +8,7 @@ use wasmtime::component::{Accessor, HasSelf};
 use crate::bindings::playbook::plugin::{http, types};
 use crate::call::CallState;
 use crate::egress::{Body, EgressError, Request};
+use crate::transcript::NetworkFailureKind;
 
 impl types::Host for CallState {}
 
@@ -47,7 +48,7 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
                     .collect(),
                 body: response.body,
             }),
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(failure(error)?),
         })
     }
 }
@@ -56,20 +57,24 @@ pub(crate) fn pairs(fields: Vec<http::Field>) -> Vec<(String, String)> {
     fields.into_iter().map(|field| (field.name, field.value)).collect()
 }
 
-pub(crate) fn failure(error: &EgressError) -> http::Failure {
+/// A failure as the plugin is told; one that no plugin must answer to ends the call.
+pub(crate) fn failure(error: EgressError) -> wasmtime::Result<http::Failure> {
     use http::FailureKind;
-    let kind = match error {
-        EgressError::InvalidRequest(_) => FailureKind::InvalidRequest,
-        EgressError::Denied | EgressError::Policy(_) | EgressError::TooMany { .. } => FailureKind::Denied,
-        EgressError::Resolve { .. } => FailureKind::Resolve,
-        EgressError::Connect { .. } => FailureKind::Connect,
-        EgressError::Tls { .. } => FailureKind::Tls,
-        EgressError::Timeout { .. } => FailureKind::Timeout,
-        EgressError::Interrupted { .. } | EgressError::Rejected { .. } => FailureKind::Interrupted,
-        EgressError::TooLarge { .. } | EgressError::HeadersTooLarge { .. } => FailureKind::TooLarge,
+    if matches!(error, EgressError::Unrecorded(_)) {
+        return Err(wasmtime::Error::new(error));
+    }
+    let kind = match error.kind() {
+        NetworkFailureKind::InvalidRequest => FailureKind::InvalidRequest,
+        NetworkFailureKind::Denied => FailureKind::Denied,
+        NetworkFailureKind::Resolve => FailureKind::Resolve,
+        NetworkFailureKind::Connect => FailureKind::Connect,
+        NetworkFailureKind::Tls => FailureKind::Tls,
+        NetworkFailureKind::Timeout => FailureKind::Timeout,
+        NetworkFailureKind::Interrupted => FailureKind::Interrupted,
+        NetworkFailureKind::TooLarge => FailureKind::TooLarge,
     };
-    http::Failure {
+    Ok(http::Failure {
         kind,
         message: error.to_string(),
-    }
+    })
 }

@@ -25,9 +25,18 @@ pub(crate) enum Command {
     /// Run a playbook
     #[command(after_help = help::RUN)]
     Run(RunArgs),
+    /// Print a recorded run again, as `run` printed it
+    #[command(after_help = help::SHOW)]
+    Show(ShowArgs),
+    /// Run the steps of a recorded run again, offline, and compare what comes of them
+    #[command(after_help = help::REPLAY)]
+    Replay(ReplayArgs),
     /// Check playbooks and connector files without running them; no network
     #[command(after_help = help::VALIDATE)]
     Validate(ValidateArgs),
+    /// Run the tests of playbooks: no network, and what steps return is given
+    #[command(after_help = help::TEST)]
+    Test(TestArgs),
     /// Say what a kind of problem means, with an example; without CODE, list all kinds
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
@@ -132,6 +141,17 @@ pub(crate) struct ViewArgs {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// What to keep of a run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecordArgs {
+    /// Keep a record of the run in this directory, as RUN-ID.json, readable by you alone
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["dry_run", "check"])]
+    pub(crate) record: Option<PathBuf>,
+    /// Keep in the record what the steps said to their servers and heard, without secrets, for `playbook replay`
+    #[arg(long, requires = "record")]
+    pub(crate) record_traffic: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// The playbook
@@ -157,11 +177,35 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
+    pub(crate) keep: RecordArgs,
+    #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The record
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// The record, of a run with --record-traffic
+    pub(crate) file: PathBuf,
+    /// Run only this step again
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print how they compare
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,6 +232,21 @@ pub(crate) struct ValidateArgs {
     /// How to print the problems
     #[arg(short, long, value_enum, default_value_t = ProblemOutput::Table)]
     pub(crate) output: ProblemOutput,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// The files of tests, or playbooks: `triage.test.yaml` has the tests of `triage.yaml`
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Skip steps whose type no loaded plugin provides
+    #[arg(long)]
+    pub(crate) skip_unknown_steps: bool,
+    #[command(flatten)]
+    pub(crate) plugins: PluginsArgs,
+    /// How to print what came of them
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -271,7 +330,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `connector`, `run`, `run-event`, `plan`, `policy`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `connector`, `test`, `run`, `run-event`, `plan`, `policy`, `record`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

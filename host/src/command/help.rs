@@ -12,6 +12,7 @@ pub(crate) const ALL: &str = "\
 Examples:
   playbook init triage
   playbook validate triage/playbook.yaml
+  playbook test triage/playbook.yaml
   playbook run triage/playbook.yaml --alert alert.json
 
 Exit status:
@@ -27,11 +28,29 @@ Examples:
   echo '{\"host\": \"web-01\"}' | playbook run triage.yaml --alert - --output json
   playbook run triage.yaml --alert alert.json --check
   playbook run triage.yaml --alert alert.json --output ndjson | jq 'select(.event == \"part\")'
+  playbook run triage.yaml --alert alert.json --record records --record-traffic
 
 Secrets come from --secrets or the environment: {{ secrets.api_token }} is PLAYBOOK_SECRET_API_TOKEN.
 Results go to stdout, everything else to stderr.
 
 Exit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted; with --dry-run or --check, 1 a step would fail or something that was found is not as it should be";
+
+pub(crate) const SHOW: &str = "\
+Examples:
+  playbook show records/019a2f7e-3c51-7d8e-9b0a-6f1c2d3e4a5b.json
+  playbook show record.json --report run.html
+
+Exit status: 0 it was shown, however the run had ended, 2 it is no record that can be read";
+
+pub(crate) const REPLAY: &str = "\
+Examples:
+  playbook run triage.yaml --alert alert.json --record records --record-traffic
+  playbook replay records/019a2f7e-3c51-7d8e-9b0a-6f1c2d3e4a5b.json
+  playbook replay record.json --plugin fixed.wasm
+
+Nothing is sent, and no secret is needed: what a plugin asks its server for is answered from the record. A request that the record does not have ends the step, and is named.
+
+Exit status: 0 all as recorded, 1 something differs, 2 it is no record that can be read, or was made without --record-traffic";
 
 pub(crate) const VALIDATE: &str = "\
 Examples:
@@ -42,6 +61,15 @@ Examples:
 With --alert, --secrets or --var the templates are filled in, too, as `run` would do before it sends anything. `playbook explain CODE` says more about a problem.
 
 Exit status: 0 all valid, 2 not all";
+
+pub(crate) const TEST: &str = "\
+Examples:
+  playbook test triage.yaml
+  playbook test playbooks/*.test.yaml --output json
+
+A case has an alert, what steps return, and what is expected: which steps run, where the run branches, the params and the text that would be sent. Secrets are stubbed, and nothing is waited for. `playbook schema test` describes the file.
+
+Exit status: 0 all passed, 1 some failed, 2 a file is invalid";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:
@@ -90,7 +118,7 @@ Examples:
   playbook init
   playbook init triage
 
-Writes playbook.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays as it is: if it has another text, nothing is written.
+Writes playbook.yaml with its tests in playbook.test.yaml, connector.yaml and, for editors, their schemas under schemas/. A file that is there already stays as it is: if it has another text, nothing is written.
 
 Exit status: 0 success, 1 a file could not be written, 2 a file is in the way";
 

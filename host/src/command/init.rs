@@ -8,8 +8,12 @@ use super::files::{self, NewFile};
 use super::{CommandError, Exit, inputs, print, schema};
 
 /// The files, of which the examples have copies. They name their schema as it is seen from there.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     (PLAYBOOK, include_str!("../../../playbooks/starter/playbook.yaml")),
+    (
+        "playbook.test.yaml",
+        include_str!("../../../playbooks/starter/playbook.test.yaml"),
+    ),
     (CONNECTOR, include_str!("../../../playbooks/starter/connector.yaml")),
 ];
 
@@ -42,7 +46,7 @@ pub(crate) async fn init(args: InitArgs) -> Result<Exit, CommandError> {
         shown,
         "\nNext:\n  \
          1. Fill in what both files mark with FILL IN. Editors with a YAML language server complete and explain the keys.\n  \
-         2. playbook validate {playbook}\n  \
+         2. playbook validate {playbook}, and playbook test {playbook}\n  \
          3. echo '{{\"host\": \"web-01\", \"severity\": \"high\"}}' | playbook run {playbook} --alert -\n  \
          4. playbook check {connector}, and then playbook poll {connector}\n"
     );

@@ -5,7 +5,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use playbook_host::{
-    Diagnostics, Engine, Limits, LookupError, Origin, PluginError, Policy, Runner, Secrets, Source, parse_alert,
+    Diagnostics, Engine, Limits, LookupError, Origin, PluginError, Policy, RecordError, RunRecord, Runner, Secrets,
+    Source, parse_alert,
 };
 use serde_json::{Map, Value};
 
@@ -161,6 +162,21 @@ pub(crate) fn alert(file: Option<&Path>) -> Result<Value, Diagnostics> {
         Some(path) => parse_alert(source(path)?),
         None => Ok(Value::Object(Map::new())),
     }
+}
+
+/// A recorded run.
+pub(crate) fn record(path: &Path) -> Result<RunRecord, CommandError> {
+    RunRecord::read(path).map_err(|error| record_error(&error))
+}
+
+/// Why a record cannot be written or read.
+pub(crate) fn record_error(error: &RecordError) -> CommandError {
+    let hint = match error {
+        RecordError::NotARecord(_) => Some("records are what `playbook run --record DIR` writes"),
+        RecordError::Newer { .. } => Some("a newer version of this program made it, and can read it"),
+        _ => None,
+    };
+    CommandError::new(error.to_string()).maybe_hint(hint.map(str::to_owned))
 }
 
 /// What was read, or else its problems go to those found so far: all of them are shown at once.

@@ -14,11 +14,14 @@ mod metrics;
 mod plan;
 mod plugin;
 mod poll;
+mod replay;
 mod report_file;
 mod run;
 mod schema;
+mod show;
 mod stream;
 mod templates;
+mod test;
 mod validate;
 mod watch;
 
@@ -124,7 +127,10 @@ pub(crate) fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match args.command {
             Command::Run(args) => run::run(args, verbosity).await,
+            Command::Show(args) => show::show(&args),
+            Command::Replay(args) => replay::replay(args, verbosity).await,
             Command::Validate(args) => validate::validate(args).await,
+            Command::Test(args) => test::test(args).await,
             Command::Explain(args) => explain::explain(&args),
             Command::Poll(args) => poll::poll(args, verbosity).await,
             Command::Check(args) => check::check(args).await,

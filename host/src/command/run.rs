@@ -1,10 +1,13 @@
 //! `playbook run`.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use playbook_host::{
-    CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, html_report, text_report,
+    CancellationToken, Detail, Diagnostics, Playbook, RecordFile, RunInputs, RunReport, RunStatus, Runner, html_report,
+    text_report, visible,
 };
 
 use super::args::{RunArgs, RunOutput, ViewArgs};
@@ -36,30 +39,51 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
         let ask = args.check.then(|| Watch::new(verbosity));
         return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
     }
-    run_playbook(&runner, &playbook, run, &args.view, verbosity).await
+    let keep = args.keep.record.map(|directory| Keep {
+        directory,
+        detail: if args.keep.record_traffic {
+            Detail::Traffic
+        } else {
+            Detail::Results
+        },
+    });
+    run_playbook(&runner, &playbook, run, &args.view, keep, verbosity).await
+}
+
+/// Where the record of a run is kept, and how much of it.
+#[derive(Debug)]
+pub(crate) struct Keep {
+    directory: PathBuf,
+    detail: Detail,
 }
 
 /// Runs a playbook and prints what became of it.
 pub(crate) async fn run_playbook(
     runner: &Runner,
     playbook: &Playbook,
-    mut inputs: RunInputs,
+    mut run: RunInputs,
     view: &ViewArgs,
+    keep: Option<Keep>,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
-    inputs.parts = view.output == RunOutput::Ndjson;
-    let run_id = inputs.run_id.clone();
-    let prepared = match runner.prepare(playbook, inputs) {
+    run.parts = view.output == RunOutput::Ndjson;
+    let run_id = run.run_id.clone();
+    let prepared = match runner.prepare(playbook, run) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
-    // Whether the page can be written is known before anything is sent.
+    // Whether the page and the record can be written is known before anything is sent.
     let page = view.report.as_deref().map(ReportFile::create).transpose()?;
+    let detail = keep.as_ref().map(|keep| keep.detail);
+    let file = keep
+        .map(|keep| RecordFile::create(&keep.directory, &run_id))
+        .transpose();
+    let file = file.map_err(|error| inputs::record_error(&error))?;
     let cancel = CancellationToken::new();
     let watch = Watch::new(verbosity);
     let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
     if let Some(stream) = &stream {
-        stream.started(&run_id, playbook.title());
+        stream.started(&run_id, playbook.title(), Timestamp::now());
     }
     let telling = stream.clone();
     let observer = Arc::new(move |event| {
@@ -68,19 +92,36 @@ pub(crate) async fn run_playbook(
         }
         watch.show(event);
     });
-    let running = runner.run(prepared, cancel.clone(), observer);
+    let running = async {
+        match detail {
+            Some(detail) => {
+                let record = runner.record(prepared, cancel.clone(), observer, detail).await;
+                (record.report.clone(), Some(record))
+            }
+            None => (runner.run(prepared, cancel.clone(), observer).await, None),
+        }
+    };
     tokio::pin!(running);
-    let report = tokio::select! {
-        report = &mut running => report,
+    let (report, record) = tokio::select! {
+        ended = &mut running => ended,
         () = interrupted() => {
             cancel.cancel();
             // The step stops what it started on the server; a second interrupt does not wait for that.
             tokio::select! {
-                report = running => report,
+                ended = running => ended,
                 () = interrupted() => return Ok(Exit::Interrupted),
             }
         }
     };
+    // Kept first: a reader of the output that has gone must not cost the record.
+    if let (Some(file), Some(record)) = (file, &record) {
+        let path = file.write(record).map_err(|error| CommandError {
+            exit: Exit::Failed,
+            ..inputs::record_error(&error)
+        })?;
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(anstream::stderr(), "record  {}", visible(&path.display().to_string()));
+    }
     match &stream {
         Some(stream) => stream.finished(&report)?,
         None => print(&shown(&report, view))?,
@@ -96,7 +137,8 @@ pub(crate) async fn run_playbook(
     })
 }
 
-fn shown(report: &RunReport, view: &ViewArgs) -> String {
+/// A run as it is printed.
+pub(crate) fn shown(report: &RunReport, view: &ViewArgs) -> String {
     match view.output {
         RunOutput::Table => text_report(report, if view.wide { None } else { terminal_width() }),
         RunOutput::Json | RunOutput::Ndjson => {

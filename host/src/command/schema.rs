@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use playbook_host::{POLICY_SCHEMA, Runner, Schema};
+use playbook_host::{POLICY_SCHEMA, Runner, Schema, TEST_SCHEMA};
 use serde_json::Value;
 
 use super::args::SchemaArgs;
@@ -17,6 +17,8 @@ const RUN: &str = include_str!("../../../schemas/run.schema.json");
 const RUN_EVENT: &str = include_str!("../../../schemas/run-event.schema.json");
 /// The schema of what `playbook run --dry-run --output json` prints.
 const PLAN: &str = include_str!("../../../schemas/plan.schema.json");
+/// The schema of what `playbook run --record` leaves.
+const RECORD: &str = include_str!("../../../schemas/record.schema.json");
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins).await?;
@@ -38,10 +40,11 @@ pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
 }
 
 /// The schemas of the files that people write.
-pub(crate) fn of_files(runner: &Runner) -> [(&'static str, String); 2] {
+pub(crate) fn of_files(runner: &Runner) -> [(&'static str, String); 3] {
     [
         ("playbook", text(&runner.playbook_schema())),
         ("connector", text(&runner.connector_schema())),
+        ("test", TEST_SCHEMA.to_owned()),
     ]
 }
 
@@ -52,15 +55,15 @@ pub(crate) fn file_name(schema: &str) -> String {
 
 /// All schemas, by name.
 fn all(runner: &Runner) -> Vec<(String, String)> {
-    let [playbook, connector] = of_files(runner);
     let own = [
         ("run", RUN),
         ("run-event", RUN_EVENT),
         ("plan", PLAN),
         ("policy", POLICY_SCHEMA),
+        ("record", RECORD),
     ];
     let own = own.map(|(name, text)| (name, text.to_owned()));
-    let written = [playbook, connector].into_iter();
+    let written = of_files(runner).into_iter();
     let mut known: Vec<(String, String)> = written.chain(own).map(|(name, text)| (name.to_owned(), text)).collect();
     let mut add = |name: String, schema: &Schema| known.push((name, text(schema.document())));
     for step_type in runner.step_types() {

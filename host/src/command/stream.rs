@@ -75,8 +75,7 @@ impl Stream {
         }
     }
 
-    pub(crate) fn started(&self, run_id: &str, playbook: PlaybookName) {
-        let time = Timestamp::now();
+    pub(crate) fn started(&self, run_id: &str, playbook: PlaybookName, time: Timestamp) {
         self.write(&Line::RunStarted { run_id, playbook, time });
     }
 
@@ -118,6 +117,21 @@ impl Stream {
             }),
             _ => {}
         }
+    }
+
+    /// The lines of a run that has ended. How its results came to be known is not known any more.
+    pub(crate) fn shown(&self, report: &RunReport) -> Result<(), CommandError> {
+        self.started(&report.run_id, report.playbook.clone(), report.started_at);
+        for step in &report.steps {
+            if let Some(time) = step.started_at {
+                self.write(&Line::StepStarted { step: &step.id, time });
+            }
+            self.write(&Line::StepFinished {
+                step: &step.id,
+                report: step,
+            });
+        }
+        self.finished(report)
     }
 
     /// The last line, or why there could be none.

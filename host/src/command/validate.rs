@@ -77,6 +77,11 @@ fn problems_of(
     skip_unknown_steps: bool,
 ) -> Result<(), Diagnostics> {
     let definition = runner.read(inputs::source(file)?, skip_unknown_steps)?;
+    if let Definition::Tests(tests) = &definition {
+        let playbook = runner.read_playbook(inputs::source(&tests.playbook())?, skip_unknown_steps)?;
+        let problems = runner.check_tests(tests, &playbook);
+        return if problems.is_empty() { Ok(()) } else { Err(problems) };
+    }
     let Some(inputs) = inputs else { return Ok(()) };
     let directory = file.parent().unwrap_or(Path::new(".")).to_owned();
     match definition {

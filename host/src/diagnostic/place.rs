@@ -46,7 +46,7 @@ impl Place {
     }
 
     /// The name of the file.
-    pub(super) fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.source.name()
     }
 
@@ -66,7 +66,7 @@ impl Place {
     }
 
     /// Line and column of its start and of the character after its end, from 1, in characters.
-    pub(super) fn lines_columns(&self) -> Option<((usize, usize), (usize, usize))> {
+    pub(crate) fn lines_columns(&self) -> Option<((usize, usize), (usize, usize))> {
         let span = self.span.as_ref()?;
         Some((self.line_column(span.start), self.line_column(span.end)))
     }

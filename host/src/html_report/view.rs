@@ -202,7 +202,7 @@ impl Maker {
             error: step
                 .error
                 .as_ref()
-                .map(|error| Failure::new(error.kind, &error.message, error.hint.as_deref())),
+                .map(|error| Failure::new(&error.kind, &error.message, error.hint.as_deref())),
             notes: notes
                 .map(|(subject, text)| (visible(subject).into_owned(), visible(text).into_owned()))
                 .collect(),

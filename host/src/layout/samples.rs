@@ -96,7 +96,7 @@ pub(crate) fn shapes() -> RunReport {
     each.items = Some(4);
     each.attempts = 5;
     each.error = Some(StepError {
-        kind: "auth",
+        kind: "auth".into(),
         message: "1 of 4 items failed, the first is item 3: no".into(),
         hint: None,
     });
@@ -109,7 +109,7 @@ pub(crate) fn shapes() -> RunReport {
     });
     let mut failed = step("isolate", StepStatus::Failed, Value::Null);
     failed.error = Some(StepError {
-        kind: "auth",
+        kind: "auth".into(),
         message: "the server refused the token\n  status 401".into(),
         hint: Some("check `api_token`".into()),
     });
@@ -153,7 +153,7 @@ pub(crate) fn everywhere(text: &str) -> RunReport {
     every.name = Some(text.into());
     every.step_type = text.into();
     every.error = Some(StepError {
-        kind: "internal",
+        kind: "internal".into(),
         message: text.into(),
         hint: Some(text.into()),
     });

@@ -239,7 +239,7 @@ impl Planner<'_> {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => {
                 let text = Text::of(plugin, step_type, template, params, self.as_of).await;
-                new.insert(text.map_err(StepError::from)).clone()
+                new.insert(text.map_err(|error| StepError::from(&error))).clone()
             }
         }
     }
@@ -272,17 +272,7 @@ impl Planner<'_> {
     }
 
     fn masked(&self, value: &Value) -> Value {
-        let vault = &self.prepared.vault;
-        match value {
-            Value::String(text) => Value::String(vault.masked(text)),
-            Value::Array(items) => items.iter().map(|item| self.masked(item)).collect(),
-            Value::Object(map) => map
-                .iter()
-                .map(|(key, value)| (vault.masked(key), self.masked(value)))
-                .collect::<Map<_, _>>()
-                .into(),
-            other => other.clone(),
-        }
+        self.prepared.vault.masker().mask_json(value)
     }
 
     fn masked_error(&self, error: StepError) -> StepError {

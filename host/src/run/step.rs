@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, RunEvent, blank, invalid_input, millis};
@@ -12,9 +13,9 @@ use crate::diagnostic::Diagnostics;
 use crate::event::EventSink;
 use crate::for_each::{self, ItemReport};
 use crate::params::{self, Rendered};
-use crate::playbook::Step;
 use crate::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
 use crate::prepare::Prepared;
+use crate::record::About;
 use crate::report::{StepError, StepReport, StepStatus};
 use crate::retry::{Attempts, Verdict};
 use crate::secrets::Redactor;
@@ -72,7 +73,7 @@ impl Run<'_> {
         };
         match work {
             Work::Once(params) => {
-                let called = self.call(step, None, params, stop).await;
+                let called = self.call(at, None, params, stop).await;
                 let redactor = self.prepared.vault.redactor();
                 report.attempts = called.attempts;
                 match called.outcome {
@@ -87,7 +88,7 @@ impl Run<'_> {
             Work::Each(items) => {
                 let at_once = step.for_each.as_ref().map_or(1, |list| list.concurrency);
                 let calls = items.iter().enumerate();
-                let calls: Vec<_> = calls.map(|(index, item)| self.item(step, index, item, stop)).collect();
+                let calls: Vec<_> = calls.map(|(index, item)| self.item(at, index, item, stop)).collect();
                 let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
                 report.status = for_each::status(&done);
                 report.error = for_each::error(&done);
@@ -100,7 +101,7 @@ impl Run<'_> {
         report
     }
 
-    async fn item(&self, step: &Step, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {
+    async fn item(&self, at: usize, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {
         let began = Instant::now();
         let mut report = ItemReport {
             item: item.value.clone(),
@@ -114,7 +115,7 @@ impl Run<'_> {
         if stop.is_cancelled() {
             return report;
         }
-        let called = self.call(step, Some(index), &item.params, stop).await;
+        let called = self.call(at, Some((index, &item.value)), &item.params, stop).await;
         report.attempts = called.attempts;
         report.duration_ms = millis(began.elapsed());
         match called.outcome {
@@ -132,9 +133,22 @@ impl Run<'_> {
     }
 
     /// Calls the plugin, again where a retry can help.
-    async fn call(&self, step: &Step, item: Option<usize>, params: &Rendered, stop: &CancellationToken) -> Called {
-        let (plugin, _) = self.runner.provider(&step.kind).expect("`prepare` found it");
-        let grant = match params::grant(params, &self.prepared.inputs.directory, self.runner.policy()) {
+    async fn call(
+        &self,
+        at: usize,
+        item: Option<(usize, &Value)>,
+        params: &Rendered,
+        stop: &CancellationToken,
+    ) -> Called {
+        let step = &self.prepared.playbook.steps[at];
+        let index = item.map(|(index, _)| index);
+        let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
+        let grant = match self.stubs {
+            // Nobody is connected to.
+            Some(_) => Ok(None),
+            None => params::grant(params, &self.prepared.inputs.directory, self.runner.policy()),
+        };
+        let grant = match grant {
             Ok(grant) => grant,
             Err(error) => {
                 return Called {
@@ -149,7 +163,7 @@ impl Run<'_> {
             let attempt = attempts.made();
             (self.observer)(RunEvent::StepCalled {
                 id: step.id.clone(),
-                item,
+                item: index,
                 attempt,
                 time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
             });
@@ -157,7 +171,7 @@ impl Run<'_> {
             let events = EventSink::new(move |event| {
                 observer(RunEvent::Step {
                     id: id.clone(),
-                    item,
+                    item: index,
                     attempt,
                     event,
                 });
@@ -175,7 +189,24 @@ impl Run<'_> {
                     events
                 },
             };
-            let error = match plugin.run(self.runner.network(), call).await {
+            let about = About {
+                at,
+                step: &step.id,
+                step_type,
+                item,
+                attempt: attempts.made(),
+                params: &params.value,
+            };
+            let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
+            let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
+            let answered = match self.stubs {
+                Some(stubs) => stubs.answer(about),
+                None => plugin.run_taped(self.runner.network(), call, tape).await,
+            };
+            if let Some((recorder, (ticket, _))) = kept {
+                recorder.ended(ticket, &answered);
+            }
+            let error = match answered {
                 Ok(outcome) => {
                     return Called {
                         outcome: Ok(outcome),
@@ -185,12 +216,16 @@ impl Run<'_> {
                 Err(error) => error,
             };
             let verdict = attempts.after(&error);
-            let mut error = StepError::from(error);
+            let mut error = StepError::from(&error);
             match verdict {
+                Verdict::Again(_) if self.stubs.is_some() => {
+                    attempts.again();
+                    continue;
+                }
                 Verdict::Again(wait) => {
                     (self.observer)(RunEvent::StepRetried {
                         id: step.id.clone(),
-                        item,
+                        item: index,
                         attempt,
                         error: self.redacted(error.clone()),
                         wait,
@@ -238,7 +273,7 @@ fn too_long(report: StepReport, limit: Duration) -> StepReport {
     StepReport {
         status: StepStatus::Failed,
         error: Some(StepError {
-            kind: FailureKind::Timeout.word(),
+            kind: FailureKind::Timeout.word().into(),
             message: format!(
                 "the step was stopped at its limit of {} s (`timeout_seconds`)",
                 limit.as_secs()
@@ -269,11 +304,17 @@ fn redact_notes(redactor: &Redactor, notes: &[Note]) -> Vec<Note> {
 
 impl From<PluginError> for StepError {
     fn from(error: PluginError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&PluginError> for StepError {
+    fn from(error: &PluginError) -> Self {
         match error {
             PluginError::Failed(failure) => Self {
-                kind: failure.kind.word(),
-                message: failure.message,
-                hint: failure.hint,
+                kind: failure.kind.word().into(),
+                message: failure.message.clone(),
+                hint: failure.hint.clone(),
             },
             PluginError::Policy(error) => Self {
                 hint: Some(error.hint().to_owned()),
@@ -281,7 +322,7 @@ impl From<PluginError> for StepError {
             },
             PluginError::Tls(error) => invalid_input(error.to_string()),
             other => Self {
-                kind: "plugin",
+                kind: "plugin".into(),
                 message: other.to_string(),
                 hint: None,
             },
@@ -291,6 +332,8 @@ impl From<PluginError> for StepError {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use serde_json::json;
 
     use super::*;
@@ -311,7 +354,7 @@ mod tests {
             duration_ms: 0,
             result: Some(json!([])),
             error: Some(StepError {
-                kind,
+                kind: Cow::Borrowed(kind),
                 message: "no such server".into(),
                 hint: None,
             }),
@@ -321,7 +364,7 @@ mod tests {
         assert_eq!(stopped.result, Some(json!([])));
         let error = stopped.error.unwrap();
         assert_eq!(
-            (error.kind, error.hint.as_deref()),
+            (&*error.kind, error.hint.as_deref()),
             ("timeout", Some("before that: no such server"))
         );
         let stopped = too_long(report(None, "cancelled"), limit);

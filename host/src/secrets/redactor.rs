@@ -68,6 +68,14 @@ impl Redactor {
         }
     }
 
+    /// The bytes without secrets.
+    pub(crate) fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        match &self.0 {
+            Some(patterns) => patterns.find.replace_all_bytes(bytes, &patterns.replace),
+            None => bytes.to_vec(),
+        }
+    }
+
     /// The JSON value without secrets in any text or key.
     #[must_use]
     pub fn redact_json(&self, value: Value) -> Value {
