@@ -404,6 +404,82 @@ async fn a_page_that_is_cut_short_is_read_again_or_said_and_never_the_end_of_the
 }
 
 #[tokio::test]
+async fn a_status_that_is_not_known_is_told_as_it_is_and_announced_once() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02", "web-03", "db-01"]),
+        ..fleet()
+    })
+    .await;
+    polled.complete().await;
+    let change = |hosts: &[u64], status| {
+        for host in hosts {
+            server.set_host_status(*host, HostStatus::Other(status)).unwrap();
+        }
+    };
+    change(&[101, 102], "napping");
+    let events = polled.complete().await;
+    assert_eq!(
+        summary(&events, &["kind", "code", "hostname", "status", "severity"]),
+        [
+            "host - web-01 napping info",
+            "host - web-02 napping info",
+            "notice unknown-host-status - - low"
+        ]
+    );
+    let notice = events.iter().find(|event| event["kind"] == "notice").unwrap();
+    let said = notice["description"].as_str().unwrap();
+    assert!(said.starts_with("hosts that have it: 2, for example web-0"), "{said}");
+    // Each poll is a process of its own: it is remembered, and said on stderr only.
+    change(&[103], "napping");
+    let poll = polled.once(&[]).await;
+    assert_eq!(summary(&poll.events, &POSTURE), ["host web-03 napping"]);
+    assert!(poll.done.stderr.contains("napping"), "{}", poll.done.stderr);
+    change(&[104], "asleep");
+    assert_eq!(
+        summary(&polled.complete().await, &["kind", "code", "status"]),
+        ["host - asleep", "notice unknown-host-status -"]
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_looked_up_holds_up_no_other() {
+    let (server, mut polled) = start_with(
+        Fleet {
+            hosts: vec![many(1_200)],
+            ..fleet()
+        },
+        json!({"team_id": 0}),
+        json!({}),
+    )
+    .await;
+    polled.complete().await;
+    server.delete_host(101).unwrap();
+    server.delete_host(102).unwrap();
+    // While the second page is asked for, hosts of the first are deleted: the rest moves up and is on no page.
+    server.set_faults(vec![
+        fault("/hosts", Some("page=1&"), None, What::DeleteHosts(vec![103, 104])),
+        fault("/hosts/101", None, None, What::Status(500)),
+    ]);
+    for host in 601..=610 {
+        server.set_host_status(host, HostStatus::Offline).unwrap();
+    }
+    let poll = polled.once(&[]).await;
+    assert_eq!(poll.done.code(), 3, "{}", poll.done.stderr);
+    assert_eq!(
+        poll.events.len(),
+        10,
+        "hosts in no team are not forgotten when they move"
+    );
+    assert!(
+        poll.done.stderr.contains("1 of the hosts that were on no page"),
+        "{}",
+        poll.done.stderr
+    );
+    server.set_faults(Vec::new());
+    assert!(polled.complete().await.is_empty());
+}
+
+#[tokio::test]
 async fn hosts_and_reports_do_not_hold_up_each_other() {
     let (server, mut polled) = start(Fleet {
         hosts: hosts(&["web-01", "web-02"]),
