@@ -12,6 +12,7 @@ mod per_host;
 mod posture;
 mod reports;
 mod source;
+mod stalled;
 mod wire;
 
 use futures::StreamExt as _;

@@ -585,6 +585,71 @@ async fn equal_rows_are_told_again_unless_only_changed_ones_are_wanted() {
 }
 
 #[tokio::test]
+async fn rows_that_come_after_the_servers_clock_was_set_back_are_told() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02"]),
+        queries: vec![users("who")],
+        ..fleet()
+    })
+    .await;
+    for host in [101, 102] {
+        set_users(&server, host, &["root"]);
+    }
+    server.run_saved_query(1, &[101, 102]).await.unwrap();
+    polled.complete().await;
+    server.advance_clock(-3_600);
+    set_users(&server, 101, &["deploy"]);
+    server.run_saved_query(1, &[101]).await.unwrap();
+    assert_eq!(summary(&polled.complete().await, &ROWS), ["who web-01 deploy medium"]);
+    assert!(polled.complete().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_that_stands_still_while_its_query_runs_is_an_alarm_once_until_it_moves() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02"]),
+        queries: vec![users("who")],
+        ..fleet()
+    })
+    .await;
+    set_users(&server, 101, &["root"]);
+    set_users(&server, 102, &[]);
+    server.run_saved_query(1, &[101, 102]).await.unwrap();
+    polled.complete().await;
+    let codes = async |polled: &mut Polled, asked: &[u64]| {
+        server.advance_clock(4 * 3_600);
+        server.run_saved_query(1, asked).await.unwrap();
+        summary(&polled.complete().await, &["kind", "code", "status"])
+    };
+    // While the one host with rows is away, runs of others are no news. Neither are they just after it has come back.
+    server.set_host_status(101, HostStatus::Offline).unwrap();
+    assert_eq!(codes(&mut polled, &[102]).await, ["host - offline"]);
+    for _ in 0..6 {
+        assert!(codes(&mut polled, &[102]).await.is_empty());
+    }
+    server.set_host_status(101, HostStatus::Online).unwrap();
+    assert_eq!(codes(&mut polled, &[102]).await, ["host - online"]);
+    assert_eq!(codes(&mut polled, &[101, 102]).await, ["query_row - -"]);
+    // A query that nobody runs has no news.
+    for _ in 0..6 {
+        assert!(codes(&mut polled, &[]).await.is_empty());
+    }
+
+    server.set_stores_reports(false);
+    let mut told = Vec::new();
+    for poll in 1..=8 {
+        let said = codes(&mut polled, &[101, 102]).await;
+        told.extend(said.into_iter().map(|said| (poll, said)));
+    }
+    assert_eq!(told, [(5, "notice report-stalled -".to_owned())]);
+    server.set_stores_reports(true);
+    assert_eq!(
+        codes(&mut polled, &[101, 102]).await,
+        ["notice report-moving -", "query_row - -"]
+    );
+}
+
+#[tokio::test]
 async fn a_team_is_its_hosts_its_queries_and_those_it_inherits() {
     for version in ["4.50.0", "4.92.0", "4.93.0"] {
         let of_team = |team: Option<u64>, name: &str| Host {

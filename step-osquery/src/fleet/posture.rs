@@ -57,6 +57,13 @@ pub(super) struct Remembered {
     flapping: bool,
 }
 
+impl Remembered {
+    /// Whether it has been there since then, by all that was seen.
+    pub(super) fn is_online_since(&self, then: Timestamp) -> bool {
+        &*self.status == "online" && !self.flapping && self.at <= then.as_millisecond()
+    }
+}
+
 /// Polls once.
 pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> Result<Summary, Failure> {
     let filter = config.team_filter();

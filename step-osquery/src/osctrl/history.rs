@@ -15,17 +15,20 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{OVERLAP, PAGE, answer};
 use super::api::OsctrlApi;
+use super::earlier::{self, Earlier};
 use super::environment::Environment;
 use super::nodes::{self, canonical, name};
+use super::owed::{News, Owed};
 use super::wire::{QueriesPage, QueryListed, QueryShown, ResultsPage};
-use crate::connector::{self, Initial, Notice, Summary, forget, notice, remember};
+use crate::connector::{self, Initial, Rows, Summary, forget, remember};
 use crate::event::{Event, HostName, key as hash};
 use crate::failure::{Failure, Kind};
 use crate::rows::Asked;
 use crate::services::{Feeds, Level};
-use crate::severity::Severity;
-use crate::standstill::Failing;
-use crate::tally::Answer;
+use crate::standstill::Trouble;
+use crate::tally::{Answer, Row};
+
+mod notices;
 
 type Poll<'a, S> = connector::Poll<'a, S, OsctrlApi>;
 
@@ -67,21 +70,32 @@ struct Cursor {
     unlisted: bool,
     /// Whether the answers could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failing: Option<Failing>,
+    failing: Option<Trouble>,
     /// Set if the first poll was to tell nothing and could not read this query: what was answered until then is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
+    /// Whether it was there at the first poll, when answers may have been counted and not be stored any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    history: bool,
+    /// What was counted and cannot be read.
+    #[serde(default)]
+    owed: Owed,
 }
 
 /// What all queries of a poll have in common.
 struct Reading<'a, 'b, S> {
     poll: &'a Poll<'b, S>,
     environment: &'a Environment,
+    first: bool,
     /// Whether this is a first poll whose answers are to be remembered and not told.
     quiet: bool,
+    /// Whether it was said that answers are not stored here.
+    elsewhere: bool,
     now: Timestamp,
     /// Hostnames by uuid, once they were needed.
     hostnames: Mutex<Option<Rc<HashMap<String, String>>>>,
+    /// Held by whoever compares answers with earlier ones and hands over what is new of them.
+    earlier: Mutex<Earlier>,
 }
 
 /// What reading one query came to.
@@ -91,8 +105,36 @@ struct Told {
     answers: usize,
     /// Answers that were errors and have no rows.
     errors: usize,
-    /// Whether answers were counted that nobody can read.
-    elsewhere: bool,
+    /// The newest query with answers that were counted, and whether there is one that can be read.
+    newest: Option<(u64, bool)>,
+}
+
+/// An answer that was not told yet.
+struct Fresh {
+    host: HostName,
+    at: Timestamp,
+    rows: Vec<Row>,
+    /// Whether it is only remembered.
+    quiet: bool,
+}
+
+impl Cursor {
+    /// Whether answers may have been counted that cannot be read. Those that were just counted may only be late.
+    fn may_owe(&self, query: &QueryListed) -> bool {
+        self.settled && self.owed.is_possible(query, self.nodes.len())
+    }
+}
+
+impl Told {
+    /// Nothing was read of a query.
+    fn nothing_of(query: &QueryListed, cursor: &Cursor) -> Self {
+        // A failure can be counted and not be stored; an answer with rows never. One that was just counted may only be late.
+        let counts = cursor.settled && query.executions > 0;
+        Self {
+            newest: counts.then(|| (query.id, !cursor.nodes.is_empty())),
+            ..Self::default()
+        }
+    }
 }
 
 enum Outcome<'q> {
@@ -107,9 +149,12 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     let reading = Reading {
         poll,
         environment,
+        first,
+        elsewhere: poll.recall(ELSEWHERE).await.is_some(),
         quiet: first && poll.options.initial == Initial::Skip,
         now,
         hostnames: Mutex::new(None),
+        earlier: Mutex::default(),
     };
     let mut read = stream::iter(&queries)
         .map(|query| reading.query(query))
@@ -122,7 +167,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
                 all.rows += told.rows;
                 all.answers += told.answers;
                 all.errors += told.errors;
-                all.elsewhere |= told.elsewhere;
+                all.newest = all.newest.max(told.newest);
             }
             Outcome::Failed(query, cursor, failure) => failed.push((query, cursor, failure)),
         }
@@ -159,6 +204,10 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
             _ => forget(key(&name)),
         });
     let mut changes: Vec<_> = changes.collect();
+    if changes.iter().any(|change| change.value.is_none()) {
+        let statements = queries.iter().map(|query| query.query.as_str());
+        changes.extend(earlier::forget_all_but(poll, statements).await);
+    }
     if first {
         changes.push(remember(BASELINE.to_owned(), &true));
     }
@@ -217,6 +266,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 .map_err(|_| Failure::new(Kind::Internal, format!("the cursor of {} cannot be read", query.name)))?,
             None => Cursor {
                 quiet: Some(self.now).filter(|_| self.quiet),
+                history: self.first,
                 settled: true,
                 ..Cursor::default()
             },
@@ -228,11 +278,12 @@ impl<S: Feeds> Reading<'_, '_, S> {
             cursor.counted = counted;
             cursor.grown = self.now;
             cursor.settled = false;
-        } else if cursor.settled && cursor == before {
-            return Ok(Outcome::Read(Told::default()));
         }
-        let told = match self.answers(query, &mut cursor).await {
-            Ok(told) => told,
+        if cursor.settled && cursor == before && !cursor.may_owe(query) {
+            return Ok(Outcome::Read(Told::nothing_of(query, &cursor)));
+        }
+        let (told, news) = match self.read(query, &mut cursor).await {
+            Ok(read) => read,
             Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
             Err(failure) => {
                 // The next poll tries again from where this one got.
@@ -241,9 +292,8 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 return Ok(Outcome::Failed(query, cursor, failure));
             }
         };
-        cursor.settled = self.now.duration_since(cursor.grown) >= OVERLAP;
-        let mut events = Vec::new();
-        if let Some(failing) = Failing::end(&mut cursor.failing) {
+        let mut events: Vec<Event> = self.standstill(query, news).into_iter().collect();
+        if let Some(failing) = Trouble::end(&mut cursor.failing) {
             events.push(self.failing(
                 query,
                 "answers-recovered",
@@ -259,15 +309,65 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 .await?;
         }
         Ok(Outcome::Read(Told {
-            // A failure can be counted and not be stored; an answer with rows never.
-            elsewhere: cursor.settled && query.executions > 0 && cursor.nodes.is_empty(),
+            newest: Told::nothing_of(query, &cursor).newest,
             ..told
         }))
     }
 
-    /// Reads page by page from a little before the newest answer, and tells those that were not told.
-    async fn answers(&self, query: &QueryListed, cursor: &mut Cursor) -> Result<Told, Failure> {
-        let since = cursor.newest.map(|newest| newest.saturating_sub(OVERLAP));
+    /// Reads what there may be of the answers, and looks at what is owed of them.
+    async fn read(&self, query: &QueryListed, cursor: &mut Cursor) -> Result<(Told, News), Failure> {
+        let mut stored = None;
+        if cursor.may_owe(query) {
+            stored = Some(self.stored(query).await?);
+        }
+        let told = match stored {
+            Some(stored) if !cursor.owed.has_moved(stored) => Told::default(),
+            // What comes after so long may be stamped long ago.
+            Some(_) => self.answers(query, cursor, None).await?,
+            None => self.answers(query, cursor, cursor.newest).await?,
+        };
+        cursor.settled = self.now.duration_since(cursor.grown) >= OVERLAP;
+        if !cursor.settled {
+            return Ok((told, News::None));
+        }
+        if !cursor.may_owe(query) {
+            return Ok((told, cursor.owed.nothing()));
+        }
+        let stored = match stored {
+            Some(stored) => stored,
+            None => self.stored(query).await?,
+        };
+        let untold = cursor.nodes.is_empty() && self.elsewhere;
+        if std::mem::take(&mut cursor.history) || untold {
+            // Nobody knows what was there before, and what is stored elsewhere was said for all queries.
+            cursor.owed.forgive(query, stored);
+        }
+        Ok((told, cursor.owed.judge(query, stored, self.now)))
+    }
+
+    /// How many answers are stored.
+    async fn stored(&self, query: &QueryListed) -> Result<u64, Failure> {
+        let page: ResultsPage = self.poll.session.get(&self.results(query, 1, 1)).await?;
+        Ok(page.total_items)
+    }
+
+    fn results(&self, query: &QueryListed, page: usize, size: usize) -> String {
+        format!(
+            "/queries/{}/results/{}?page={page}&page_size={size}",
+            self.environment.segment(),
+            Environment::encode(&query.name)
+        )
+    }
+
+    /// Reads page by page from a little before the newest answer or, without one, from the start, and tells those that were
+    /// not told.
+    async fn answers(
+        &self,
+        query: &QueryListed,
+        cursor: &mut Cursor,
+        newest: Option<Timestamp>,
+    ) -> Result<Told, Failure> {
+        let since = newest.map(|newest| newest.saturating_sub(OVERLAP));
         let since = match since {
             Some(Ok(since)) => format!("&since={since}"),
             _ => String::new(),
@@ -275,13 +375,9 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let asked = Asked::new(&query.name, query.name.clone(), &query.query);
         let (mut told, mut targets, mut strangers) = (Told::default(), None, 0);
         for number in 1.. {
-            let route = format!(
-                "/queries/{}/results/{}?page={number}&page_size={PAGE}{since}",
-                self.environment.segment(),
-                Environment::encode(&query.name)
-            );
+            let route = self.results(query, number, PAGE) + &since;
             let page: ResultsPage = self.poll.session.get(&route).await?;
-            let mut events = Vec::new();
+            let mut fresh = Vec::new();
             // What is read here counts once it was handed over.
             let mut after = cursor.clone();
             for item in page.items {
@@ -304,29 +400,24 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 match answer(&item) {
                     Answer::Rows(rows) => {
                         after.nodes.insert(known);
-                        if !quiet {
-                            told.answers += 1;
-                            let host = HostName {
-                                hostname: self.hostname(&node).await?,
-                                id: node,
-                            };
-                            events.extend(asked.events(&self.poll.source, &host, item.created_at, rows));
-                        }
+                        let hostname = if quiet {
+                            String::new()
+                        } else {
+                            self.hostname(&node).await?
+                        };
+                        let host = HostName { hostname, id: node };
+                        fresh.push(Fresh {
+                            host,
+                            at: item.created_at,
+                            rows,
+                            quiet,
+                        });
                     }
                     _ => told.errors += usize::from(after.failed.insert(known) && !quiet),
                 }
             }
-            if !events.is_empty() {
-                told.rows += events.len();
-                // Should the rest never be read, the counters have to look as if they had moved.
-                let partly = Cursor {
-                    counted: 0,
-                    ..after.clone()
-                };
-                self.poll
-                    .deliver(&events, vec![remember(key(&query.name), &partly)])
-                    .await?;
-            }
+            told.answers += fresh.iter().filter(|answer| !answer.quiet).count();
+            told.rows += self.hand_over(query, &asked, fresh, &after).await?;
             *cursor = after;
             if number >= page.total_pages {
                 break;
@@ -347,6 +438,42 @@ impl<S: Feeds> Reading<'_, '_, S> {
             self.poll.services.log(Level::Warn, &message);
         }
         Ok(told)
+    }
+
+    /// Hands over answers, with the cursor that stands behind them. Returns how many rows were told.
+    async fn hand_over(
+        &self,
+        query: &QueryListed,
+        asked: &Asked,
+        answers: Vec<Fresh>,
+        cursor: &Cursor,
+    ) -> Result<usize, Failure> {
+        let only_changed = self.poll.options.rows == Rows::Changed;
+        // To the end: what is compared with an answer that is never handed over would be lost with it.
+        let mut earlier = self.earlier.lock().await;
+        let (mut events, mut changes) = (Vec::new(), Vec::new());
+        for Fresh { host, at, rows, quiet } in answers {
+            let (rows, change) = if only_changed {
+                earlier.changed(self.poll, &query.query, &host.id, at, rows).await
+            } else {
+                (rows, None)
+            };
+            changes.extend(change);
+            if !quiet {
+                events.extend(asked.events(&self.poll.source, &host, at, rows));
+            }
+        }
+        if events.is_empty() && changes.is_empty() {
+            return Ok(0);
+        }
+        // Should the rest never be read, the counters have to look as if they had moved.
+        let partly = Cursor {
+            counted: 0,
+            ..cursor.clone()
+        };
+        changes.push(remember(key(&query.name), &partly));
+        self.poll.deliver(&events, changes).await?;
+        Ok(events.len())
     }
 
     /// The nodes that a query was for; none if the server does not say or names them otherwise than by uuid. Any agent of the
@@ -382,61 +509,5 @@ impl<S: Feeds> Reading<'_, '_, S> {
         };
         let found = known.get(node).filter(|name| !name.is_empty());
         Ok(found.cloned().unwrap_or_else(|| node.to_owned()))
-    }
-
-    /// Remembers that a query's answers could not be read, and says so when that goes on: its cursor stands still.
-    async fn count_failure(&self, query: &QueryListed, mut cursor: Cursor, failure: &Failure) -> Result<(), Failure> {
-        let alarming = Failing::count(&mut cursor.failing, self.now);
-        let event = alarming.map(|failing| {
-            let why = format!("since {}: {failure}", failing.since);
-            self.failing(query, "answers-failing", &why)
-        });
-        let events: Vec<Event> = event.into_iter().collect();
-        self.poll
-            .deliver(&events, vec![remember(key(&query.name), &cursor)])
-            .await
-    }
-
-    fn failing(&self, query: &QueryListed, code: &str, why: &str) -> Event {
-        let (severity, what) = if code == "answers-failing" {
-            (Severity::Medium, "cannot be read")
-        } else {
-            (Severity::Info, "can be read again")
-        };
-        let title = format!("osctrl answers to `{}` {what}", query.name);
-        self.notice(code, &query.name, severity, title, why.to_owned())
-    }
-
-    /// Says once that the server counts answers and does not store them, and forgets it when it does.
-    async fn say_elsewhere(&self, all: &Told) -> Result<(), Failure> {
-        let said = self.poll.recall(ELSEWHERE).await.is_some();
-        if said && all.answers > 0 {
-            return self.poll.deliver(&[], vec![forget(ELSEWHERE.to_owned())]).await;
-        }
-        if said || !all.elsewhere || all.answers > 0 {
-            return Ok(());
-        }
-        let event = self.notice(
-            "answers-stored-elsewhere",
-            self.environment.as_str(),
-            Severity::Medium,
-            format!("osctrl counts answers in {} and stores none", self.environment.as_str()),
-            "osctrl-tls must log answers to the database that osctrl-api reads (logger: db, or ALWAYS_LOG)".into(),
-        );
-        self.poll
-            .deliver(&[event], vec![remember(ELSEWHERE.to_owned(), &true)])
-            .await
-    }
-
-    fn notice(&self, code: &str, about: &str, severity: Severity, title: String, description: String) -> Event {
-        let said = Notice {
-            code: code.to_owned(),
-            id: format!("{about}-{}", self.now.as_millisecond()),
-            severity,
-            title,
-            description,
-            time: self.now,
-        };
-        notice(&self.poll.source, said)
     }
 }
