@@ -42,6 +42,8 @@ mod poll_killed;
 mod poll_osctrl;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "scripted_fleet.rs"]
+mod scripted_fleet;
 #[path = "e2e/text_report.rs"]
 mod text_report;
 #[path = "e2e/tls.rs"]

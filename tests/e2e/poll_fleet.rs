@@ -1,12 +1,14 @@
 //! Polling a Fleet server: the status of hosts and the rows of saved queries, each change told once.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery, Team};
 use sim::{Fault, Host, What};
 
+use crate::command::finish;
 use crate::polled::{Polled, TOKEN, summary};
+use crate::scripted_fleet::{CYCLES, KINDS, SLOW, Script, assert_told, in_words};
 
 const POSTURE: [&str; 3] = ["kind", "hostname", "status"];
 const ROWS: [&str; 4] = ["query_name", "hostname", "username", "severity"];
@@ -70,157 +72,35 @@ async fn start_with(fleet: Fleet, config: Value, options: Value) -> (FleetServer
     (server, polled)
 }
 
-/// What kinds of statement there are in the scripted fleet: the table, a column of it, how its rows matter.
-const KINDS: [(&str, &str, &str); 8] = [
-    ("crontab", "command", "high"),
-    ("startup_items", "name", "high"),
-    ("kernel_modules", "name", "high"),
-    ("processes", "name", "medium"),
-    ("listening_ports", "address", "medium"),
-    ("logged_in_users", "user", "medium"),
-    ("os_version", "name", "info"),
-    ("uptime", "days", "info"),
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow() {
-    const HOSTS: u64 = 2_000;
-    const QUERIES: u64 = 40;
-    let (failing, slow) = (5, 6);
-    let statement = |number: u64| {
-        let (table, column, _) = KINDS[(number % 8) as usize];
-        match number % 3 {
-            0 => format!("SELECT {column} FROM {table}"),
-            1 => format!(
-                "WITH found AS (SELECT {column}\n  FROM \"{table}\") -- FROM crontab\nSELECT {column} FROM found"
-            ),
-            _ => format!("SELECT t.{column} FROM (SELECT 1) CROSS JOIN {table} AS t"),
+    /// The cycle in which the slow report is as slow as reports get.
+    const SLOWEST: usize = 3;
+    let server = FleetServer::start(Script::fleet(fleet())).await.unwrap();
+    let mut polled = Polled::new("fleetdm", server.url(), &json!({}), &json!({}));
+    let mut script = Script::new();
+    for cycle in 0..CYCLES {
+        let slow = Duration::from_millis(if cycle == SLOWEST { 20_000 } else { 1_000 });
+        let expected = script.play(&server, slow).await;
+        let polling = polled.command(&["--once"]).spawn().unwrap();
+        let mut events = Vec::new();
+        if cycle == SLOWEST {
+            events = everything_but_the_slow_report(&server, &mut polled, &expected).await;
         }
-    };
-    let queries = (1..=QUERIES).map(|number| SavedQuery {
-        name: format!("query-{number}"),
-        query: statement(number),
-        ..SavedQuery::default()
-    });
-    let (server, mut polled) = start(Fleet {
-        hosts: vec![many(HOSTS as usize)],
-        queries: queries.collect(),
-        faults: vec![
-            fault(&format!("/{failing}/report"), None, None, What::Status(500)),
-            fault(&format!("/{slow}/report"), None, None, What::Delay(1_000)),
-        ],
-        ..fleet()
-    })
-    .await;
-
-    let mut random = fastrand::Rng::with_seed(4);
-    let mut names: BTreeMap<u64, String> = (101..101 + HOSTS)
-        .map(|id| (id, format!("host-{}", id - 100)))
-        .collect();
-    let mut statuses: BTreeMap<u64, &str> = names.keys().map(|id| (*id, "online")).collect();
-    let mut untold: Vec<String> = Vec::new();
-    for cycle in 0..10 {
-        let mut expected = Vec::new();
-        let mut told = |name: &str, status: &str| expected.push(format!("host {name} {status} {}", posture(status)));
-        if cycle == 0 {
-            for name in names.values() {
-                told(name, "online");
-            }
-        } else {
-            let ids: Vec<u64> = names.keys().copied().collect();
-            for id in random.choose_multiple(ids.iter().copied(), 6) {
-                server.delete_host(id).unwrap();
-                names.remove(&id);
-                statuses.remove(&id);
-            }
-            let ids: Vec<u64> = names.keys().copied().collect();
-            for id in random.choose_multiple(ids.into_iter(), 80) {
-                let status = random.choice(["online", "offline", "missing"]).unwrap();
-                let of_server = match status {
-                    "online" => HostStatus::Online,
-                    "offline" => HostStatus::Offline,
-                    _ => HostStatus::Missing,
-                };
-                server.set_host_status(id, of_server).unwrap();
-                if statuses.insert(id, status) != Some(status) {
-                    told(&names[&id], status);
-                }
-            }
-            let new = Host {
-                hostname: format!("new-{cycle}-{{n}}"),
-                count: 5,
-                ..Host::default()
-            };
-            for (number, id) in (1..).zip(server.enrol(&new).unwrap()) {
-                let name = format!("new-{cycle}-{number}");
-                told(&name, "online");
-                names.insert(id, name);
-                statuses.insert(id, "online");
-            }
-        }
-        // Reports are stamped in whole seconds.
-        server.advance_clock(10);
-        for number in 1..=QUERIES {
-            let (table, column, severity) = KINDS[(number % 8) as usize];
-            let ids: Vec<u64> = names.keys().copied().collect();
-            let asked = random.choose_multiple(ids.into_iter(), 3);
-            for id in &asked {
-                let values: Vec<String> = (0..random.usize(0..4))
-                    .map(|n| format!("{cycle}.{number}.{n}"))
-                    .collect();
-                let row = |value: &String| Map::from_iter([(column.to_owned(), json!(value))]);
-                server.set_rows(*id, table, values.iter().map(row).collect()).unwrap();
-                for value in values {
-                    let row = format!("query_row {} query-{number} {table} {value} {severity}", names[id]);
-                    if number == failing {
-                        untold.push(row);
-                    } else {
-                        expected.push(row);
-                    }
-                }
-                if number == failing {
-                    // A host's next answer replaces this one.
-                    let replaced = format!(" {} query-", names[id]);
-                    let current = format!(" {cycle}.{number}.");
-                    untold.retain(|row| !row.contains(&replaced) || row.contains(&current));
-                }
-            }
-            server.run_saved_query(number, &asked).await.unwrap();
-        }
-        untold.retain(|row| names.values().any(|name| row.contains(&format!(" {name} query-"))));
-        let last = cycle == 9;
-        if last {
-            server.set_faults(Vec::new());
-            expected.append(&mut untold);
-        }
-
-        let poll = polled.once(&[]).await;
-        assert_eq!(poll.done.code(), if last { 0 } else { 3 }, "{}", poll.done.stderr);
-        let said: Vec<String> = poll
-            .events
-            .iter()
-            .filter(|event| event["kind"] == "notice")
-            .map(Value::to_string)
-            .collect();
+        let done = finish(polling).await;
+        events.extend(polled.delivered());
+        assert_eq!(done.code(), if script.is_last() { 0 } else { 3 }, "{}", done.stderr);
+        let notices = events.iter().filter(|event| event["kind"] == "notice");
+        let notices: Vec<String> = notices.map(|notice| notice["code"].to_string()).collect();
         // The fifth failure in a row is alarming, and so is its end worth telling.
-        let notices = usize::from(cycle == 4 || last);
-        assert_eq!(said.len(), notices, "cycle {cycle}: {said:?}");
-        let mut found: Vec<String> = poll.events.iter().filter_map(in_words).collect();
-        found.sort();
-        expected.sort();
-        let missing: Vec<_> = expected
-            .iter()
-            .filter(|line| found.binary_search(line).is_err())
-            .collect();
-        let surplus: Vec<_> = found
-            .iter()
-            .filter(|line| expected.binary_search(line).is_err())
-            .collect();
-        assert!(
-            missing.is_empty() && surplus.is_empty(),
-            "cycle {cycle}: missing {missing:?}, surplus {surplus:?}"
-        );
-        assert_eq!(found.len(), expected.len(), "cycle {cycle}");
+        let due: &[&str] = match cycle {
+            4 => &["\"report-failing\""],
+            _ if script.is_last() => &["\"report-recovered\""],
+            _ => &[],
+        };
+        assert_eq!(notices, due, "cycle {cycle}");
+        let told = events.iter().filter_map(in_words).collect();
+        assert_told(&format!("cycle {cycle}"), told, &expected);
     }
     let text = std::fs::read_to_string(polled.path("events.ndjson")).unwrap();
     let keys = text
@@ -231,36 +111,28 @@ async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow()
     assert_eq!(server.unknown_paths(), Vec::<String>::new());
 }
 
-fn posture(status: &str) -> &'static str {
-    match status {
-        "missing" => "medium",
-        "offline" => "low",
-        _ => "info",
+/// Waits until everything is delivered that does not come of the slow report, and returns it. Panics if it takes until that
+/// report has come.
+async fn everything_but_the_slow_report(server: &FleetServer, polled: &mut Polled, expected: &[String]) -> Vec<Value> {
+    let of_slow = format!(" query-{SLOW} ");
+    let (slow, others): (Vec<&String>, Vec<&String>) = expected.iter().partition(|line| line.contains(&of_slow));
+    assert!(!slow.is_empty() && others.iter().any(|line| line.starts_with("host ")));
+    let mut events = Vec::new();
+    while events.iter().filter_map(in_words).count() < others.len() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        events.extend(polled.delivered());
     }
-}
-
-fn in_words(event: &Value) -> Option<String> {
-    let text = |key: &str| event[key].as_str().unwrap_or_default();
-    match text("kind") {
-        "host" => Some(format!(
-            "host {} {} {}",
-            text("hostname"),
-            text("status"),
-            text("severity")
-        )),
-        "query_row" => {
-            let (table, query) = (text("osquery_table"), text("query_name"));
-            let column = KINDS.iter().find(|(known, ..)| *known == table)?.1;
-            // The column may have the name of a canonical field, which wins.
-            let value = event["raw_event"][column].as_str()?;
-            Some(format!(
-                "query_row {} {query} {table} {value} {}",
-                text("hostname"),
-                text("severity")
-            ))
-        }
-        _ => None,
-    }
+    let mut told: Vec<String> = events.iter().filter_map(in_words).collect();
+    told.sort();
+    assert!(
+        told.iter().eq(others),
+        "the slow report came before the others were through"
+    );
+    let requests = server.requests();
+    let path = format!("/{SLOW}/report");
+    let report = requests.iter().rfind(|request| request.path.ends_with(&path)).unwrap();
+    assert_eq!(report.status, None, "it is still waited for");
+    events
 }
 
 #[tokio::test]

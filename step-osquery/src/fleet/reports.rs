@@ -66,7 +66,7 @@ enum Outcome<'q> {
     /// So many rows were told.
     Read(usize),
     /// It could not be read, and its cursor stands where it stood.
-    Failed(&'q SavedQuery, Cursor, Failure),
+    Failed(&'q SavedQuery, Box<Cursor>, Failure),
 }
 
 /// What all reports of a poll have in common.
@@ -119,7 +119,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
     let mut failures = Vec::new();
     for (query, cursor, failure) in failed {
         failures.push(format!("the report of `{}` could not be read: {failure}", query.name));
-        reading.count_failure(query, cursor, &failure).await?;
+        reading.count_failure(query, *cursor, &failure).await?;
     }
     let listed: BTreeSet<u64> = queries.iter().map(|query| query.id).collect();
     let gone = poll.entries(REPORT, |id, _| id.parse().ok().filter(|id| !listed.contains(id)));
@@ -217,7 +217,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let route = format!("{}/{}/report{}", self.routes.list(), query.id, self.team);
         let report = match self.poll.session.get::<Report>(&route).await {
             Ok(report) => report,
-            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+            Err(failure) => return Ok(Outcome::Failed(query, Box::new(cursor), failure)),
         };
         let holds: &[&str] = match (report.report_clipped, self.version) {
             (false, _) => &[],
@@ -228,7 +228,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let (told, mut events) = match self.rows(query, &mut cursor, rows).await {
             Ok(told) => told,
             Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
-            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+            Err(failure) => return Ok(Outcome::Failed(query, Box::new(cursor), failure)),
         };
         if let Some(failing) = Trouble::end(&mut cursor.failing) {
             let since = format!("it could not since {}", failing.since);

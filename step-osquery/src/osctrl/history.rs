@@ -4,7 +4,7 @@
 //! query was made. So a query is read again when its counters have moved, and goes on being read until they have stood
 //! still for as long as an answer may take to be stored.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use futures::StreamExt as _;
@@ -13,22 +13,21 @@ use futures::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answers::{OVERLAP, PAGE, answer};
+use super::answers::OVERLAP;
 use super::api::OsctrlApi;
 use super::earlier::{self, Earlier};
 use super::environment::Environment;
-use super::nodes::{self, canonical, name};
+use super::nodes::name;
 use super::owed::{News, Owed};
-use super::wire::{QueriesPage, QueryListed, QueryShown, ResultsPage};
-use crate::connector::{self, Initial, Rows, Summary, forget, remember};
-use crate::event::{Event, HostName, key as hash};
+use super::wire::{QueriesPage, QueryListed};
+use crate::connector::{self, Initial, Summary, forget, remember};
+use crate::event::Event;
 use crate::failure::{Failure, Kind};
-use crate::rows::Asked;
 use crate::services::{Feeds, Level};
 use crate::standstill::Trouble;
-use crate::tally::{Answer, Row};
 
 mod notices;
+mod reading;
 
 type Poll<'a, S> = connector::Poll<'a, S, OsctrlApi>;
 
@@ -109,15 +108,6 @@ struct Told {
     newest: Option<(u64, bool)>,
 }
 
-/// An answer that was not told yet.
-struct Fresh {
-    host: HostName,
-    at: Timestamp,
-    rows: Vec<Row>,
-    /// Whether it is only remembered.
-    quiet: bool,
-}
-
 impl Cursor {
     /// Whether answers may have been counted that cannot be read. Those that were just counted may only be late.
     fn may_owe(&self, query: &QueryListed) -> bool {
@@ -131,7 +121,7 @@ impl Told {
         // A failure can be counted and not be stored; an answer with rows never. One that was just counted may only be late.
         let counts = cursor.settled && query.executions > 0;
         Self {
-            newest: counts.then(|| (query.id, !cursor.nodes.is_empty())),
+            newest: counts.then_some((query.id, !cursor.nodes.is_empty())),
             ..Self::default()
         }
     }
@@ -139,7 +129,7 @@ impl Told {
 
 enum Outcome<'q> {
     Read(Told),
-    Failed(&'q QueryListed, Cursor, Failure),
+    Failed(&'q QueryListed, Box<Cursor>, Failure),
 }
 
 /// Polls once.
@@ -183,7 +173,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     let mut failures = Vec::new();
     for (query, cursor, failure) in failed {
         failures.push(format!("the answers to `{}` could not be read: {failure}", query.name));
-        reading.count_failure(query, cursor, &failure).await?;
+        reading.count_failure(query, *cursor, &failure).await?;
     }
     reading.say_elsewhere(&all).await?;
     let listed: BTreeSet<&str> = queries.iter().map(|query| query.name.as_str()).collect();
@@ -289,7 +279,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 // The next poll tries again from where this one got.
                 cursor.counted = before.counted;
                 cursor.settled = false;
-                return Ok(Outcome::Failed(query, cursor, failure));
+                return Ok(Outcome::Failed(query, Box::new(cursor), failure));
             }
         };
         let mut events: Vec<Event> = self.standstill(query, news).into_iter().collect();
@@ -343,171 +333,5 @@ impl<S: Feeds> Reading<'_, '_, S> {
             cursor.owed.forgive(query, stored);
         }
         Ok((told, cursor.owed.judge(query, stored, self.now)))
-    }
-
-    /// How many answers are stored.
-    async fn stored(&self, query: &QueryListed) -> Result<u64, Failure> {
-        let page: ResultsPage = self.poll.session.get(&self.results(query, 1, 1)).await?;
-        Ok(page.total_items)
-    }
-
-    fn results(&self, query: &QueryListed, page: usize, size: usize) -> String {
-        format!(
-            "/queries/{}/results/{}?page={page}&page_size={size}",
-            self.environment.segment(),
-            Environment::encode(&query.name)
-        )
-    }
-
-    /// Reads page by page from a little before the newest answer or, without one, from the start, and tells those that were
-    /// not told.
-    async fn answers(
-        &self,
-        query: &QueryListed,
-        cursor: &mut Cursor,
-        newest: Option<Timestamp>,
-    ) -> Result<Told, Failure> {
-        let since = newest.map(|newest| newest.saturating_sub(OVERLAP));
-        let since = match since {
-            Some(Ok(since)) => format!("&since={since}"),
-            _ => String::new(),
-        };
-        let asked = Asked::new(&query.name, query.name.clone(), &query.query);
-        let (mut told, mut targets, mut strangers) = (Told::default(), None, 0);
-        for number in 1.. {
-            let route = self.results(query, number, PAGE) + &since;
-            let page: ResultsPage = self.poll.session.get(&route).await?;
-            let mut fresh = Vec::new();
-            // What is read here counts once it was handed over.
-            let mut after = cursor.clone();
-            for item in page.items {
-                after.newest = after.newest.max(Some(item.created_at));
-                let node = canonical(&item.uuid);
-                let known = hash(&[&node])[..16].to_owned();
-                if after.nodes.contains(&known) {
-                    continue;
-                }
-                if targets.is_none() {
-                    targets = Some(self.targets(query).await?);
-                }
-                if let Some(Some(targets)) = &targets
-                    && !targets.contains(&node)
-                {
-                    strangers += 1;
-                    continue;
-                }
-                let quiet = self.quiet || after.quiet.is_some_and(|until| item.created_at <= until);
-                match answer(&item) {
-                    Answer::Rows(rows) => {
-                        after.nodes.insert(known);
-                        let hostname = if quiet {
-                            String::new()
-                        } else {
-                            self.hostname(&node).await?
-                        };
-                        let host = HostName { hostname, id: node };
-                        fresh.push(Fresh {
-                            host,
-                            at: item.created_at,
-                            rows,
-                            quiet,
-                        });
-                    }
-                    _ => told.errors += usize::from(after.failed.insert(known) && !quiet),
-                }
-            }
-            told.answers += fresh.iter().filter(|answer| !answer.quiet).count();
-            told.rows += self.hand_over(query, &asked, fresh, &after).await?;
-            *cursor = after;
-            if number >= page.total_pages {
-                break;
-            }
-        }
-        if strangers > 0 {
-            let message = format!(
-                "{strangers} answers to `{}` are of nodes that were not asked, and were left out",
-                query.name
-            );
-            self.poll.services.log(Level::Warn, &message);
-        }
-        if !asked.understood && told.rows > 0 {
-            let message = format!(
-                "the statement of `{}` cannot be read; its rows are of medium severity",
-                query.name
-            );
-            self.poll.services.log(Level::Warn, &message);
-        }
-        Ok(told)
-    }
-
-    /// Hands over answers, with the cursor that stands behind them. Returns how many rows were told.
-    async fn hand_over(
-        &self,
-        query: &QueryListed,
-        asked: &Asked,
-        answers: Vec<Fresh>,
-        cursor: &Cursor,
-    ) -> Result<usize, Failure> {
-        let only_changed = self.poll.options.rows == Rows::Changed;
-        // To the end: what is compared with an answer that is never handed over would be lost with it.
-        let mut earlier = self.earlier.lock().await;
-        let (mut events, mut changes) = (Vec::new(), Vec::new());
-        for Fresh { host, at, rows, quiet } in answers {
-            let (rows, change) = if only_changed {
-                earlier.changed(self.poll, &query.query, &host.id, at, rows).await
-            } else {
-                (rows, None)
-            };
-            changes.extend(change);
-            if !quiet {
-                events.extend(asked.events(&self.poll.source, &host, at, rows));
-            }
-        }
-        if events.is_empty() && changes.is_empty() {
-            return Ok(0);
-        }
-        // Should the rest never be read, the counters have to look as if they had moved.
-        let partly = Cursor {
-            counted: 0,
-            ..cursor.clone()
-        };
-        changes.push(remember(key(&query.name), &partly));
-        self.poll.deliver(&events, changes).await?;
-        Ok(events.len())
-    }
-
-    /// The nodes that a query was for; none if the server does not say or names them otherwise than by uuid. Any agent of the
-    /// environment can answer any query.
-    async fn targets(&self, query: &QueryListed) -> Result<Option<HashSet<String>>, Failure> {
-        let route = format!(
-            "/queries/{}/{}",
-            self.environment.segment(),
-            Environment::encode(&query.name)
-        );
-        let shown: QueryShown = self.poll.session.get(&route).await?;
-        let targets = shown.targets.unwrap_or_default();
-        let by_uuid = !targets.is_empty() && targets.iter().all(|target| target.kind == "uuid");
-        Ok(by_uuid.then(|| targets.iter().map(|target| canonical(&target.value)).collect()))
-    }
-
-    /// A node's hostname; its uuid, if the environment does not have it any more.
-    async fn hostname(&self, node: &str) -> Result<String, Failure> {
-        let mut hostnames = self.hostnames.lock().await;
-        let known = if let Some(known) = &*hostnames {
-            known.clone()
-        } else {
-            let nodes = nodes::all(&self.poll.session, self.environment).await?;
-            let named = nodes.into_iter().map(|node| {
-                let name = if node.hostname.is_empty() {
-                    node.localname
-                } else {
-                    node.hostname
-                };
-                (canonical(&node.uuid), name)
-            });
-            hostnames.insert(Rc::new(named.collect())).clone()
-        };
-        let found = known.get(node).filter(|name| !name.is_empty());
-        Ok(found.cloned().unwrap_or_else(|| node.to_owned()))
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Owed {
 }
 
 /// What there is to say of what a query owes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
     None,
     /// Something has been owed for a while.
