@@ -44,6 +44,8 @@ mod poll_osctrl;
 mod polled;
 #[path = "scripted_fleet.rs"]
 mod scripted_fleet;
+#[path = "e2e/stream.rs"]
+mod stream;
 #[path = "e2e/text_report.rs"]
 mod text_report;
 #[path = "e2e/tls.rs"]

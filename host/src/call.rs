@@ -37,6 +37,15 @@ impl CallState {
         self.sink.emit(event);
     }
 
+    /// Whether pieces of a result are wanted.
+    pub(crate) fn wants_parts(&self) -> bool {
+        self.sink.wants_parts()
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// A guest's text as people may see it: without secrets or control characters, and not too long.
     pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -15,6 +15,7 @@ use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallState};
 use crate::egress::{Egress, Grant};
 use crate::event::EventSink;
+use crate::finding::Finding;
 use crate::plugin::{Network, Plugin, PluginError, StepFailure};
 use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
@@ -53,17 +54,6 @@ pub struct EventFormat {
     pub name: String,
     /// The schema of an event.
     pub schema: Schema,
-}
-
-/// What testing a connection found.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub subject: String,
-    /// What was found.
-    pub text: String,
-    /// Whether it is as it should be.
-    pub ok: bool,
 }
 
 /// What a poll came to.
@@ -133,12 +123,7 @@ impl Plugin {
             })
             .await?
             .map_err(StepFailure::from)?;
-        let found = found.into_iter().map(|finding| Finding {
-            subject: redactor.redact(&finding.subject).into_owned(),
-            text: redactor.redact(&finding.text).into_owned(),
-            ok: finding.ok,
-        });
-        Ok(found.collect())
+        Ok(Finding::read(found, &redactor))
     }
 
     /// Polls a stream once. Batches are put into `batches` as they come, and wait there to be taken.

@@ -89,13 +89,31 @@ pub(crate) enum EgressError {
     Rejected { origin: Origin, status: u16 },
 }
 
+/// What a request carries.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// A JSON document.
+    Json(String),
+    /// The fields of a form, not encoded yet.
+    Form(Vec<(String, String)>),
+}
+
+impl Body {
+    fn content_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Form(_) => "application/x-www-form-urlencoded",
+        }
+    }
+}
+
 /// A request as the plugin wants it.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) json: Option<String>,
+    pub(crate) body: Option<Body>,
     pub(crate) timeout: Duration,
     pub(crate) repeatable: bool,
     pub(crate) capture: Vec<String>,
@@ -321,7 +339,8 @@ impl Egress {
 struct Prepared {
     url: url::Url,
     headers: HeaderMap,
-    body: Option<String>,
+    /// The type of the body, and the body.
+    body: Option<(&'static str, String)>,
 }
 
 impl Granted {
@@ -334,15 +353,11 @@ impl Granted {
     }
 
     fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
-        let body = request
-            .json
-            .as_deref()
-            .map(|json| self.reveal(json, Place::Json))
-            .transpose()?;
+        let body = |body: &Body| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
         Ok(Prepared {
             url: self.url(&request.path)?,
             headers: self.headers(&request.headers)?,
-            body,
+            body: request.body.as_ref().map(body).transpose()?,
         })
     }
 
@@ -369,7 +384,7 @@ impl Granted {
             if reserved {
                 return Err(invalid("belongs to the host and cannot be set by a plugin"));
             }
-            let revealed = self.reveal(value, Place::Header)?;
+            let revealed = self.reveal(value, Place::Plain)?;
             let mut value = HeaderValue::from_str(&revealed).map_err(|_| {
                 invalid("has a value that no header can have (a line break, perhaps at the end of a secret)")
             })?;
@@ -377,6 +392,19 @@ impl Granted {
             headers.append(field, value);
         }
         Ok(headers)
+    }
+
+    fn body(&self, body: &Body) -> Result<String, EgressError> {
+        match body {
+            Body::Json(json) => self.reveal(json, Place::Json),
+            Body::Form(fields) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                for (name, value) in fields {
+                    form.append_pair(name, &self.reveal(value, Place::Plain)?);
+                }
+                Ok(form.finish())
+            }
+        }
     }
 
     fn reveal(&self, text: &str, place: Place) -> Result<String, EgressError> {
@@ -397,8 +425,8 @@ impl Granted {
                 .http
                 .request(request.method.clone(), prepared.url.clone())
                 .headers(prepared.headers.clone());
-            if let Some(body) = &prepared.body {
-                builder = builder.header("content-type", "application/json").body(body.clone());
+            if let Some((content_type, body)) = &prepared.body {
+                builder = builder.header("content-type", *content_type).body(body.clone());
             }
             let response = builder.send().await.map_err(|e| self.failed(e))?;
             self.read(response, &request.capture).await

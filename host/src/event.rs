@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,16 +44,40 @@ pub enum CallEvent {
     },
     /// The plugin reported progress.
     Progress(Progress),
+    /// A piece of the result came to be known. A later one about the same subject takes its place, and the result stands
+    /// above all of them.
+    Part {
+        /// What it is about, for example a host.
+        subject: String,
+        /// Its part of the result, or why there is none.
+        outcome: Result<Value, String>,
+    },
 }
 
 /// Receives the events of a call as they happen. It is called from the call's own task and should return at once.
 #[derive(Clone)]
-pub struct EventSink(Arc<dyn Fn(CallEvent) + Send + Sync>);
+pub struct EventSink {
+    sink: Arc<dyn Fn(CallEvent) + Send + Sync>,
+    parts: bool,
+}
 
 impl EventSink {
     /// A sink that calls this function.
     pub fn new(sink: impl Fn(CallEvent) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
+        Self {
+            sink: Arc::new(sink),
+            parts: false,
+        }
+    }
+
+    /// The same sink, which also wants [`CallEvent::Part`].
+    #[must_use]
+    pub fn with_parts(self) -> Self {
+        Self { parts: true, ..self }
+    }
+
+    pub(crate) fn wants_parts(&self) -> bool {
+        self.parts
     }
 
     /// A sink that ignores everything.
@@ -61,7 +86,7 @@ impl EventSink {
     }
 
     pub(crate) fn emit(&self, event: CallEvent) {
-        (self.0)(event);
+        (self.sink)(event);
     }
 }
 

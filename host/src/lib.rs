@@ -44,6 +44,7 @@ mod egress;
 mod engine;
 mod event;
 mod file_schema;
+mod finding;
 mod flow;
 mod for_each;
 mod html_report;
@@ -68,6 +69,7 @@ mod secrets;
 mod sink;
 mod source;
 mod state_file;
+mod step_type;
 mod store;
 mod text_report;
 mod tls;
@@ -80,11 +82,12 @@ mod yaml_error;
 pub use alert::parse_alert;
 pub use call::CallError;
 pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
-pub use connector_type::{ConnectorType, EventFormat, Finding, PollSummary, StreamType};
+pub use connector_type::{ConnectorType, EventFormat, PollSummary, StreamType};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
 pub use egress::Grant;
 pub use engine::{Engine, EngineError, RUNTIME};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
+pub use finding::Finding;
 pub use html_report::html_report;
 pub use limits::Limits;
 pub use origin::{Origin, OriginError};
@@ -93,10 +96,7 @@ pub use plan::{
     PlannedStep, PlannedTemplate, Prospect,
 };
 pub use playbook::Playbook;
-pub use plugin::{
-    CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, StepType, Template,
-    TemplateParam,
-};
+pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
@@ -107,6 +107,7 @@ pub use secrets::{ENV_PREFIX, Redactor, Secrets, Vault};
 pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
 pub use source::Source;
 pub use state_file::StateFile;
+pub use step_type::{StepType, Template, TemplateParam};
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use text_report::text_report;
 pub use tls::{TlsError, Trust};

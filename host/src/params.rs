@@ -11,9 +11,9 @@ use crate::document::{Document, escape_key, unescape_key};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
-use crate::plugin::StepType;
 use crate::render::{self, Renderer, Scope, entry};
 use crate::schema::{Role, Schema, SchemaProblem};
+use crate::step_type::StepType;
 use crate::tls::Trust;
 
 /// How long a rendered value may be to be shown, in bytes.

@@ -8,18 +8,23 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
+use crate::finding::Finding;
 use crate::playbook::{OnFailure, Step};
 use crate::prepare::Prepared;
 use crate::report::{PlaybookName, SkipReason, StepError};
+use crate::run::Observer;
 use crate::runner::Runner;
 
 mod call;
+mod inquiry;
 mod open;
 mod text;
 mod way;
 
 use self::call::Planner;
+use self::inquiry::Inquiry;
 use self::way::Way;
 
 /// What a run would do.
@@ -134,7 +139,10 @@ pub struct PlannedCall {
     /// The params that are not known yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenParam>,
-    /// Why it would fail before its first request.
+    /// What its server said about it, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Vec<Finding>>,
+    /// Why it would fail before its first request; or, if its server was asked, why that failed.
     pub error: Option<StepError>,
 }
 
@@ -206,22 +214,47 @@ pub struct OpenParam {
 }
 
 impl Plan {
-    /// Whether something in it would fail before its first request.
+    /// Whether something in it would fail: before its first request or, if the servers were asked, for what they say.
     pub fn fails(&self) -> bool {
         let failing = |step: &PlannedStep| step.error.is_some() || step.calls.iter().any(|call| call.error.is_some());
         self.steps.iter().any(failing)
+    }
+
+    /// Whether a server was asked, and something that it said is not as it should be.
+    pub fn warns(&self) -> bool {
+        let calls = self.steps.iter().flat_map(|step| &step.calls);
+        let mut found = calls.flat_map(|call| call.found.iter().flatten());
+        found.any(|finding| !finding.ok)
     }
 }
 
 impl Runner {
     /// What [`Runner::run`] would do with this, as of a moment. Nothing is sent.
     pub async fn plan(&self, prepared: &Prepared<'_>, as_of: Timestamp) -> Plan {
+        self.make_plan(prepared, as_of, None).await
+    }
+
+    /// The same, and asks the server of each call whose params are known whether it could be made. No host is asked
+    /// anything, and nothing is changed on a server.
+    pub async fn plan_and_check(
+        &self,
+        prepared: &Prepared<'_>,
+        as_of: Timestamp,
+        cancel: CancellationToken,
+        observer: Observer,
+    ) -> Plan {
+        self.make_plan(prepared, as_of, Some(Inquiry { cancel, observer }))
+            .await
+    }
+
+    async fn make_plan(&self, prepared: &Prepared<'_>, as_of: Timestamp, inquiry: Option<Inquiry>) -> Plan {
         let playbook = prepared.playbook;
         let way = Way::of(prepared);
         let mut planner = Planner {
             runner: self,
             prepared,
             as_of,
+            inquiry,
             texts: HashMap::new(),
         };
         let mut steps = Vec::with_capacity(playbook.steps.len());
@@ -229,10 +262,7 @@ impl Runner {
             steps.push(planner.step(at, &way).await);
         }
         Plan {
-            playbook: PlaybookName {
-                id: playbook.id.clone(),
-                name: playbook.name.clone(),
-            },
+            playbook: playbook.title(),
             as_of,
             steps,
         }

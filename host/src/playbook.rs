@@ -10,6 +10,7 @@ use crate::document::Document;
 use crate::flow::Flow;
 use crate::for_each::ForEach;
 use crate::render::{Mentions, Problem, Scope};
+use crate::report::PlaybookName;
 use crate::source::Source;
 use crate::vars::Vars;
 
@@ -105,6 +106,14 @@ impl Step {
 }
 
 impl Playbook {
+    /// What it is called.
+    pub fn title(&self) -> PlaybookName {
+        PlaybookName {
+            id: self.id.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Reads a playbook: a map with `steps`, a bare list of steps, or a single step.
     ///
     /// `name` is what messages call the text. All problems are reported, not the first only. Problems of templates and

@@ -19,9 +19,10 @@ use crate::connector_type::ConnectorType;
 use crate::egress::{Clients, Egress, Grant};
 use crate::engine::{Engine, EngineError};
 use crate::event::EventSink;
+use crate::finding::Finding;
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
+use crate::step_type::StepType;
 use crate::store::Memory;
 use crate::tls::TlsError;
 
@@ -44,51 +45,6 @@ pub struct Plugin {
     pub(crate) connector: Option<ConnectorExports>,
     step_types: Vec<StepType>,
     connector_types: Vec<ConnectorType>,
-}
-
-/// A kind of step that a plugin provides.
-#[derive(Debug)]
-pub struct StepType {
-    /// What playbooks write in `type`.
-    pub name: String,
-    /// One line for people.
-    pub summary: String,
-    /// The schema of its params.
-    pub params: Schema,
-    /// The schema of its result.
-    pub result: Schema,
-    /// Its allowlist.
-    pub templates: Vec<Template>,
-}
-
-/// An entry of a step type's allowlist: a vetted text with typed parameters.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Template {
-    /// What params refer to.
-    pub name: String,
-    /// One line for people.
-    pub summary: String,
-    /// The text, with `{param}` where parameters go.
-    pub text: String,
-    /// The parameters.
-    pub params: Vec<TemplateParam>,
-    /// Where it works.
-    pub platforms: Vec<String>,
-    /// The columns of a result row.
-    pub columns: Vec<String>,
-}
-
-/// A parameter of a template.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct TemplateParam {
-    /// Its name.
-    pub name: String,
-    /// What it accepts, in words.
-    pub accepts: String,
-    /// The value used when none is given.
-    pub default: Option<Value>,
-    /// One line for people.
-    pub summary: String,
 }
 
 /// What a step returned.
@@ -366,33 +322,28 @@ impl Plugin {
         .map_err(|failure| StepFailure::from(failure).into())
     }
 
+    /// Looks whether a step could run, in an instance of its own: as whom it logs in, whether that suffices, and what becomes
+    /// of each target. Changes nothing on the server.
+    ///
+    /// The params must have passed the step type's schema.
+    pub async fn check(&self, clients: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
+        let (context, _) = self.step_context(clients, &call)?;
+        let (step_type, params) = (call.step_type, call.params.to_string());
+        let found = self
+            .call(context, async |accessor, step| {
+                step.call_check(accessor, step_type, params).await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        Ok(Finding::read(found, &call.vault.redactor()))
+    }
+
     /// Runs a step in an instance of its own.
     ///
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
     pub async fn run(&self, clients: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
-        let egress = match &call.grant {
-            Some(grant) => Egress::new(
-                &clients.0,
-                grant,
-                call.vault.clone(),
-                &self.limits,
-                Instant::now() + deadline,
-            )?,
-            None => Egress::none(),
-        };
-        let network = egress.clone();
-        let context = CallContext {
-            egress,
-            cancel: call.cancel,
-            redactor: call.vault.redactor(),
-            sink: call.events,
-            remembered: Memory::none(),
-            fixed_clock: None,
-            deadline,
-            cpu: self.limits.cpu,
-        };
+        let (context, network) = self.step_context(clients, &call)?;
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
         let outcome = self
             .call(context, async |accessor, step| {
@@ -422,6 +373,32 @@ impl Plugin {
             partial: outcome.partial,
             notes: notes.collect(),
         })
+    }
+
+    /// What a step's call may use, and its network apart.
+    fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), TlsError> {
+        let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
+        let egress = match &call.grant {
+            Some(grant) => Egress::new(
+                &clients.0,
+                grant,
+                call.vault.clone(),
+                &self.limits,
+                Instant::now() + deadline,
+            )?,
+            None => Egress::none(),
+        };
+        let context = CallContext {
+            egress: egress.clone(),
+            cancel: call.cancel.clone(),
+            redactor: call.vault.redactor(),
+            sink: call.events.clone(),
+            remembered: Memory::none(),
+            fixed_clock: None,
+            deadline,
+            cpu: self.limits.cpu,
+        };
+        Ok((context, egress))
     }
 
     /// For calls that make no request.
@@ -462,57 +439,6 @@ impl Plugin {
 /// The connections that calls share.
 #[derive(Debug, Default, Clone)]
 pub struct Network(pub(crate) Clients);
-
-impl StepType {
-    fn parse(described: wit::StepType) -> Result<Self, String> {
-        let schema = |what: &str, text: &str| {
-            let value = serde_json::from_str(text)
-                .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
-            Schema::compile(value)
-                .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
-        };
-        let params = schema("params", &described.params_schema)?;
-        let result = schema("result", &described.result_schema)?;
-        let templates = described
-            .templates
-            .into_iter()
-            .map(Template::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            name: described.name,
-            summary: described.summary,
-            params,
-            result,
-            templates,
-        })
-    }
-}
-
-impl Template {
-    fn parse(described: wit::Template) -> Result<Self, String> {
-        let params = described.params.into_iter().map(|param| {
-            let default = param
-                .default_value
-                .map(|text| serde_json::from_str(&text))
-                .transpose()
-                .map_err(|e| format!("the default of template param `{}` is not JSON: {e}", param.name))?;
-            Ok(TemplateParam {
-                name: param.name,
-                accepts: param.accepts,
-                default,
-                summary: param.summary,
-            })
-        });
-        Ok(Self {
-            params: params.collect::<Result<_, String>>()?,
-            name: described.name,
-            summary: described.summary,
-            text: described.text,
-            platforms: described.platforms,
-            columns: described.columns,
-        })
-    }
-}
 
 impl From<types::Failure> for StepFailure {
     fn from(failure: types::Failure) -> Self {

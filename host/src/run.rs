@@ -13,7 +13,7 @@ use crate::event::CallEvent;
 use crate::flow::Exit;
 use crate::playbook::{OnFailure, Step};
 use crate::prepare::Prepared;
-use crate::report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
+use crate::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 use crate::runner::Runner;
 
 mod step;
@@ -31,6 +31,10 @@ pub enum RunEvent {
     StepCalled {
         /// The step's id.
         id: String,
+        /// Which item of the step's list the call is for, counted from 0.
+        item: Option<usize>,
+        /// Which attempt it is, counted from 1.
+        attempt: u32,
         /// How long the call may take at most.
         time_limit: Duration,
     },
@@ -38,6 +42,10 @@ pub enum RunEvent {
     Step {
         /// The step's id.
         id: String,
+        /// Which item of the step's list the call is for, counted from 0.
+        item: Option<usize>,
+        /// Which attempt it is, counted from 1.
+        attempt: u32,
         /// What it said.
         event: CallEvent,
     },
@@ -45,17 +53,19 @@ pub enum RunEvent {
     StepRetried {
         /// The step's id.
         id: String,
+        /// Which item of the step's list the call was for, counted from 0.
+        item: Option<usize>,
+        /// Which attempt failed, counted from 1.
+        attempt: u32,
         /// Why it failed.
         error: StepError,
         /// How long from now it is made again.
         wait: Duration,
     },
-    /// A step ended.
+    /// A step ended, or was passed over.
     StepFinished {
-        /// The step's id.
-        id: String,
-        /// How.
-        status: StepStatus,
+        /// What became of it.
+        report: Arc<StepReport>,
     },
 }
 
@@ -89,10 +99,7 @@ impl Runner {
         };
         RunReport {
             run_id: prepared.inputs.run_id.clone(),
-            playbook: PlaybookName {
-                id: prepared.playbook.id.clone(),
-                name: prepared.playbook.name.clone(),
-            },
+            playbook: prepared.playbook.title(),
             status,
             started_at,
             finished_at: Timestamp::now(),
@@ -119,7 +126,7 @@ impl Run<'_> {
         for step in steps {
             self.results.insert(step.id.clone(), entry(StepStatus::Skipped, None));
         }
-        let mut reports: Vec<Option<StepReport>> = vec![None; steps.len()];
+        let mut reports: Vec<Option<Arc<StepReport>>> = vec![None; steps.len()];
         // Where the run stopped, and why the steps that it might have come to were not started.
         let mut stopped = None;
         let mut at = 0;
@@ -131,7 +138,7 @@ impl Run<'_> {
             let (report, exit) = self.step(at).await;
             self.results
                 .insert(step.id.clone(), entry(report.status, report.result.as_ref()));
-            reports[at] = Some(report);
+            reports[at] = Some(self.finished(report));
             if exit == Exit::Failed && step.on_failure == OnFailure::Abort {
                 stopped = Some((at, SkipReason::Aborted));
                 break;
@@ -149,8 +156,16 @@ impl Run<'_> {
         };
         let reports = reports.into_iter().zip(steps.iter().enumerate());
         reports
-            .map(|(report, step)| report.unwrap_or_else(|| skipped(step)))
+            .map(|(report, step)| report.unwrap_or_else(|| self.finished(skipped(step))))
+            .map(Arc::unwrap_or_clone)
             .collect()
+    }
+
+    /// Tells what became of a step.
+    fn finished(&self, report: StepReport) -> Arc<StepReport> {
+        let report = Arc::new(report);
+        (self.observer)(RunEvent::StepFinished { report: report.clone() });
+        report
     }
 
     /// Runs a step, unless it is passed over or its condition does not hold.

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::connector::{Connector, ConnectorInputs, PreparedConnector};
-use crate::connector_type::{ConnectorType, Finding};
+use crate::connector_type::ConnectorType;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::document::Document;
 use crate::engine::Engine;
+use crate::finding::Finding;
 use crate::limits::Limits;
 use crate::params::Written;
 use crate::playbook::{CONDITION, Playbook, Step};
-use crate::plugin::{Network, Plugin, PluginError, StepType};
+use crate::plugin::{Network, Plugin, PluginError};
 use crate::poller::{PollObserver, Poller};
 use crate::references;
 use crate::secrets::Secrets;
 use crate::sink::Sinks;
 use crate::source::Source;
+use crate::step_type::StepType;
 use crate::store::Store;
 
 /// Loaded plugins, ready to run playbooks.
@@ -48,6 +50,8 @@ pub struct RunInputs {
     pub only: Option<String>,
     /// Skips steps whose type no loaded plugin provides, which are otherwise an error.
     pub skip_unknown_steps: bool,
+    /// Also tells pieces of results as they come to be known ([`CallEvent::Part`](crate::CallEvent::Part)).
+    pub parts: bool,
 }
 
 impl RunInputs {
@@ -61,6 +65,7 @@ impl RunInputs {
             directory: PathBuf::from("."),
             only: None,
             skip_unknown_steps: false,
+            parts: false,
         }
     }
 }

@@ -161,8 +161,8 @@ fn exposed(_: &str, _: &std::fs::File) -> std::io::Result<Option<Diagnostic>> {
 /// Where a value is put, which decides how it must be escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A header's value: as it is.
-    Header,
+    /// As it is: a header, or a field of a form, which is encoded as a whole.
+    Plain,
     /// Inside a string of a JSON document.
     Json,
 }
@@ -230,7 +230,7 @@ impl Vault {
             let value = issued.get(handle).ok_or(UnknownHandle)?.value.expose_secret();
             revealed.push_str(&rest[..at]);
             match place {
-                Place::Header => revealed.push_str(value),
+                Place::Plain => revealed.push_str(value),
                 Place::Json => {
                     let quoted = Value::from(value).to_string();
                     revealed.push_str(&quoted[1..quoted.len() - 1]);

@@ -219,7 +219,7 @@ fn read_header(header: &str, renderer: &Renderer, vault: &Vault) -> Result<(Head
         .map_err(|problem| wrong(problem.message))?;
     let text = rendered.as_str().map_or_else(|| rendered.to_string(), str::to_owned);
     let value = vault
-        .substitute(&text, Place::Header)
+        .substitute(&text, Place::Plain)
         .map_err(|error| wrong(error.to_string()))?;
     let mut value = HeaderValue::from_str(&value).map_err(|_| wrong("no header can have this value".into()))?;
     value.set_sensitive(true);

@@ -6,8 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::params::{Rendered, Written};
 use crate::playbook::Step;
-use crate::plugin::StepType;
 use crate::render::Renderer;
+use crate::step_type::StepType;
 
 /// The calls of a step.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::fleet::Fleet;
 use crate::live_query::LiveQuery;
 use crate::osctrl::Osctrl;
@@ -19,6 +20,9 @@ pub(crate) trait FleetManager: serde::de::DeserializeOwned {
     /// Asks the targets and accounts for each of them. Every path out of this leaves nothing running on the server that
     /// can be stopped: cancellation is part of it.
     async fn ask<S: Services>(&self, query: LiveQuery<'_, S, Self::Api>) -> Result<Outcome, Failure>;
+
+    /// Looks whether the targets could be asked, and asks none of them.
+    async fn check<S: Services>(&self, query: LiveQuery<'_, S, Self::Api>) -> Result<Vec<Finding>, Failure>;
 }
 
 macro_rules! backends {
@@ -45,6 +49,12 @@ macro_rules! backends {
             pub(crate) async fn ask<S: Services>(&self, query: crate::live_query::Asked<'_, S>) -> Result<Outcome, Failure> {
                 match self {
                     $(Self::$variant(manager) => manager.ask(query.begin()).await,)*
+                }
+            }
+
+            pub(crate) async fn check<S: Services>(&self, query: crate::live_query::Asked<'_, S>) -> Result<Vec<Finding>, Failure> {
+                match self {
+                    $(Self::$variant(manager) => manager.check(query.begin()).await,)*
                 }
             }
         }

@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use self::bindings::exports::playbook::plugin::connector as watch;
 use self::bindings::exports::playbook::plugin::step::{self as wit, Guest};
-use self::bindings::playbook::plugin::{cancellation, clock, http, log, progress, state, types, websocket};
+use self::bindings::playbook::plugin::{cancellation, clock, http, log, parts, progress, state, types, websocket};
 use self::bindings::{wit_future, wit_stream};
 use crate::connector::{self, Connector, Notice, Settings};
 use crate::event::Format;
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::live_query;
 use crate::services::{
     Batch, Closed, ConnectError, Feeds, Level, Method, Request, Response, Services, Socket, TransportError,
@@ -44,9 +45,7 @@ impl Guest for Component {
 
     async fn render_template(step_type: String, template: String, params: String) -> Result<String, types::Failure> {
         report_panics();
-        if step_type != live_query::NAME {
-            return Err(unknown_step_type(&step_type).into());
-        }
+        known(&step_type)?;
         let params: Map<String, Value> = serde_json::from_str(&params)
             .map_err(|_| Failure::new(Kind::InvalidParams, "the template's params are not a JSON object"))?;
         let template = Template::named(&template).map_err(Failure::from)?;
@@ -54,11 +53,16 @@ impl Guest for Component {
         Ok(sql.as_str().to_owned())
     }
 
+    async fn check(step_type: String, params: String) -> Result<Vec<types::Finding>, types::Failure> {
+        report_panics();
+        known(&step_type)?;
+        let found = live_query::check(&HostServices, &params).await?;
+        Ok(found.into_iter().map(types::Finding::from).collect())
+    }
+
     async fn run(step_type: String, params: String) -> Result<wit::Outcome, types::Failure> {
         report_panics();
-        if step_type != live_query::NAME {
-            return Err(unknown_step_type(&step_type).into());
-        }
+        known(&step_type)?;
         let outcome = live_query::run(&HostServices, &params).await?;
         let notes = outcome
             .notes
@@ -78,15 +82,10 @@ impl watch::Guest for Component {
         connector::ALL.iter().map(describe_connector).collect()
     }
 
-    async fn check(connector: String, config: String) -> Result<Vec<watch::Finding>, types::Failure> {
+    async fn check(connector: String, config: String) -> Result<Vec<types::Finding>, types::Failure> {
         report_panics();
         let found = connector::check(&HostServices, &connector, &config).await?;
-        let found = found.into_iter().map(|finding| watch::Finding {
-            subject: finding.subject.into(),
-            text: finding.text,
-            ok: finding.ok,
-        });
-        Ok(found.collect())
+        Ok(found.into_iter().map(types::Finding::from).collect())
     }
 
     async fn poll(connector: String, stream_name: String, settings: watch::Settings) -> (StreamOfBatches, Ending) {
@@ -178,9 +177,25 @@ fn event((json, severity): (String, Severity)) -> watch::Event {
     }
 }
 
-fn unknown_step_type(name: &str) -> Failure {
-    let name: String = name.chars().take(100).collect();
-    Failure::new(Kind::NotFound, format!("this plugin has no step type `{name}`"))
+impl From<Finding> for types::Finding {
+    fn from(finding: Finding) -> Self {
+        Self {
+            subject: finding.subject.into_owned(),
+            text: finding.text,
+            ok: finding.ok,
+        }
+    }
+}
+
+fn known(step_type: &str) -> Result<(), Failure> {
+    if step_type == live_query::NAME {
+        return Ok(());
+    }
+    let name: String = step_type.chars().take(100).collect();
+    Err(Failure::new(
+        Kind::NotFound,
+        format!("this plugin has no step type `{name}`"),
+    ))
 }
 
 fn describe_template(template: &Template) -> wit::Template {
@@ -232,7 +247,7 @@ impl Services for HostServices {
             },
             path: request.path,
             headers,
-            body: request.body,
+            body: request.body.map(http::Body::Json),
             timeout_ms: millis(request.timeout),
             repeatable: request.repeatable,
             capture: request.capture,
@@ -287,6 +302,17 @@ impl Services for HostServices {
         });
     }
 
+    fn parts_wanted(&self) -> bool {
+        parts::wanted()
+    }
+
+    fn part(&self, subject: &str, outcome: Result<String, String>) {
+        parts::tell(&parts::Part {
+            subject: subject.into(),
+            outcome,
+        });
+    }
+
     async fn cancellation(&self) {
         cancellation::requested().await;
     }
@@ -325,6 +351,13 @@ impl Services for Polling {
     fn progress(&self, done: usize, total: usize, message: &str) {
         HostServices.progress(done, total, message);
     }
+
+    // A poll has no result.
+    fn parts_wanted(&self) -> bool {
+        false
+    }
+
+    fn part(&self, _: &str, _: Result<String, String>) {}
 
     async fn cancellation(&self) {
         HostServices.cancellation().await;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::event::{About, Event, Format, Source, key};
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::fleet::FleetSource;
 use crate::osctrl::OsctrlSource;
 use crate::params::{BaseUrl, Credentials};
@@ -91,17 +92,6 @@ impl Default for Options {
             concurrent_reports: 8,
         }
     }
-}
-
-/// What testing a connection found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What was looked at.
-    pub subject: &'static str,
-    /// What was found.
-    pub text: String,
-    /// Whether it is as it should be.
-    pub ok: bool,
 }
 
 /// What a poll came to.

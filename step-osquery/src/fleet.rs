@@ -3,6 +3,7 @@
 //! The hosts of a live query are looked up first and asked by id, since Fleet drops names it does not know without a word. The question is
 //! a *campaign*: it lives as long as the websocket on which the answers arrive, and closing that is the only way to stop it.
 
+mod access;
 mod api;
 mod campaign;
 mod hosts;
@@ -19,11 +20,13 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde::Deserialize;
 
+use self::access::Access;
 use self::api::{FleetApi, Routes};
 use self::campaign::Ended;
 pub(crate) use self::source::FleetSource;
 use crate::backend::FleetManager;
 use crate::failure::Failure;
+use crate::finding::Finding;
 use crate::live_query;
 use crate::services::{Level, Services};
 use crate::tally::{Answer, Outcome};
@@ -51,6 +54,15 @@ impl FleetManager for Fleet {
         // Dropping the campaigns closes their sockets, which is what stops them on the server.
         query.unless_cancelled(ask_all(&query)).await?;
         Ok(query.finish())
+    }
+
+    async fn check<S: Services>(&self, query: LiveQuery<'_, S>) -> Result<Vec<Finding>, Failure> {
+        let session = &query.session;
+        let access = Access::of(session, None).await?;
+        let mut found = vec![access.user(), access::version(session).await, access.live_queries()];
+        hosts::resolve(&query).await?;
+        found.extend(query.targets());
+        Ok(found)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod backend;
 pub mod connector;
 pub mod event;
 pub mod failure;
+pub mod finding;
 mod fleet;
 pub mod live_query;
 mod osctrl;

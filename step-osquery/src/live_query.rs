@@ -6,6 +6,7 @@ use std::pin::pin;
 use futures::future::{Either, select};
 
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::params::Params;
 use crate::services::{Deadline, Level, Services};
 use crate::session::{Api, Session};
@@ -34,6 +35,18 @@ pub async fn run<S: Services>(services: &S, params: &str) -> Result<Outcome, Fai
         deadline,
     };
     params.backend.ask(asked).await
+}
+
+/// Looks whether the step could run: as whom it logs in, whether that suffices, and which hosts the targets are. Asks no host.
+pub async fn check<S: Services>(services: &S, params: &str) -> Result<Vec<Finding>, Failure> {
+    let params = Params::parse(params, services.now())?;
+    let deadline = Deadline::after(services, params.timeout.duration());
+    let asked = Asked {
+        services,
+        params: &params,
+        deadline,
+    };
+    params.backend.check(asked).await
 }
 
 /// What is asked, before it is known how its server identifies hosts.
@@ -75,10 +88,12 @@ pub(crate) struct LiveQuery<'a, S, A: Api> {
 impl<S: Services, A: Api> LiveQuery<'_, S, A> {
     /// Counts an answer and tells how far we are.
     pub(crate) fn count(&self, host: &A::HostId, answer: Answer) {
+        let part = self.part(&answer);
         let mut tally = self.tally.borrow_mut();
         if tally.answer(host, answer) {
             let (answered, asked) = (tally.answered(), tally.asked());
             drop(tally);
+            self.tell_part(host, part);
             self.tell(answered, asked);
         } else if !tally.knows(host) {
             self.services.log(
@@ -97,6 +112,35 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
             asked,
             &format!("{answered} of {asked} hosts answered{online}"),
         );
+    }
+
+    /// What an answer is as a piece of the result, if anybody wants those.
+    pub(crate) fn part(&self, answer: &Answer) -> Option<Result<String, String>> {
+        match answer {
+            _ if !self.services.parts_wanted() => None,
+            Answer::Rows(rows) => Some(Ok(serde_json::to_string(rows).expect("rows are maps with text keys"))),
+            Answer::Failed(reason) => Some(Err(reason.clone())),
+            Answer::TimedOut(_) => None,
+        }
+    }
+
+    /// Tells a piece of the result under each name of its host.
+    pub(crate) fn tell_part(&self, host: &A::HostId, part: Option<Result<String, String>>) {
+        let Some(part) = part else { return };
+        for name in self.tally.borrow().names(host) {
+            self.services.part(name, part.clone());
+        }
+    }
+
+    /// What is known of each target before anybody is asked.
+    pub(crate) fn targets(&self) -> Vec<Finding> {
+        let tally = self.tally.borrow();
+        let prospects = tally.prospects();
+        let found = prospects.map(|(name, prospect)| match prospect {
+            Ok(state) => Finding::new(name.to_owned(), state, true),
+            Err(reason) => Finding::new(name.to_owned(), reason, false),
+        });
+        found.collect()
     }
 
     /// Which of these hosts have yet to answer.

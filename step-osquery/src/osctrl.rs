@@ -23,8 +23,10 @@ use serde::Deserialize;
 use self::api::OsctrlApi;
 use self::environment::Environment;
 pub(crate) use self::source::OsctrlSource;
+use self::wire::Me;
 use crate::backend::FleetManager;
 use crate::failure::Failure;
+use crate::finding::Finding;
 use crate::live_query;
 use crate::services::Services;
 use crate::tally::Outcome;
@@ -60,5 +62,18 @@ impl FleetManager for Osctrl {
         let started = query::start(&query, &self.environment, &nodes).await?;
         follow::to_the_end(&query, &started, &nodes).await?;
         Ok(query.finish())
+    }
+
+    async fn check<S: Services>(&self, query: LiveQuery<'_, S>) -> Result<Vec<Finding>, Failure> {
+        let session = &query.session;
+        let me: Me = session.get("/users/me").await?;
+        let mut found = vec![Finding::new("user", me.username.clone(), true)];
+        // Looking up the nodes tells, too, whether the environment exists and whether this user may query it.
+        nodes::resolve(&query, &self.environment).await?;
+        let may_expire = self.environment.may_expire(session, &me).await;
+        found.push(Finding::new("environment", self.environment.as_str().to_owned(), true));
+        found.push(Finding::new("live queries", source::allowed(may_expire), true));
+        found.extend(query.targets());
+        Ok(found)
     }
 }

@@ -147,6 +147,10 @@ pub trait Services {
     fn log(&self, level: Level, message: &str);
     /// Tells how far the step has come.
     fn progress(&self, done: usize, total: usize, message: &str);
+    /// Whether anybody wants pieces of the result before it is complete.
+    fn parts_wanted(&self) -> bool;
+    /// Tells a piece of the result: what a host answered, as JSON, or why there is nothing.
+    fn part(&self, subject: &str, outcome: Result<String, String>);
     /// Returns when the step should end early.
     async fn cancellation(&self);
 }

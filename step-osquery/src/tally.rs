@@ -67,11 +67,21 @@ enum Fate<K> {
     Host(K),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Host {
+    /// Where its names stand among the targets.
+    names: Vec<usize>,
+    sighting: Sighting,
     answer: Option<Answer>,
+}
+
+/// What the fleet manager knows of a host before it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Sighting {
+    /// Which host it is, and whether it can be expected to answer.
+    pub state: String,
     /// What to say if it never answers.
-    excuse: String,
+    pub excuse: String,
 }
 
 /// What a host said.
@@ -99,12 +109,14 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
         }
     }
 
-    /// The target at `index` is this host. `excuse` is what to say if the host never answers.
-    pub fn resolve(&mut self, index: usize, host: K, excuse: &str) {
-        self.hosts.entry(host.clone()).or_insert_with(|| Host {
+    /// The target at `index` is this host.
+    pub fn resolve(&mut self, index: usize, host: K, sighting: Sighting) {
+        let known = self.hosts.entry(host.clone()).or_insert_with(|| Host {
+            names: Vec::new(),
+            sighting,
             answer: None,
-            excuse: excuse.to_owned(),
         });
+        known.names.push(index);
         self.fates[index] = Fate::Host(host);
     }
 
@@ -148,7 +160,25 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
     /// What to say of this host if it never answers; none once it has.
     pub fn excuse(&self, host: &K) -> Option<&str> {
         let asked = self.hosts.get(host).filter(|asked| asked.answer.is_none())?;
-        Some(&asked.excuse)
+        Some(&asked.sighting.excuse)
+    }
+
+    /// The targets that mean this host, as they are written.
+    pub fn names(&self, host: &K) -> impl Iterator<Item = &str> {
+        let asked = self.hosts.get(host).into_iter();
+        asked.flat_map(|asked| asked.names.iter().map(|index| self.names[*index].as_str()))
+    }
+
+    /// What is known of each target before anybody is asked: which host it is, or why it cannot be asked.
+    pub fn prospects(&self) -> impl Iterator<Item = (&str, Result<&str, &str>)> {
+        self.names.iter().zip(&self.fates).map(|(name, fate)| {
+            let prospect = match fate {
+                Fate::Host(host) => Ok(self.hosts[host].sighting.state.as_str()),
+                Fate::Failed(reason) => Err(reason.as_str()),
+                Fate::Unresolved => Err("not looked up"),
+            };
+            (name.as_str(), prospect)
+        })
     }
 
     /// How many hosts have answered.
@@ -176,15 +206,9 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
         if !self.hosts.is_empty() {
             return Ok(());
         }
-        let reasons: Vec<String> = self
-            .names
-            .iter()
-            .zip(&self.fates)
-            .take(5)
-            .map(|(name, fate)| match fate {
-                Fate::Failed(reason) => format!("{name}: {reason}"),
-                _ => format!("{name}: not looked up"),
-            })
+        let reasons = self.prospects().take(5);
+        let reasons: Vec<String> = reasons
+            .map(|(name, prospect)| format!("{name}: {}", prospect.unwrap_or_else(|reason| reason)))
             .collect();
         let more = self.names.len().saturating_sub(reasons.len());
         let more = if more > 0 {
@@ -243,7 +267,7 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
                     timed_out.push(name);
                 }
                 None => {
-                    notes.push((name.clone(), asked.excuse.clone()));
+                    notes.push((name.clone(), asked.sighting.excuse.clone()));
                     timed_out.push(name);
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::Value;
 use step_osquery::params::TargetHosts;
-use step_osquery::tally::{Answer, Tally};
+use step_osquery::tally::{Answer, Sighting, Tally};
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -39,7 +39,7 @@ proptest! {
         let (lookups, answers): (Vec<_>, Vec<_>) = happenings.into_iter().partition(|what| matches!(what, Happening::Resolve(..) | Happening::Refuse(_)));
         for what in lookups.into_iter().chain(answers) {
             match what {
-                Happening::Resolve(name, host) if name < targets.names().len() => tally.resolve(name, host, "silent"),
+                Happening::Resolve(name, host) if name < targets.names().len() => tally.resolve(name, host, Sighting::default()),
                 Happening::Refuse(name) if name < targets.names().len() => tally.refuse(name, "unknown".into()),
                 Happening::Answer(host) | Happening::Fail(host) | Happening::TimeOut(host) => {
                     let awaited = tally.awaits(&host);

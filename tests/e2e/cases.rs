@@ -4,7 +4,8 @@
 //! - `fleet.json`: the simulated Fleet server; without it, nothing listens at `{{ vars.fleet_url }}`,
 //! - `osctrl.json`: the simulated osctrl server; without it, nothing listens at `{{ vars.osctrl_url }}`,
 //! - `secrets.json`: a map of secrets; without it, `fleetdm_token` and `osctrl_token` are the servers' tokens,
-//! - `args`: more arguments of `playbook run`, one a line; with `--dry-run`, no request may have been made,
+//! - `args`: more arguments of `playbook run`, one a line; with `--dry-run`, no request may have been made, and with
+//!   `--check` none that asks hosts anything,
 //! - `expected.txt`: the exit status, standard output and standard error.
 //!
 //! A new case is a new folder. `UPDATE_CASES=1 cargo test --test e2e` writes `expected.txt` as things are; read it before
@@ -111,6 +112,13 @@ async fn check(folder: PathBuf) -> Option<String> {
         wrong.push(format!("invalid input, and yet it sent {requests:?}"));
     }
     let dry_run = more.lines().any(|argument| argument == "--dry-run");
+    let check = more.lines().any(|argument| argument == "--check");
+    let asked = requests
+        .iter()
+        .find(|request| request.method == "POST" && !request.path.contains("login"));
+    if let (true, Some(asked)) = (check, asked) {
+        wrong.push(format!("a check, and yet it sent {asked:?}"));
+    }
     if dry_run && !requests.is_empty() {
         wrong.push(format!("a dry run, and yet it sent {requests:?}"));
     }
@@ -120,7 +128,7 @@ async fn check(folder: PathBuf) -> Option<String> {
         wrong.push(format!("asked for paths that the server does not have: {unknown:?}"));
     }
     if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
-        let kind = if dry_run { "plan" } else { "run" };
+        let kind = if dry_run || check { "plan" } else { "run" };
         for problem in schema(kind).validate(&report) {
             wrong.push(format!("the report is not as its schema says: {problem:?}"));
         }

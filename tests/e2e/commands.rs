@@ -85,9 +85,10 @@ async fn templates_lists_the_allowlist_and_fills_it_in() {
 async fn schema_prints_the_schemas_of_the_repository() {
     let schemas = [
         ("playbook", "playbook"),
-        ("run", "run"),
-        ("plan", "plan"),
         ("connector", "connector"),
+        ("run", "run"),
+        ("run-event", "run-event"),
+        ("plan", "plan"),
         ("osquery_live_query", "osquery_live_query.params"),
         ("osquery_live_query.result", "osquery_live_query.result"),
         ("fleetdm.config", "fleetdm.config"),

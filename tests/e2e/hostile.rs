@@ -19,6 +19,7 @@ fn component(describe: &str) -> Vec<u8> {
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
             (func (export "playbook:plugin/step@0.1.0#describe") (result i32) {describe})
             (func (export "playbook:plugin/step@0.1.0#render-template") (param i32 i32 i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "playbook:plugin/step@0.1.0#check") (param i32 i32 i32 i32) (result i32) unreachable)
             (func (export "playbook:plugin/step@0.1.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
         )"#
     );

@@ -15,6 +15,7 @@ async fn the_component_imports_nothing_but_the_contract() {
             "clock",
             "log",
             "progress",
+            "parts",
             "cancellation",
             "types",
             "state"

@@ -7,7 +7,7 @@ use wasmtime::component::{Accessor, HasSelf};
 
 use crate::bindings::playbook::plugin::{http, types};
 use crate::call::CallState;
-use crate::egress::{EgressError, Request};
+use crate::egress::{Body, EgressError, Request};
 
 impl types::Host for CallState {}
 
@@ -29,7 +29,10 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
             },
             path: request.path,
             headers: pairs(request.headers),
-            json: request.body,
+            body: request.body.map(|body| match body {
+                http::Body::Json(json) => Body::Json(json),
+                http::Body::Form(fields) => Body::Form(pairs(fields)),
+            }),
             timeout: Duration::from_millis(request.timeout_ms.into()),
             repeatable: request.repeatable,
             capture: request.capture,

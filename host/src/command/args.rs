@@ -74,12 +74,22 @@ pub(crate) enum Output {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunOutput {
+    /// Tables, for people
+    Table,
+    /// One JSON object, for programs
+    Json,
+    /// JSON objects, one a line, each as soon as it is known: what each host answered, steps that ended, the run
+    Ndjson,
+}
+
 /// How to show a run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ViewArgs {
     /// How to print the result
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+    #[arg(short, long, value_enum, default_value_t = RunOutput::Table)]
+    pub(crate) output: RunOutput,
     /// Do not cut values to the width of the terminal
     #[arg(long)]
     pub(crate) wide: bool,
@@ -110,6 +120,9 @@ pub(crate) struct RunArgs {
     /// Show what each step would do, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// The same, and also ask the servers whether each step could run and which hosts its targets are; asks no host
+    #[arg(long)]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
@@ -220,7 +233,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `run`, `plan`, `connector`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `connector`, `run`, `run-event`, `plan`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

@@ -6,7 +6,7 @@ use sim::Host;
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
 
-use super::args::{DemoArgs, Output, PluginsArgs};
+use super::args::{DemoArgs, PluginsArgs, RunOutput};
 use super::run::{run_playbook, show_problems};
 use super::{CommandError, Exit, inputs, print};
 
@@ -36,7 +36,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
     let failed = |error| CommandError::new(format!("cannot start a simulated server: {error}"));
     let fleet = FleetServer::start(fleet).await.map_err(failed)?;
     let osctrl = OsctrlServer::start(osctrl).await.map_err(failed)?;
-    if args.view.output == Output::Table {
+    if args.view.output == RunOutput::Table {
         print(&format!(
             "Simulated servers listen on {} (Fleet) and {} (osctrl). Their hosts run real SQL.\n\
              The playbook is playbooks/demo/triage.yaml. One host is offline, so two steps wait until their limit of 5 s.\n\n",

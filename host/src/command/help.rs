@@ -25,11 +25,13 @@ pub(crate) const RUN: &str = "\
 Examples:
   playbook run triage.yaml --alert alert.json --secrets secrets.yaml
   echo '{\"host\": \"web-01\"}' | playbook run triage.yaml --alert - --output json
+  playbook run triage.yaml --alert alert.json --check
+  playbook run triage.yaml --alert alert.json --output ndjson | jq 'select(.event == \"part\")'
 
 Secrets come from --secrets or the environment: {{ secrets.api_token }} is PLAYBOOK_SECRET_API_TOKEN.
 Results go to stdout, everything else to stderr.
 
-Exit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted";
+Exit status: 0 success, 1 a step failed, 2 invalid input (nothing was sent), 3 partial, 130 interrupted; with --dry-run or --check, 1 a step would fail or something that was found is not as it should be";
 
 pub(crate) const VALIDATE: &str = "\
 Examples:

@@ -17,6 +17,7 @@ mod poll;
 mod report_file;
 mod run;
 mod schema;
+mod stream;
 mod templates;
 mod validate;
 mod watch;

@@ -1,17 +1,19 @@
 //! `playbook run --dry-run`: what a run would do, for people and programs.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use playbook_host::{
-    CredentialMode, OpenParam, Plan, PlannedCall, PlannedServer, PlannedStep, Playbook, Prospect, RunInputs, Runner,
-    SkipReason, StepError, visible,
+    CancellationToken, CredentialMode, OpenParam, Plan, PlannedCall, PlannedServer, PlannedStep, Playbook, Prospect,
+    RunInputs, Runner, SkipReason, StepError, visible,
 };
 use serde_json::Value;
 
-use super::args::Output;
-use super::run::show_problems;
+use super::args::RunOutput;
+use super::run::{interrupted, show_problems};
+use super::watch::Watch;
 use super::{CommandError, Exit, print};
 
 const BOLD: Style = Style::new().bold();
@@ -23,27 +25,48 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// The most entries of a list that are shown.
 const MOST_SHOWN: usize = 20;
 
-/// Shows what a run would do. Nothing is sent.
+/// Shows what a run would do. No host is asked anything; servers are, if that is to be shown by `watch`.
 pub(crate) async fn dry_run(
     runner: &Runner,
     playbook: &Playbook,
     inputs: RunInputs,
-    output: Output,
+    output: RunOutput,
+    watch: Option<Watch>,
 ) -> Result<Exit, CommandError> {
     let prepared = match runner.prepare(playbook, inputs) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
-    let plan = runner.plan(&prepared, Timestamp::now()).await;
+    let as_of = Timestamp::now();
+    let plan = match &watch {
+        None => runner.plan(&prepared, as_of).await,
+        Some(watch) => {
+            let showing = watch.clone();
+            let observer = Arc::new(move |event| showing.show(event));
+            // Nothing was started that would have to be stopped: an interrupt just drops the connections.
+            let plan = tokio::select! {
+                plan = runner.plan_and_check(&prepared, as_of, CancellationToken::new(), observer) => plan,
+                () = interrupted() => return Ok(Exit::Interrupted),
+            };
+            watch.clear();
+            plan
+        }
+    };
+    let invariant = "a plan has only texts as keys";
     print(&match output {
-        Output::Json => serde_json::to_string_pretty(&plan).expect("a plan has only texts as keys") + "\n",
-        Output::Table => render(&plan),
+        RunOutput::Table => render(&plan, watch.is_some()),
+        RunOutput::Json => serde_json::to_string_pretty(&plan).expect(invariant) + "\n",
+        RunOutput::Ndjson => serde_json::to_string(&plan).expect(invariant) + "\n",
     })?;
-    Ok(if plan.fails() { Exit::Failed } else { Exit::Success })
+    Ok(if plan.fails() || plan.warns() {
+        Exit::Failed
+    } else {
+        Exit::Success
+    })
 }
 
 /// The plan as text, with ANSI styles.
-fn render(plan: &Plan) -> String {
+fn render(plan: &Plan, checked: bool) -> String {
     let mut out = String::new();
     for step in &plan.steps {
         render_step(&mut out, step);
@@ -63,10 +86,21 @@ fn render(plan: &Plan) -> String {
     if plan.fails() {
         line(
             &mut out,
-            &format!("{BAD}a step would fail{BAD:#} before its first request"),
+            &if checked {
+                format!("{BAD}a step would fail{BAD:#}")
+            } else {
+                format!("{BAD}a step would fail{BAD:#} before its first request")
+            },
         );
+    } else if plan.warns() {
+        line(&mut out, &format!("{WARN}not all is as it should be{WARN:#}"));
     }
-    line(&mut out, &format!("{BOLD}dry run{BOLD:#}: nothing was sent"));
+    let what = if checked {
+        "no host was asked"
+    } else {
+        "nothing was sent"
+    };
+    line(&mut out, &format!("{BOLD}dry run{BOLD:#}: {what}"));
     out
 }
 
@@ -259,6 +293,15 @@ fn facts(call: &PlannedCall) -> Vec<Fact> {
     }
     for (param, value) in &call.params {
         facts.push(Fact::new(param.as_str(), listed(value)));
+    }
+    for finding in call.found.iter().flatten() {
+        facts.push(Fact {
+            alarming: !finding.ok,
+            ..Fact::new(
+                finding.subject.as_str(),
+                format!("{} {}", if finding.ok { "✓" } else { "✗" }, finding.text),
+            )
+        });
     }
     for OpenParam { param, needs, .. } in &call.open {
         facts.push(Fact::new("open", format!("{param} needs {}", results(needs))));

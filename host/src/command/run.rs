@@ -1,13 +1,15 @@
 //! `playbook run`.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use playbook_host::{
     CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, RunStatus, Runner, html_report, text_report,
 };
 
-use super::args::{Output, RunArgs, ViewArgs};
+use super::args::{RunArgs, RunOutput, ViewArgs};
 use super::report_file::ReportFile;
+use super::stream::Stream;
 use super::watch::Watch;
 use super::{CommandError, Exit, inputs, plan, print};
 
@@ -29,8 +31,9 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     if let Some(directory) = args.file.parent() {
         run.directory = directory.to_owned();
     }
-    if args.dry_run {
-        return plan::dry_run(&runner, &playbook, run, args.view.output).await;
+    if args.dry_run || args.check {
+        let ask = args.check.then(|| Watch::new(verbosity));
+        return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
     }
     run_playbook(&runner, &playbook, run, &args.view, verbosity).await
 }
@@ -39,10 +42,12 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
 pub(crate) async fn run_playbook(
     runner: &Runner,
     playbook: &Playbook,
-    inputs: RunInputs,
+    mut inputs: RunInputs,
     view: &ViewArgs,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
+    inputs.parts = view.output == RunOutput::Ndjson;
+    let run_id = inputs.run_id.clone();
     let prepared = match runner.prepare(playbook, inputs) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
@@ -50,7 +55,19 @@ pub(crate) async fn run_playbook(
     // Whether the page can be written is known before anything is sent.
     let page = view.report.as_deref().map(ReportFile::create).transpose()?;
     let cancel = CancellationToken::new();
-    let running = runner.run(prepared, cancel.clone(), Watch::new(verbosity).observer());
+    let watch = Watch::new(verbosity);
+    let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
+    if let Some(stream) = &stream {
+        stream.started(&run_id, playbook.title());
+    }
+    let telling = stream.clone();
+    let observer = Arc::new(move |event| {
+        if let Some(stream) = &telling {
+            stream.happened(&event);
+        }
+        watch.show(event);
+    });
+    let running = runner.run(prepared, cancel.clone(), observer);
     tokio::pin!(running);
     let report = tokio::select! {
         report = &mut running => report,
@@ -63,7 +80,10 @@ pub(crate) async fn run_playbook(
             }
         }
     };
-    print(&shown(&report, view))?;
+    match &stream {
+        Some(stream) => stream.finished(&report)?,
+        None => print(&shown(&report, view))?,
+    }
     if let Some(page) = page {
         page.write(&html_report(&report))?;
     }
@@ -77,11 +97,11 @@ pub(crate) async fn run_playbook(
 
 fn shown(report: &RunReport, view: &ViewArgs) -> String {
     match view.output {
-        Output::Json => {
+        RunOutput::Table => text_report(report, if view.wide { None } else { terminal_width() }),
+        RunOutput::Json | RunOutput::Ndjson => {
             let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
             json + "\n"
         }
-        Output::Table => text_report(report, if view.wide { None } else { terminal_width() }),
     }
 }
 

@@ -13,6 +13,8 @@ use super::{CommandError, Exit, print};
 
 /// The schema of what `playbook run --output json` prints.
 const RUN: &str = include_str!("../../../schemas/run.schema.json");
+/// The schema of a line that `playbook run --output ndjson` prints.
+const RUN_EVENT: &str = include_str!("../../../schemas/run-event.schema.json");
 /// The schema of what `playbook run --dry-run --output json` prints.
 const PLAN: &str = include_str!("../../../schemas/plan.schema.json");
 
@@ -51,10 +53,10 @@ pub(crate) fn file_name(schema: &str) -> String {
 /// All schemas, by name.
 fn all(runner: &Runner) -> Vec<(String, String)> {
     let [playbook, connector] = of_files(runner);
-    let (run, plan) = (("run", RUN.to_owned()), ("plan", PLAN.to_owned()));
-    let mut known: Vec<(String, String)> = [playbook, run, plan, connector]
-        .map(|(name, text)| (name.to_owned(), text))
-        .into();
+    let own = [("run", RUN), ("run-event", RUN_EVENT), ("plan", PLAN)];
+    let own = own.map(|(name, text)| (name, text.to_owned()));
+    let written = [playbook, connector].into_iter();
+    let mut known: Vec<(String, String)> = written.chain(own).map(|(name, text)| (name.to_owned(), text)).collect();
     let mut add = |name: String, schema: &Schema| known.push((name, text(schema.document())));
     for step_type in runner.step_types() {
         add(step_type.name.clone(), &step_type.params);

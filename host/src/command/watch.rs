@@ -29,13 +29,8 @@ impl Watch {
         }
     }
 
-    /// The function to give to a run.
-    pub(crate) fn observer(&self) -> Arc<dyn Fn(RunEvent) + Send + Sync> {
-        let watch = self.clone();
-        Arc::new(move |event| watch.show(event))
-    }
-
-    fn show(&self, event: RunEvent) {
+    /// Shows what happens during a run.
+    pub(crate) fn show(&self, event: RunEvent) {
         match event {
             RunEvent::StepStarted { id } => {
                 self.set_deadline(None);
@@ -57,18 +52,22 @@ impl Watch {
             RunEvent::Step {
                 id,
                 event: CallEvent::Log { level, message },
+                ..
             } => self.log(&id, level, &message),
-            RunEvent::StepRetried { id, error, wait } => {
+            RunEvent::StepRetried { id, error, wait, .. } => {
                 let again = format!("{}: trying again in {} ms", error.kind, wait.as_millis());
                 self.log(&id, LogLevel::Info, &format!("{}; {again}", error.message));
                 self.line.set_message(again);
             }
-            RunEvent::StepFinished { .. } => {
-                self.line.disable_steady_tick();
-                self.line.finish_and_clear();
-            }
+            RunEvent::StepFinished { .. } => self.clear(),
             _ => {}
         }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&self) {
+        self.line.disable_steady_tick();
+        self.line.finish_and_clear();
     }
 
     fn progress(&self, progress: Progress) {
@@ -140,7 +139,6 @@ mod tests {
     use std::io;
 
     use indicatif::TermLike;
-    use playbook_host::StepStatus;
 
     use super::*;
 
@@ -196,6 +194,8 @@ mod tests {
             watch.show(RunEvent::StepStarted { id: id.into() });
             watch.show(RunEvent::StepCalled {
                 id: id.into(),
+                item: None,
+                attempt: 1,
                 time_limit: Duration::from_mins(5),
             });
             watch.progress(Progress {
@@ -211,10 +211,7 @@ mod tests {
                 "{drawn:?}"
             );
             assert!(drawn.contains("5:00 left") || drawn.contains("4:5"), "{drawn:?}");
-            watch.show(RunEvent::StepFinished {
-                id: id.into(),
-                status: StepStatus::Success,
-            });
+            watch.clear();
         }
     }
 

@@ -27,7 +27,7 @@ fn get(path: &str) -> Request {
         method: Method::GET,
         path: path.to_owned(),
         headers: Vec::new(),
-        json: None,
+        body: None,
         timeout: Duration::from_secs(20),
         repeatable: true,
         capture: Vec::new(),
@@ -101,10 +101,30 @@ async fn a_handle_becomes_its_value_in_headers_and_bodies() {
     let request = Request {
         method: Method::POST,
         headers: vec![("authorization".into(), format!("Bearer {handle}"))],
-        json: Some(serde_json::json!({"token": handle}).to_string()),
+        body: Some(Body::Json(serde_json::json!({"token": handle}).to_string())),
         ..get("/prefix")
     };
     assert_eq!(egress.send(request).await.unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn a_form_is_encoded_with_the_value_of_a_secret_in_it() {
+    let server = answering(ResponseTemplate::new(204)).await;
+    let (egress, handle) = egress(&server, &Limits::default());
+    let fields = [("user", "soc & co"), ("password", handle.as_str())];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let request = Request {
+        method: Method::POST,
+        body: Some(Body::Form(fields.into())),
+        ..get("/login")
+    };
+    assert_eq!(egress.send(request).await.unwrap().status, 204);
+    let sent = server.received_requests().await.unwrap().pop().unwrap();
+    assert_eq!(sent.headers["content-type"], "application/x-www-form-urlencoded");
+    assert_eq!(
+        String::from_utf8(sent.body).unwrap(),
+        format!("user=soc+%26+co&password={TOKEN}")
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::inquiry::Inquiry;
 use super::open::{Partial, names, results, unique};
 use super::text::Text;
 use super::way::Way;
@@ -18,13 +19,14 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::for_each::ForEach;
 use crate::params::{self, Rendered, Written};
 use crate::playbook::Step;
-use crate::plugin::{Plugin, StepType};
+use crate::plugin::Plugin;
 use crate::prepare::Prepared;
 use crate::render::Renderer;
 use crate::report::StepError;
 use crate::run::invalid_input;
 use crate::runner::Runner;
 use crate::schema::{Role, Schema};
+use crate::step_type::StepType;
 use crate::work::Work;
 
 /// The roles of params that a planned call tells of by themselves.
@@ -42,6 +44,8 @@ pub(super) struct Planner<'p> {
     pub(super) runner: &'p Runner,
     pub(super) prepared: &'p Prepared<'p>,
     pub(super) as_of: Timestamp,
+    /// How to ask the servers, if they are to be asked.
+    pub(super) inquiry: Option<Inquiry>,
     /// The texts made so far, by step type, template and params: the items of a list often share one.
     pub(super) texts: HashMap<[String; 3], Result<Text, StepError>>,
 }
@@ -101,7 +105,7 @@ impl Planner<'_> {
                     needs: items.unwrap_or_default(),
                 });
                 for params in calls {
-                    let call = self.call(plugin, step_type, params).await;
+                    let call = self.call(step, plugin, step_type, params).await;
                     planned.calls.push(call);
                 }
             }
@@ -164,7 +168,7 @@ impl Planner<'_> {
         Ok((None, calls.collect::<Result<_, _>>()?))
     }
 
-    async fn call(&mut self, plugin: &Plugin, step_type: &StepType, params: Params) -> PlannedCall {
+    async fn call(&mut self, step: &Step, plugin: &Plugin, step_type: &StepType, params: Params) -> PlannedCall {
         let schema = &step_type.params;
         let Params { item, rendered, open } = params;
         let is_open = |param: &str| open.iter().any(|open| open.param == param);
@@ -210,6 +214,12 @@ impl Planner<'_> {
                 }
             }
             call.template = Some(template);
+        }
+        if let (Some(inquiry), true, None) = (&self.inquiry, open.is_empty(), &call.error) {
+            match inquiry.ask(self.runner, plugin, self.prepared, step, &rendered).await {
+                Ok(found) => call.found = Some(found),
+                Err(error) => call.error = Some(self.masked_error(error)),
+            }
         }
         call.open = open;
         call

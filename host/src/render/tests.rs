@@ -47,7 +47,7 @@ fn a_secret_becomes_a_handle_that_its_vault_knows() {
         assert!(
             renderer
                 .vault
-                .substitute(rendered, Place::Header)
+                .substitute(rendered, Place::Plain)
                 .unwrap()
                 .contains(VALUE),
             "{template}"

@@ -48,10 +48,6 @@ impl Run<'_> {
         report.started_at = Some(started_at);
         report.duration_ms = millis(began.elapsed());
         report.error = report.error.map(|error| self.redacted(error));
-        (self.observer)(RunEvent::StepFinished {
-            id: step.id.clone(),
-            status: report.status,
-        });
         report
     }
 
@@ -76,7 +72,7 @@ impl Run<'_> {
         };
         match work {
             Work::Once(params) => {
-                let called = self.call(step, params, stop).await;
+                let called = self.call(step, None, params, stop).await;
                 let redactor = self.prepared.vault.redactor();
                 report.attempts = called.attempts;
                 match called.outcome {
@@ -90,7 +86,8 @@ impl Run<'_> {
             }
             Work::Each(items) => {
                 let at_once = step.for_each.as_ref().map_or(1, |list| list.concurrency);
-                let calls: Vec<_> = items.iter().map(|item| self.item(step, item, stop)).collect();
+                let calls = items.iter().enumerate();
+                let calls: Vec<_> = calls.map(|(index, item)| self.item(step, index, item, stop)).collect();
                 let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
                 report.status = for_each::status(&done);
                 report.error = for_each::error(&done);
@@ -103,7 +100,7 @@ impl Run<'_> {
         report
     }
 
-    async fn item(&self, step: &Step, item: &Item, stop: &CancellationToken) -> ItemReport {
+    async fn item(&self, step: &Step, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {
         let began = Instant::now();
         let mut report = ItemReport {
             item: item.value.clone(),
@@ -117,7 +114,7 @@ impl Run<'_> {
         if stop.is_cancelled() {
             return report;
         }
-        let called = self.call(step, &item.params, stop).await;
+        let called = self.call(step, Some(index), &item.params, stop).await;
         report.attempts = called.attempts;
         report.duration_ms = millis(began.elapsed());
         match called.outcome {
@@ -135,7 +132,7 @@ impl Run<'_> {
     }
 
     /// Calls the plugin, again where a retry can help.
-    async fn call(&self, step: &Step, params: &Rendered, stop: &CancellationToken) -> Called {
+    async fn call(&self, step: &Step, item: Option<usize>, params: &Rendered, stop: &CancellationToken) -> Called {
         let (plugin, _) = self.runner.provider(&step.kind).expect("`prepare` found it");
         let grant = match params::grant(params, &self.prepared.inputs.directory) {
             Ok(grant) => grant,
@@ -149,11 +146,22 @@ impl Run<'_> {
         let mut attempts = Attempts::first(step.retry_max);
         loop {
             let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
+            let attempt = attempts.made();
             (self.observer)(RunEvent::StepCalled {
                 id: step.id.clone(),
+                item,
+                attempt,
                 time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
             });
             let (id, observer) = (step.id.clone(), self.observer.clone());
+            let events = EventSink::new(move |event| {
+                observer(RunEvent::Step {
+                    id: id.clone(),
+                    item,
+                    attempt,
+                    event,
+                });
+            });
             let call = StepCall {
                 step_type: step.kind.clone(),
                 params: params.value.clone(),
@@ -161,7 +169,11 @@ impl Run<'_> {
                 grant: grant.clone(),
                 timeout: params.timeout,
                 cancel: stop.clone(),
-                events: EventSink::new(move |event| observer(RunEvent::Step { id: id.clone(), event })),
+                events: if self.prepared.inputs.parts {
+                    events.with_parts()
+                } else {
+                    events
+                },
             };
             let error = match plugin.run(self.runner.network(), call).await {
                 Ok(outcome) => {
@@ -178,6 +190,8 @@ impl Run<'_> {
                 Verdict::Again(wait) => {
                     (self.observer)(RunEvent::StepRetried {
                         id: step.id.clone(),
+                        item,
+                        attempt,
                         error: self.redacted(error.clone()),
                         wait,
                     });

@@ -14,7 +14,7 @@ fn a_handle_becomes_its_value_escaped_for_its_place() {
     let vault = vault("a\"b\\c");
     let handle = vault.handle("token").unwrap();
     assert_eq!(
-        vault.substitute(&format!("Bearer {handle}"), Place::Header).unwrap(),
+        vault.substitute(&format!("Bearer {handle}"), Place::Plain).unwrap(),
         "Bearer a\"b\\c"
     );
     let json = vault
@@ -28,9 +28,9 @@ fn only_the_vault_that_made_a_handle_knows_it() {
     let (one, other) = (vault("first-value"), vault("other-value"));
     let handle = one.handle("token").unwrap();
     other.handle("token").unwrap();
-    assert_eq!(other.substitute(&handle, Place::Header), Err(UnknownHandle));
+    assert_eq!(other.substitute(&handle, Place::Plain), Err(UnknownHandle));
     assert_eq!(
-        one.substitute(&handle[..handle.len() - 1], Place::Header),
+        one.substitute(&handle[..handle.len() - 1], Place::Plain),
         Err(UnknownHandle)
     );
     assert_eq!(one.handle("absent"), None);

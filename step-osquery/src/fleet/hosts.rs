@@ -12,7 +12,7 @@ use super::pages::{self, PAGE};
 use super::wire::{Host, HostsCount};
 use crate::failure::Failure;
 use crate::services::Services;
-use crate::tally::ambiguous;
+use crate::tally::{Sighting, ambiguous};
 
 /// What a query value may hold as it is.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -64,7 +64,7 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(),
                     format!("hosts of the platform {} never answer live queries", host.platform),
                 );
             }
-            Some([host]) => tally.resolve(index, host.id, &excuse(host)),
+            Some([host]) => tally.resolve(index, host.id, sighting(host)),
             Some(several) => tally.refuse(
                 index,
                 ambiguous(several, |host| {
@@ -81,12 +81,17 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(),
     Ok(())
 }
 
-/// What to say if the host does not answer.
-fn excuse(host: &Host) -> String {
+fn sighting(host: &Host) -> Sighting {
     if host.status == "offline" {
-        format!("offline when the query started, last seen {}", host.seen_time)
+        Sighting {
+            state: format!("host {}, offline, last seen {}", host.id, host.seen_time),
+            excuse: format!("offline when the query started, last seen {}", host.seen_time),
+        }
     } else {
-        "online when the query started, but did not answer in time".into()
+        Sighting {
+            state: format!("host {}, {}", host.id, host.status),
+            excuse: "online when the query started, but did not answer in time".into(),
+        }
     }
 }
 

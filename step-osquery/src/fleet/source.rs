@@ -2,11 +2,13 @@
 
 use serde::Deserialize;
 
+use super::access::{self, Access};
 use super::api::{FleetApi, Routes, Session};
-use super::wire::{Anything, HostsCount, Me, Version};
+use super::wire::{Anything, HostsCount};
 use super::{posture, reports};
-use crate::connector::{Finding, Poll, Summary, Watch};
+use crate::connector::{Poll, Summary, Watch};
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::services::{Feeds, Services};
 
 /// The part of the config that only this connector has.
@@ -16,19 +18,6 @@ pub(crate) struct FleetSource {
     /// A Premium team; without one, all that the user may see.
     pub(super) team_id: Option<u64>,
 }
-
-/// Roles that may read hosts and reports.
-const READERS: [&str; 6] = [
-    "admin",
-    "maintainer",
-    "observer_plus",
-    "observer",
-    "technician",
-    "team_admin",
-];
-
-/// Roles that may run statements of their own.
-const RUNNERS: [&str; 3] = ["admin", "maintainer", "observer_plus"];
 
 impl Watch for FleetSource {
     const NAME: &'static str = "fleetdm";
@@ -50,45 +39,18 @@ impl Watch for FleetSource {
     }
 
     async fn check<S: Services>(&self, session: &Session<'_, S>) -> Result<Vec<Finding>, Failure> {
-        let me: Me = session.get("/me").await?;
-        let user = me.user;
-        let mut found = vec![Finding {
-            subject: "user",
-            text: format!("{}{}", user.email, if user.api_only { " (API-only)" } else { "" }),
-            ok: true,
-        }];
-        found.push(version(session).await);
-        let role = match self.team_id.filter(|_| user.global_role.is_none()) {
-            Some(team) => user.teams.iter().find(|of| of.id == team).map(|of| of.role.clone()),
-            None => user
-                .global_role
-                .clone()
-                .or_else(|| user.teams.first().map(|of| of.role.clone())),
-        };
-        let may = |roles: &[&str]| role.as_deref().is_some_and(|role| roles.contains(&role));
-        let named = role.clone().unwrap_or_else(|| "none".into());
-        let polling = self.polling(session).await?;
-        found.push(Finding {
-            subject: "role",
-            text: if may(&READERS) {
-                format!("{named}, which may read hosts and reports")
-            } else {
-                format!("{named}; polling needs observer, observer+, maintainer or admin")
-            },
-            ok: may(&READERS),
-        });
-        found.push(Finding {
-            subject: "live queries",
-            text: if may(&RUNNERS) {
-                "allowed by the role".into()
-            } else {
-                format!("not with the role {named}; playbooks need observer+, maintainer or admin")
-            },
+        let access = Access::of(session, self.team_id).await?;
+        Ok(vec![
+            access.user(),
+            access::version(session).await,
+            access.reading(),
             // Polling does not need them.
-            ok: true,
-        });
-        found.push(polling);
-        Ok(found)
+            Finding {
+                ok: true,
+                ..access.live_queries()
+            },
+            self.polling(session).await?,
+        ])
     }
 }
 
@@ -113,11 +75,7 @@ impl FleetSource {
         let _: Anything = session
             .get(&format!("{}?page=0&per_page=1{team}", routes.list()))
             .await?;
-        let finding = |text, ok| Finding {
-            subject: "hosts",
-            text,
-            ok,
-        };
+        let finding = |text: String, ok| Finding::new("hosts", text, ok);
         Ok(match (count, self.team_id) {
             (0, Some(team)) => finding(
                 format!("team {team} has no hosts, or does not exist, or this user may not see it"),
@@ -126,17 +84,5 @@ impl FleetSource {
             (0, None) => finding("none that this user may see".into(), false),
             (count, _) => finding(count.to_string(), true),
         })
-    }
-}
-
-async fn version<S: Services>(session: &Session<'_, S>) -> Finding {
-    let version: Result<Version, Failure> = session.get("/version").await;
-    Finding {
-        subject: "server",
-        text: match version {
-            Ok(version) => format!("Fleet {}", version.version),
-            Err(failure) => format!("Fleet; it does not tell its version: {failure}"),
-        },
-        ok: true,
     }
 }

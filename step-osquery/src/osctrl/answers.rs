@@ -89,6 +89,7 @@ impl Answers {
         match self.by_node.get(&node) {
             Some(known) if (known.created_at, known.id) >= (latest.created_at, latest.id) => {}
             _ => {
+                query.tell_part(&node, query.part(&latest.answer));
                 self.by_node.insert(node, latest);
             }
         }

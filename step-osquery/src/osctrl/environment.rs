@@ -3,6 +3,11 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de};
 
+use super::api::Session;
+use super::wire::{EnvironmentShown, Me};
+use crate::failure::Failure;
+use crate::services::Services;
+
 /// What a path segment may hold as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -24,6 +29,20 @@ impl Environment {
     /// As the playbook spells it.
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a user may expire queries here, which takes an administrator. Levels are told by the environment's uuid, and
+    /// this may be its name.
+    pub(super) async fn may_expire<S: Services>(&self, session: &Session<'_, S>, user: &Me) -> bool {
+        let admin = |uuid: &str| user.permissions.get(uuid).is_some_and(|levels| levels.admin);
+        if user.admin {
+            return true;
+        }
+        if user.permissions.contains_key(self.as_str()) {
+            return admin(self.as_str());
+        }
+        let shown: Result<EnvironmentShown, Failure> = session.get(&format!("/environments/{}", self.segment())).await;
+        shown.is_ok_and(|shown| admin(&shown.uuid))
     }
 }
 

@@ -12,7 +12,7 @@ use super::wire::{Anything, Node, NodesPage};
 use super::{LiveQuery, NodeUuid};
 use crate::failure::{Failure, Kind};
 use crate::services::Services;
-use crate::tally::ambiguous;
+use crate::tally::{Sighting, ambiguous};
 
 /// Nodes on a page, the most that osctrl gives.
 const PAGE: usize = 500;
@@ -47,7 +47,7 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>, environment: 
                 format!("the environment {} has no node with this name", environment.as_str()),
             ),
             Some([node]) if node.uuid.is_empty() => tally.refuse(index, "osctrl has no uuid for this node".into()),
-            Some([node]) => tally.resolve(index, canonical(&node.uuid), &excuse(node)),
+            Some([node]) => tally.resolve(index, canonical(&node.uuid), sighting(node)),
             Some(several) => tally.refuse(
                 index,
                 ambiguous(several, |node| {
@@ -68,9 +68,12 @@ fn same(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
 }
 
-/// What to say if the node does not answer. Whether it is online is unknown: osctrl's idea of active spans days.
-fn excuse(node: &Node) -> String {
-    format!("did not answer in time, {}", seen(node))
+/// Whether the node is online is unknown: osctrl's idea of active spans days.
+fn sighting(node: &Node) -> Sighting {
+    Sighting {
+        state: format!("node {}, {}", node.uuid, seen(node)),
+        excuse: format!("did not answer in time, {}", seen(node)),
+    }
 }
 
 fn seen(node: &Node) -> String {

@@ -1,7 +1,5 @@
 //! An osctrl environment as something to watch: the answers to its distributed queries.
 
-use std::collections::BTreeMap;
-
 use futures::future::join;
 use serde::Deserialize;
 
@@ -9,9 +7,10 @@ use super::api::{OsctrlApi, Session};
 use super::environment::Environment;
 use super::history;
 use super::nodes::name;
-use super::wire::{Anything, EnvironmentShown, Levels, Me, NodesPage};
-use crate::connector::{Finding, Poll, Summary, Watch};
+use super::wire::{Anything, Me, NodesPage};
+use crate::connector::{Poll, Summary, Watch};
 use crate::failure::{Failure, Kind};
+use crate::finding::Finding;
 use crate::services::{Feeds, Services};
 
 /// The part of the config that only this connector has.
@@ -36,9 +35,9 @@ impl Watch for OsctrlSource {
 
     async fn check<S: Services>(&self, session: &Session<'_, S>) -> Result<Vec<Finding>, Failure> {
         let me: Me = session.get("/users/me").await?;
-        let finding = |subject, text, ok| Finding { subject, text, ok };
+        let finding = |subject: &'static str, text: String, ok| Finding::new(subject, text, ok);
         let mut found = vec![
-            finding("user", me.username, true),
+            finding("user", me.username.clone(), true),
             finding("server", "osctrl, which does not tell its version".into(), true),
         ];
         let environment = self.environment.segment();
@@ -72,15 +71,12 @@ impl Watch for OsctrlSource {
             let text = format!("this user needs the level `query` in {environment}");
             finding("polling", text, false)
         });
-        let may_expire = me.admin || self.is_admin(session, &me.permissions).await;
+        let may_expire = self.environment.may_expire(session, &me).await;
         found.push(finding(
             "live queries",
             match (may_query && nodes.is_ok(), may_expire) {
                 (false, _) => "not allowed: playbooks need the levels `user` and `query`".into(),
-                (true, true) => "allowed, and may be expired".into(),
-                (true, false) => {
-                    "allowed; expiring them needs the level `admin`, without which they run out after an hour".into()
-                }
+                (true, may_expire) => allowed(may_expire).into(),
             },
             // Polling does not need them.
             true,
@@ -89,16 +85,11 @@ impl Watch for OsctrlSource {
     }
 }
 
-impl OsctrlSource {
-    /// Whether the user is an administrator of the environment. Levels are told by its uuid, and the config may name it.
-    async fn is_admin<S: Services>(&self, session: &Session<'_, S>, levels: &BTreeMap<String, Levels>) -> bool {
-        let admin = |uuid: &str| levels.get(uuid).is_some_and(|levels| levels.admin);
-        if levels.contains_key(self.environment.as_str()) {
-            return admin(self.environment.as_str());
-        }
-        let shown: Result<EnvironmentShown, Failure> = session
-            .get(&format!("/environments/{}", self.environment.segment()))
-            .await;
-        shown.is_ok_and(|shown| admin(&shown.uuid))
+/// What it means for live queries whether they may be expired.
+pub(super) fn allowed(may_expire: bool) -> &'static str {
+    if may_expire {
+        "allowed, and may be expired"
+    } else {
+        "allowed; expiring them needs the level `admin`, without which they run out after an hour"
     }
 }

@@ -1,0 +1,53 @@
+//! Asking servers whether calls could be made.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::event::EventSink;
+use crate::finding::Finding;
+use crate::params::{self, Rendered};
+use crate::playbook::Step;
+use crate::plugin::{Plugin, StepCall};
+use crate::prepare::Prepared;
+use crate::report::StepError;
+use crate::run::{Observer, RunEvent, invalid_input};
+use crate::runner::Runner;
+
+/// How servers are asked.
+pub(super) struct Inquiry {
+    pub(super) cancel: CancellationToken,
+    pub(super) observer: Observer,
+}
+
+impl Inquiry {
+    /// Has a plugin look whether a call could be made.
+    pub(super) async fn ask(
+        &self,
+        runner: &Runner,
+        plugin: &Plugin,
+        prepared: &Prepared<'_>,
+        step: &Step,
+        params: &Rendered,
+    ) -> Result<Vec<Finding>, StepError> {
+        let grant = params::grant(params, &prepared.inputs.directory);
+        let (id, observer) = (step.id.clone(), self.observer.clone());
+        let call = StepCall {
+            step_type: step.kind.clone(),
+            params: params.value.clone(),
+            vault: prepared.vault.clone(),
+            grant: grant.map_err(|error| invalid_input(error.to_string()))?,
+            timeout: params.timeout,
+            cancel: self.cancel.clone(),
+            events: EventSink::new(move |event| {
+                observer(RunEvent::Step {
+                    id: id.clone(),
+                    item: None,
+                    attempt: 1,
+                    event,
+                });
+            }),
+        };
+        (self.observer)(RunEvent::StepStarted { id: step.id.clone() });
+        let found = plugin.check(runner.network(), call).await;
+        Ok(found?)
+    }
+}

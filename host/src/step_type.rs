@@ -1,0 +1,102 @@
+//! Steps as plugins describe them.
+
+use serde_json::Value;
+
+use crate::bindings::exports::playbook::plugin::step as wit;
+use crate::schema::Schema;
+
+/// A kind of step that a plugin provides.
+#[derive(Debug)]
+pub struct StepType {
+    /// What playbooks write in `type`.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The schema of its params.
+    pub params: Schema,
+    /// The schema of its result.
+    pub result: Schema,
+    /// Its allowlist.
+    pub templates: Vec<Template>,
+}
+
+/// An entry of a step type's allowlist: a vetted text with typed parameters.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Template {
+    /// What params refer to.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The text, with `{param}` where parameters go.
+    pub text: String,
+    /// The parameters.
+    pub params: Vec<TemplateParam>,
+    /// Where it works.
+    pub platforms: Vec<String>,
+    /// The columns of a result row.
+    pub columns: Vec<String>,
+}
+
+/// A parameter of a template.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TemplateParam {
+    /// Its name.
+    pub name: String,
+    /// What it accepts, in words.
+    pub accepts: String,
+    /// The value used when none is given.
+    pub default: Option<Value>,
+    /// One line for people.
+    pub summary: String,
+}
+
+impl StepType {
+    pub(crate) fn parse(described: wit::StepType) -> Result<Self, String> {
+        let schema = |what: &str, text: &str| {
+            let value = serde_json::from_str(text)
+                .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
+            Schema::compile(value)
+                .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
+        };
+        let params = schema("params", &described.params_schema)?;
+        let result = schema("result", &described.result_schema)?;
+        let templates = described
+            .templates
+            .into_iter()
+            .map(Template::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: described.name,
+            summary: described.summary,
+            params,
+            result,
+            templates,
+        })
+    }
+}
+
+impl Template {
+    fn parse(described: wit::Template) -> Result<Self, String> {
+        let params = described.params.into_iter().map(|param| {
+            let default = param
+                .default_value
+                .map(|text| serde_json::from_str(&text))
+                .transpose()
+                .map_err(|e| format!("the default of template param `{}` is not JSON: {e}", param.name))?;
+            Ok(TemplateParam {
+                name: param.name,
+                accepts: param.accepts,
+                default,
+                summary: param.summary,
+            })
+        });
+        Ok(Self {
+            params: params.collect::<Result<_, String>>()?,
+            name: described.name,
+            summary: described.summary,
+            text: described.text,
+            platforms: described.platforms,
+            columns: described.columns,
+        })
+    }
+}
