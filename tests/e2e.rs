@@ -32,6 +32,8 @@ mod osctrl;
 mod plan;
 #[path = "e2e/plugin.rs"]
 mod plugin;
+#[path = "e2e/policy.rs"]
+mod policy;
 #[path = "e2e/poll_command.rs"]
 mod poll_command;
 #[path = "e2e/poll_fleet.rs"]

@@ -12,6 +12,7 @@ use crate::document::Document;
 use crate::egress::Grant;
 use crate::params::{self, Rendered, Written, each_text, place};
 use crate::playbook::locate;
+use crate::policy::Policy;
 use crate::render::{self, Renderer, Scope};
 use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
@@ -112,6 +113,7 @@ impl Connector {
         &self,
         kind: &ConnectorType,
         inputs: ConnectorInputs,
+        policy: &Policy,
     ) -> Result<PreparedConnector, Diagnostics> {
         let mut problems = Diagnostics::from(self.check(kind));
         let formats = kind.formats.iter().map(|format| format.name.as_str());
@@ -135,7 +137,7 @@ impl Connector {
                 return Err(problems.collect::<Diagnostics>().in_order());
             }
         };
-        let grant = params::grant(&config, &inputs.directory)
+        let grant = params::grant(&config, &inputs.directory, policy)
             .map_err(|error| Diagnostics::from(self.config(kind).refused(&error)))?;
         Ok(PreparedConnector {
             name: self.name.clone(),

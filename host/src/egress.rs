@@ -3,9 +3,9 @@
 //! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else. Redirects are not followed. Secret handles
 //! become values at the last moment, in the request that is sent, and answers lose what the plugin asked to capture.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::limits::Limits;
 use crate::origin::Origin;
+use crate::policy::{Policy, PolicyError};
+use crate::resolver::Resolver;
 use crate::secrets::{Place, Vault};
-use crate::tls::{self, TlsError, Trust};
+use crate::tls::{self, Tls, TlsError};
 
 /// How often a request that may be repeated is repeated.
 const RETRIES: usize = 3;
@@ -53,8 +55,8 @@ const HOST_HEADERS: [&str; 14] = [
 pub struct Grant {
     /// The only origin.
     pub origin: Origin,
-    /// Whom to trust there.
-    pub trust: Trust,
+    /// How the connection is secured.
+    pub tls: Tls,
 }
 
 /// Why there is no answer.
@@ -66,6 +68,12 @@ pub(crate) enum EgressError {
     /// This call has no network access.
     #[error("this call was granted no network access")]
     Denied,
+    /// The operator's policy refuses the server's address. Nothing was sent.
+    #[error(transparent)]
+    Policy(PolicyError),
+    /// More requests than [`Limits::requests`].
+    #[error("this call has made the {limit} requests that it may make")]
+    TooMany { limit: u32 },
     /// Nothing was sent: the name has no address.
     #[error("the name of {origin} has no address: {cause}")]
     Resolve { origin: Origin, cause: String },
@@ -84,6 +92,9 @@ pub(crate) enum EgressError {
     /// More bytes than [`Limits::body`].
     #[error("the answer of {origin} is larger than the {limit} bytes allowed")]
     TooLarge { origin: Origin, limit: usize },
+    /// More header fields than [`Limits::headers`].
+    #[error("the header fields of an answer of {origin} are larger than the {limit} bytes allowed")]
+    HeadersTooLarge { origin: Origin, limit: usize },
     /// A websocket handshake that ended in an ordinary answer.
     #[error("{origin} answered {status} instead of opening a websocket")]
     Rejected { origin: Origin, status: u16 },
@@ -107,6 +118,15 @@ impl Body {
     }
 }
 
+/// Why a call cannot be given its network.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GrantRefused {
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// A request as the plugin wants it.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -127,9 +147,12 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// HTTP clients by whom they trust, kept so that steps share connections.
+/// HTTP clients by how their connections are secured, kept so that steps share them.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Clients(Arc<Mutex<HashMap<Trust, Client>>>);
+pub(crate) struct Clients {
+    policy: Arc<Policy>,
+    known: Arc<Mutex<HashMap<Tls, Client>>>,
+}
 
 /// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
 #[derive(Debug, Clone)]
@@ -139,18 +162,32 @@ pub(crate) struct Client {
 }
 
 impl Clients {
-    pub(crate) fn get(&self, trust: &Trust) -> Result<Client, TlsError> {
-        let mut clients = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(client) = clients.get(trust) {
+    /// Clients that reach what a policy allows.
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            known: Arc::default(),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn get(&self, tls: &Tls) -> Result<Client, TlsError> {
+        let mut clients = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(client) = clients.get(tls) {
             return Ok(client.clone());
         }
-        let mut websocket_tls = tls::client_config(trust)?;
+        let resolver = Resolver::new(self.policy.clone(), proxy_hosts());
+        let mut websocket_tls = tls::client_config(tls)?;
         websocket_tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut http_tls = tls::client_config(trust)?;
+        let mut http_tls = tls::client_config(tls)?;
         http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |builder: reqwest::ClientBuilder, tls: rustls::ClientConfig| {
             builder
                 .tls_backend_preconfigured(tls)
+                .dns_resolver(resolver.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(Duration::from_secs(10))
@@ -162,7 +199,7 @@ impl Clients {
             http: build(reqwest::Client::builder(), http_tls)?,
             websocket: build(reqwest::Client::builder().http1_only(), websocket_tls)?,
         };
-        clients.insert(trust.clone(), client.clone());
+        clients.insert(tls.clone(), client.clone());
         Ok(client)
     }
 }
@@ -178,6 +215,10 @@ struct Granted {
     vault: Vault,
     connections: Arc<Semaphore>,
     body_limit: usize,
+    header_limit: usize,
+    request_limit: u32,
+    /// How many requests were made, repetitions included.
+    requests: AtomicU32,
     /// When the call is dropped whatever happens; waiting for a retry beyond it is pointless.
     ends: Instant,
     /// How many messages that must not be sent twice the server may have acted on.
@@ -203,13 +244,17 @@ impl Egress {
         vault: Vault,
         limits: &Limits,
         ends: Instant,
-    ) -> Result<Self, TlsError> {
+    ) -> Result<Self, GrantRefused> {
+        clients.policy.check(&grant.origin)?;
         Ok(Self(Some(Arc::new(Granted {
-            client: clients.get(&grant.trust)?,
+            client: clients.get(&grant.tls)?,
             origin: grant.origin.clone(),
             vault,
             connections: Arc::new(Semaphore::new(limits.connections)),
             body_limit: limits.body,
+            header_limit: limits.headers,
+            request_limit: limits.requests,
+            requests: AtomicU32::new(0),
             ends,
             acts: AtomicUsize::new(0),
         }))))
@@ -234,6 +279,7 @@ impl Egress {
         // What a login makes is a session, and every attempt has its own.
         let acts = !request.repeatable && request.capture.is_empty();
         loop {
+            granted.count()?;
             // Counted beforehand: a request that is dropped under way may have arrived.
             granted.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             let outcome = granted.exchange(&prepared, &request, deadline).await;
@@ -263,6 +309,7 @@ impl Egress {
         let granted = self.granted()?;
         let url = granted.url(path)?;
         let headers = granted.headers(headers)?;
+        granted.count()?;
         let permit = granted.permit().await;
         let deadline = granted.ends.min(Instant::now() + timeout);
         let opening = async {
@@ -279,6 +326,7 @@ impl Egress {
                 .send()
                 .await
                 .map_err(|e| granted.failed(e))?;
+            granted.measure(response.headers())?;
             let accepted = response
                 .headers()
                 .get("sec-websocket-accept")
@@ -350,6 +398,32 @@ impl Granted {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed")
+    }
+
+    /// Counts a request before it is made.
+    fn count(&self) -> Result<(), EgressError> {
+        let limit = self.request_limit;
+        let made = self
+            .requests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                (made < limit).then(|| made + 1)
+            });
+        made.map(drop).map_err(|_| EgressError::TooMany { limit })
+    }
+
+    /// Refuses an answer with more header fields than allowed.
+    fn measure(&self, headers: &HeaderMap) -> Result<(), EgressError> {
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if size <= self.header_limit {
+            return Ok(());
+        }
+        Err(EgressError::HeadersTooLarge {
+            origin: self.origin.clone(),
+            limit: self.header_limit,
+        })
     }
 
     fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
@@ -437,6 +511,7 @@ impl Granted {
     }
 
     async fn read(&self, mut response: reqwest::Response, capture: &[String]) -> Result<Response, EgressError> {
+        self.measure(response.headers())?;
         let status = response.status().as_u16();
         let headers = response
             .headers()
@@ -492,7 +567,9 @@ impl Granted {
         // The URL could hold data of the alert; the origin says enough.
         let error = error.without_url();
         let cause = root_cause(&error);
-        if let Some(cause) = tls_cause(&error) {
+        if let Some(refused) = refused(&error) {
+            EgressError::Policy(refused)
+        } else if let Some(cause) = tls_cause(&error) {
             EgressError::Tls { origin, cause }
         } else if connecting && timeout {
             EgressError::Connect {
@@ -522,6 +599,8 @@ fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
                 | EgressError::Tls { .. }
                 | EgressError::InvalidRequest(_)
                 | EgressError::Denied
+                | EgressError::Policy(_)
+                | EgressError::TooMany { .. }
         ),
     }
 }
@@ -549,6 +628,24 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// What the policy has to say, if it refused the addresses of the name.
+fn refused(error: &reqwest::Error) -> Option<PolicyError> {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.find_map(|cause| cause.downcast_ref().cloned())
+}
+
+/// The hosts of the proxies that the environment names, as the client reads it.
+#[allow(clippy::disallowed_methods, reason = "proxies are named in the environment only")]
+fn proxy_hosts() -> HashSet<String> {
+    let named = ["http_proxy", "https_proxy", "all_proxy"].into_iter();
+    let values = named.flat_map(|name| [std::env::var(name), std::env::var(name.to_uppercase())]);
+    let hosts = values.flatten().filter_map(|value| {
+        let url = url::Url::parse(&value).or_else(|_| url::Url::parse(&format!("http://{value}")));
+        url.ok()?.host_str().map(str::to_owned)
+    });
+    hosts.collect()
 }
 
 /// Whether the name could not be looked up. The connector has no type for that, only words.

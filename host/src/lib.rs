@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod address;
 mod alert;
 mod backoff;
 mod bindings;
@@ -56,11 +57,13 @@ mod params;
 mod plan;
 mod playbook;
 mod plugin;
+mod policy;
 mod poller;
 mod prepare;
 mod references;
 mod render;
 mod report;
+mod resolver;
 mod retry;
 mod run;
 mod runner;
@@ -97,6 +100,7 @@ pub use plan::{
 };
 pub use playbook::Playbook;
 pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
+pub use policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
@@ -110,6 +114,6 @@ pub use state_file::StateFile;
 pub use step_type::{StepType, Template, TemplateParam};
 pub use store::{Batch, Change, EventText, Severity, Store, StoreError};
 pub use text_report::text_report;
-pub use tls::{TlsError, Trust};
+pub use tls::{Identity, Tls, TlsError, Trust};
 pub use tokio_util::sync::CancellationToken;
 pub use visible::visible;

@@ -27,6 +27,10 @@ pub struct Limits {
     pub grace: Duration,
     /// The largest response body or websocket frame, in bytes. Default 64 MiB.
     pub body: usize,
+    /// The header fields of a response in all, in bytes. Default 64 KiB.
+    pub headers: usize,
+    /// Requests and websockets of a call in all, repetitions included. Default 100,000.
+    pub requests: u32,
     /// Requests and websockets a call may have open at once; more wait their turn. Default 64.
     pub connections: usize,
     /// How many log messages of a call are passed on. Default 1,000.
@@ -43,6 +47,8 @@ impl Default for Limits {
             poll_deadline: Duration::from_hours(1),
             grace: Duration::from_secs(5),
             body: 64 << 20,
+            headers: 64 << 10,
+            requests: 100_000,
             connections: 64,
             log_messages: 1_000,
         }

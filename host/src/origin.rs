@@ -55,6 +55,16 @@ impl Origin {
         Ok(Self { secure, host, port })
     }
 
+    /// Whether connections are encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host.
+    pub(crate) fn host(&self) -> &Host<String> {
+        &self.host
+    }
+
     /// The URL of a path (and query) at this origin.
     ///
     /// The result is compared with the origin again, so that no spelling of a path can name another host.

@@ -1,5 +1,7 @@
 //! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +13,14 @@ use crate::document::{Document, escape_key, unescape_key};
 use crate::egress::Grant;
 use crate::origin::{Origin, OriginError};
 use crate::playbook::{Step, locate};
+use crate::policy::{Policy, PolicyError};
 use crate::render::{self, Renderer, Scope, entry};
+use crate::report::StepError;
+use crate::run::invalid_input;
 use crate::schema::{Role, Schema, SchemaProblem};
+use crate::secrets::exposed_to_others;
 use crate::step_type::StepType;
-use crate::tls::Trust;
+use crate::tls::{self, Identity, Tls, TlsError, Trust};
 
 /// How long a rendered value may be to be shown, in bytes.
 const LONGEST_SHOWN: usize = 60;
@@ -40,6 +46,7 @@ pub(crate) struct Rendered {
     pub(crate) interval: Option<Duration>,
     pub(crate) verify_tls: bool,
     pub(crate) ca_file: Option<String>,
+    pub(crate) client_certificate: Option<String>,
 }
 
 impl<'a> Written<'a> {
@@ -130,15 +137,30 @@ impl<'a> Written<'a> {
         Ok(rendered)
     }
 
+    /// The server that the values name, if that can be told.
+    pub(crate) fn origin(&self, renderer: &Renderer) -> Option<Origin> {
+        let text = self.values.get(self.schema.role(Role::Origin)?)?.as_str()?;
+        Origin::of(renderer.render(text).ok()?.as_str()?).ok()
+    }
+
     /// Why the server that was rendered cannot be reached as the params say.
     pub(crate) fn refused(&self, error: &GrantError) -> Diagnostic {
         let (code, role) = match error {
             GrantError::Origin(_) => (Code::InvalidValue, Role::Origin),
-            GrantError::CaFile { .. } => (Code::UnreadableFile, Role::CaFile),
+            GrantError::Policy(_) => (Code::ForbiddenServer, Role::Origin),
+            GrantError::File { role, .. } => (Code::UnreadableFile, *role),
+            GrantError::Tls(TlsError::ClientCertificate(_)) => (Code::InvalidValue, Role::ClientCertificate),
+            GrantError::Tls(_) => (Code::InvalidValue, Role::CaFile),
+            GrantError::Exposed { .. } => (Code::ExposedSecrets, Role::ClientCertificate),
+        };
+        let hint = match error {
+            GrantError::Policy(error) => Some(error.hint().to_owned()),
+            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
+            _ => None,
         };
         let name = self.schema.role(role).unwrap_or_default();
         let place = self.document.place(&format!("{}/{}", self.pointer, escape_key(name)));
-        Diagnostic::error(code, error.to_string()).at(place)
+        Diagnostic::error(code, error.to_string()).at(place).maybe_hint(hint)
     }
 
     fn place(&self, problem: SchemaProblem) -> Diagnostic {
@@ -173,28 +195,49 @@ impl Rendered {
             interval: duration(Role::IntervalSeconds),
             verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
             ca_file: text(Role::CaFile),
+            client_certificate: text(Role::ClientCertificate),
             value,
         }
     }
 }
 
-/// What the params that have a role let a call reach.
-pub(crate) fn grant(params: &Rendered, directory: &Path) -> Result<Option<Grant>, GrantError> {
+/// What the params that have a role let a call reach, if the operator allows it.
+pub(crate) fn grant(params: &Rendered, directory: &Path, policy: &Policy) -> Result<Option<Grant>, GrantError> {
     let Some(origin) = &params.origin else { return Ok(None) };
     let origin = Origin::of(origin)?;
+    policy.check(&origin)?;
+    let read = |file: &str, role| {
+        let path = directory.join(file);
+        let unreadable = |source| GrantError::File {
+            role,
+            path: path.display().to_string(),
+            source,
+        };
+        let mut file = File::open(&path).map_err(unreadable)?;
+        let private = role == Role::ClientCertificate;
+        if private && let Some(mode) = exposed_to_others(&file).map_err(unreadable)? {
+            let path = path.display().to_string();
+            return Err(GrantError::Exposed { path, mode });
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(bytes)
+    };
     let trust = match &params.ca_file {
         _ if !params.verify_tls => Trust::Anybody,
         None => Trust::Platform,
-        Some(file) => {
-            let path = directory.join(file);
-            let pem = std::fs::read(&path).map_err(|source| GrantError::CaFile {
-                path: path.display().to_string(),
-                source,
-            })?;
-            Trust::PlatformAnd(pem)
-        }
+        Some(file) => Trust::PlatformAnd(read(file, Role::CaFile)?),
     };
-    Ok(Some(Grant { origin, trust }))
+    let identity = match &params.client_certificate {
+        None => None,
+        Some(file) => Some(Identity::new(read(file, Role::ClientCertificate)?)),
+    };
+    let tls = Tls { trust, identity };
+    // What the files hold is looked at now, before anything is sent.
+    if tls != Tls::default() {
+        tls::client_config(&tls)?;
+    }
+    Ok(Some(Grant { origin, tls }))
 }
 
 /// Why it cannot be said what a call may reach.
@@ -202,8 +245,32 @@ pub(crate) fn grant(params: &Rendered, directory: &Path) -> Result<Option<Grant>
 pub(crate) enum GrantError {
     #[error(transparent)]
     Origin(#[from] OriginError),
-    #[error("cannot read the CA file `{path}`: {source}")]
-    CaFile { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("cannot read the {} `{path}`: {source}", if *.role == Role::CaFile { "CA file" } else { "client certificate" })]
+    File {
+        role: Role,
+        path: String,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("others can use the private key in `{path}`: its mode is {mode:03o}")]
+    Exposed { path: String, mode: u32 },
+}
+
+impl From<GrantError> for StepError {
+    fn from(error: GrantError) -> Self {
+        let hint = match &error {
+            GrantError::Policy(error) => Some(error.hint().to_owned()),
+            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
+            _ => None,
+        };
+        Self {
+            hint,
+            ..invalid_input(error.to_string())
+        }
+    }
 }
 
 /// A value with its templates filled in; the problems of all are added to `problems`.

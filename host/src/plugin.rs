@@ -16,11 +16,12 @@ use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices
 use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
 use crate::connector_type::ConnectorType;
-use crate::egress::{Clients, Egress, Grant};
+use crate::egress::{Clients, Egress, Grant, GrantRefused};
 use crate::engine::{Engine, EngineError};
 use crate::event::EventSink;
 use crate::finding::Finding;
 use crate::limits::Limits;
+use crate::policy::{Policy, PolicyError};
 use crate::secrets::{Redactor, Vault};
 use crate::step_type::StepType;
 use crate::store::Memory;
@@ -169,6 +170,9 @@ pub enum PluginError {
         /// The step type.
         step_type: String,
     },
+    /// The operator's policy refuses the server.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// Certificates could not be set up for the call.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -376,7 +380,7 @@ impl Plugin {
     }
 
     /// What a step's call may use, and its network apart.
-    fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), TlsError> {
+    fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
         let deadline = call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace;
         let egress = match &call.grant {
             Some(grant) => Egress::new(
@@ -439,6 +443,27 @@ impl Plugin {
 /// The connections that calls share.
 #[derive(Debug, Default, Clone)]
 pub struct Network(pub(crate) Clients);
+
+impl Network {
+    /// Connections to what a policy allows.
+    pub fn new(policy: Policy) -> Self {
+        Self(Clients::new(policy))
+    }
+
+    /// What may be reached.
+    pub fn policy(&self) -> &Policy {
+        self.0.policy()
+    }
+}
+
+impl From<GrantRefused> for PluginError {
+    fn from(refused: GrantRefused) -> Self {
+        match refused {
+            GrantRefused::Policy(error) => error.into(),
+            GrantRefused::Tls(error) => error.into(),
+        }
+    }
+}
 
 impl From<types::Failure> for StepFailure {
     fn from(failure: types::Failure) -> Self {

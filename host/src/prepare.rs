@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::condition::Decision;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::params::{GrantError, Written};
 use crate::playbook::Playbook;
 use crate::references;
 use crate::render::Renderer;
@@ -132,12 +133,26 @@ impl Runner {
             let outlook = &mut prepared.outlooks[at];
             let runs = outlook.decision.is_none_or(|decision| decision == Decision::Runs);
             let due = reachable[at] && outlook.passed.is_none() && runs && !step.only_branches();
-            if !due || broken[at] || step.needs_results() {
+            if !due || broken[at] {
                 continue;
             }
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
+            let written = Written::of_step(&playbook.document, step, step_type);
+            let refused = |error: &GrantError| written.refused(error);
+            if step.needs_results() {
+                // Which server it asks hangs on no result.
+                let refusal = written
+                    .origin(&renderer)
+                    .and_then(|origin| self.policy().check(&origin).err());
+                problems.extend(refusal.map(|error| refused(&error.into())));
+                continue;
+            }
             match Work::render(&playbook.document, step, step_type, &renderer) {
-                Ok(work) => outlook.work = Some(work),
+                Ok(work) => {
+                    let granted = work.grants(&prepared.inputs.directory, self.policy());
+                    problems.extend(granted.err().as_ref().map(refused));
+                    outlook.work = Some(work);
+                }
                 Err(found) => problems.extend(found),
             }
         }

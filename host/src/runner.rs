@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::params::Written;
 use crate::playbook::{CONDITION, Playbook, Step};
 use crate::plugin::{Network, Plugin, PluginError};
+use crate::policy::Policy;
 use crate::poller::{PollObserver, Poller};
 use crate::references;
 use crate::secrets::Secrets;
@@ -89,6 +90,20 @@ impl Runner {
             network: Network::default(),
             plugins: Vec::new(),
         }
+    }
+
+    /// A runner whose plugins reach what a policy allows.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self {
+            network: Network::new(policy),
+            ..self
+        }
+    }
+
+    /// What plugins may reach.
+    pub fn policy(&self) -> &Policy {
+        self.network.policy()
     }
 
     /// Loads a plugin. `name` is how errors refer to it. A step type or connector that another plugin provides is an error.
@@ -259,7 +274,7 @@ impl Runner {
         inputs: ConnectorInputs,
     ) -> Result<PreparedConnector, Diagnostics> {
         let (_, kind) = self.watcher(connector)?;
-        connector.prepare(kind, inputs)
+        connector.prepare(kind, inputs, self.policy())
     }
 
     /// Tests a connector's connection.

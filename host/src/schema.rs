@@ -72,6 +72,8 @@ pub enum Role {
     VerifyTls,
     /// A file of certificate authorities, in PEM.
     CaFile,
+    /// A file with a client certificate and its private key, in PEM.
+    ClientCertificate,
     /// The name to log in with.
     Username,
     /// The template of the step type's allowlist that is sent.
@@ -90,6 +92,7 @@ impl Role {
             Self::IntervalSeconds => "interval-seconds",
             Self::VerifyTls => "verify-tls",
             Self::CaFile => "ca-file",
+            Self::ClientCertificate => "client-certificate",
             Self::Username => "username",
             Self::Template => "template",
             Self::TemplateParams => "template-params",

@@ -141,11 +141,8 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Whether others can read a file of secrets.
-#[cfg(unix)]
 fn exposed(name: &str, file: &std::fs::File) -> std::io::Result<Option<Diagnostic>> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then(|| {
+    Ok(exposed_to_others(file)?.map(|mode| {
         let message = format!("others can use the file of secrets: its mode is {mode:03o}");
         Diagnostic::error(Code::ExposedSecrets, message)
             .at(At::whole(name))
@@ -153,8 +150,16 @@ fn exposed(name: &str, file: &std::fs::File) -> std::io::Result<Option<Diagnosti
     }))
 }
 
+/// The mode of a file that others can read or write.
+#[cfg(unix)]
+pub(crate) fn exposed_to_others(file: &std::fs::File) -> std::io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
 #[cfg(not(unix))]
-fn exposed(_: &str, _: &std::fs::File) -> std::io::Result<Option<Diagnostic>> {
+pub(crate) fn exposed_to_others(_: &std::fs::File) -> std::io::Result<Option<u32>> {
     Ok(None)
 }
 

@@ -16,7 +16,7 @@ use crate::plugin::Network;
 use crate::render::Renderer;
 use crate::secrets::{Place, Secrets, Vault};
 use crate::store::EventText;
-use crate::tls::{TlsError, Trust};
+use crate::tls::{Tls, TlsError};
 
 /// How long a webhook may take to acknowledge.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -194,7 +194,7 @@ impl Webhook {
         name.set_query(None);
         let _ = name.set_password(None).and_then(|()| name.set_username(""));
         Ok(Self {
-            client: network.0.get(&Trust::Platform)?.http,
+            client: network.0.get(&Tls::default())?.http,
             headers: headers.collect::<Result<_, _>>()?,
             envelope: Envelope {
                 id: connector.name().to_owned(),

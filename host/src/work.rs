@@ -1,11 +1,15 @@
 //! What a step is to do: its rendered params, for each item of its list if it has one.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
-use crate::params::{Rendered, Written};
+use crate::params::{self, GrantError, Rendered, Written};
 use crate::playbook::Step;
+use crate::policy::Policy;
 use crate::render::Renderer;
 use crate::step_type::StepType;
 
@@ -47,5 +51,21 @@ impl Work {
             items.push(Item { value, params });
         }
         Ok(Self::Each(items))
+    }
+
+    /// Why one of the calls cannot be given what it is to reach, if that is so.
+    pub(crate) fn grants(&self, directory: &Path, policy: &Policy) -> Result<(), GrantError> {
+        match self {
+            Self::Once(params) => params::grant(params, directory, policy).map(drop),
+            Self::Each(items) => {
+                // Most items share a server.
+                let mut seen = HashSet::new();
+                let mut new = items.iter().map(|item| &item.params).filter(|params| {
+                    let files = (&params.ca_file, &params.client_certificate);
+                    seen.insert((&params.origin, params.verify_tls, files))
+                });
+                new.try_for_each(|params| params::grant(params, directory, policy).map(drop))
+            }
+        }
     }
 }

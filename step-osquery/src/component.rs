@@ -411,7 +411,8 @@ impl Socket for websocket::Connection {
 impl From<http::Failure> for TransportError {
     fn from(failure: http::Failure) -> Self {
         let kind = match failure.kind {
-            http::FailureKind::InvalidRequest | http::FailureKind::Denied => TransportKind::Refused,
+            http::FailureKind::InvalidRequest => TransportKind::Refused,
+            http::FailureKind::Denied => TransportKind::Denied,
             http::FailureKind::Resolve => TransportKind::Resolve,
             http::FailureKind::Connect => TransportKind::Connect,
             http::FailureKind::Tls => TransportKind::Tls,

@@ -298,11 +298,13 @@ struct Written {
     api_token: Option<String>,
     username: Option<String>,
     password: Option<String>,
-    // These two are the host's: it checks the certificates.
+    // These are the host's: it secures the connection.
     #[serde(rename = "verify_tls")]
     _verify_tls: Option<bool>,
     #[serde(rename = "ca_file")]
     _ca_file: Option<String>,
+    #[serde(rename = "client_certificate")]
+    _client_certificate: Option<String>,
     #[serde(flatten)]
     own: Map<String, Value>,
 }

@@ -69,11 +69,13 @@ struct Written {
     template_params: Map<String, Value>,
     target_hosts: Vec<String>,
     timeout_seconds: Option<Value>,
-    // These two are the host's: it checks the certificates.
+    // These are the host's: it secures the connection.
     #[serde(rename = "verify_tls")]
     _verify_tls: Option<bool>,
     #[serde(rename = "ca_file")]
     _ca_file: Option<String>,
+    #[serde(rename = "client_certificate")]
+    _client_certificate: Option<String>,
     /// Params that only one backend has, and those that none has.
     #[serde(flatten)]
     own: Map<String, Value>,

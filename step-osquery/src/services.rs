@@ -62,8 +62,10 @@ impl Response {
 /// What went wrong before there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportKind {
-    /// The contract or the host's policy forbids the request.
+    /// The contract forbids the request.
     Refused,
+    /// The host's policy refuses it: nothing was sent.
+    Denied,
     /// The server's name has no address: nothing was sent.
     Resolve,
     /// No connection: nothing was sent.
@@ -92,6 +94,7 @@ impl From<TransportError> for Failure {
         let failure = |kind| Self::new(kind, error.message);
         match error.kind {
             TransportKind::Refused => failure(Kind::InvalidParams),
+            TransportKind::Denied => failure(Kind::NotAllowed),
             TransportKind::Resolve => {
                 failure(Kind::Unavailable).hint("check the host name in base_url, and the DNS of this machine")
             }

@@ -89,6 +89,7 @@ async fn schema_prints_the_schemas_of_the_repository() {
         ("run", "run"),
         ("run-event", "run-event"),
         ("plan", "plan"),
+        ("policy", "policy"),
         ("osquery_live_query", "osquery_live_query.params"),
         ("osquery_live_query.result", "osquery_live_query.result"),
         ("fleetdm.config", "fleetdm.config"),

@@ -1,5 +1,6 @@
 //! Certificates: the step against a Fleet server behind TLS.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -7,20 +8,35 @@ use sim::Host;
 use sim::fleet::{Fleet, FleetServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{ServerConfig, crypto, pki_types::PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
 use crate::command::run;
 
 /// Ends TLS before a plain server, with a certificate that nobody knows. Returns its port and the certificate in PEM.
 async fn tls_before(server: &FleetServer) -> (u16, String) {
+    tls_that_asks(server, None).await
+}
+
+/// The same; with an authority, only for clients that have a certificate of it.
+async fn tls_that_asks(server: &FleetServer, authority: Option<&CertificateDer<'static>>) -> (u16, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
+    let config = match authority {
+        None => config.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            config.with_client_cert_verifier(verifier.unwrap())
+        }
+    };
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -98,16 +114,72 @@ async fn a_private_certificate_is_trusted_only_when_the_playbook_says_so() {
         let done = ask(name, more).await;
         assert_eq!(done.code(), 0, "{name}: {}{}", done.stdout, done.stderr);
     }
+    let before = server.requests().len();
     for (name, file) in [("empty.yaml", "empty.pem"), ("missing.yaml", "missing.pem")] {
         let done = ask(name, json!({"ca_file": file})).await;
-        assert_eq!(done.code(), 1);
-        assert!(
-            done.report()["steps"][0]["error"]["message"]
-                .as_str()
-                .unwrap()
-                .contains("CA file"),
-            "{}",
-            done.stdout
-        );
+        assert_eq!(done.code(), 2, "{}", done.stdout);
+        assert!(done.stderr.contains("CA file"), "{}", done.stderr);
     }
+    assert_eq!(server.requests().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_who_we_are_is_shown_a_certificate() {
+    let hosts = vec![Host {
+        hostname: "host-1".into(),
+        ..Host::default()
+    }];
+    let server = FleetServer::start(Fleet {
+        hosts,
+        ..Fleet::default()
+    })
+    .await
+    .unwrap();
+    let client = rcgen::generate_simple_self_signed(vec!["playbook".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(vec!["playbook".to_owned()]).unwrap();
+    let (port, authority) = tls_that_asks(&server, Some(client.cert.der())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, mode: u32, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let key = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| made.signing_key.serialize_pem();
+    write("ca.pem", 0o644, authority);
+    write("client.pem", 0o600, client.cert.pem() + &key(&client));
+    write("exposed.pem", 0o644, client.cert.pem() + &key(&client));
+    write("keyless.pem", 0o600, client.cert.pem());
+    write("mixed.pem", 0o600, client.cert.pem() + &key(&other));
+    let ask = async |certificate: Option<&str>| {
+        let mut step = json!({"id": "ask", "type": "osquery_live_query", "params": {
+            "backend": "fleetdm",
+            "base_url": format!("https://localhost:{port}"),
+            "api_token": "{{ secrets.token }}",
+            "template": "logged_in_users",
+            "target_hosts": ["host-1"],
+            "ca_file": "ca.pem",
+        }});
+        if let Some(file) = certificate {
+            step["params"]["client_certificate"] = file.into();
+        }
+        let playbook = folder.path().join("playbook.yaml");
+        std::fs::write(&playbook, json!([step]).to_string()).unwrap();
+        let args = ["run", playbook.to_str().unwrap(), "--output", "json"];
+        run(&args, &[("token", &Fleet::default().token)]).await
+    };
+    let unknown = ask(None).await;
+    assert_eq!(unknown.code(), 1, "{}{}", unknown.stdout, unknown.stderr);
+    for (file, code, words) in [
+        ("exposed.pem", 2, "others can use the private key"),
+        ("keyless.pem", 2, "no private key"),
+        ("mixed.pem", 2, "not the certificate's"),
+        ("missing.pem", 2, "cannot read the client certificate"),
+    ] {
+        let done = ask(Some(file)).await;
+        assert_eq!(done.code(), code, "{file}: {}{}", done.stdout, done.stderr);
+        assert!(done.stderr.contains(words), "{file}: {}", done.stderr);
+    }
+    assert!(server.requests().is_empty());
+    let done = ask(Some("client.pem")).await;
+    assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
 }

@@ -60,13 +60,13 @@ pub(crate) fn failure(error: &EgressError) -> http::Failure {
     use http::FailureKind;
     let kind = match error {
         EgressError::InvalidRequest(_) => FailureKind::InvalidRequest,
-        EgressError::Denied => FailureKind::Denied,
+        EgressError::Denied | EgressError::Policy(_) | EgressError::TooMany { .. } => FailureKind::Denied,
         EgressError::Resolve { .. } => FailureKind::Resolve,
         EgressError::Connect { .. } => FailureKind::Connect,
         EgressError::Tls { .. } => FailureKind::Tls,
         EgressError::Timeout { .. } => FailureKind::Timeout,
         EgressError::Interrupted { .. } | EgressError::Rejected { .. } => FailureKind::Interrupted,
-        EgressError::TooLarge { .. } => FailureKind::TooLarge,
+        EgressError::TooLarge { .. } | EgressError::HeadersTooLarge { .. } => FailureKind::TooLarge,
     };
     http::Failure {
         kind,

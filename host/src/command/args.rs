@@ -66,6 +66,23 @@ pub(crate) struct PluginsArgs {
     pub(crate) plugins: Vec<PathBuf>,
 }
 
+/// What plugins may reach and use.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    /// A policy: which servers may be reached, and what a plugin may use
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Let steps reach this server only; repeat for more. Of a policy's servers, only those that are also named here
+    #[arg(long = "allow-origin", value_name = "URL")]
+    pub(crate) allow_origins: Vec<String>,
+    /// Let steps reach servers of other machines over http, where anybody on the way can read and change what is sent
+    #[arg(long)]
+    pub(crate) allow_http: bool,
+    /// Let steps reach no private address, and none of this machine
+    #[arg(long)]
+    pub(crate) deny_private: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// Tables, for people
@@ -126,6 +143,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
     #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
     pub(crate) view: ViewArgs,
 }
 
@@ -148,6 +167,8 @@ pub(crate) struct ValidateArgs {
     pub(crate) skip_unknown_steps: bool,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     /// How to print the problems
     #[arg(short, long, value_enum, default_value_t = ProblemOutput::Table)]
     pub(crate) output: ProblemOutput,
@@ -182,6 +203,8 @@ pub(crate) struct ConnectorArgs {
     pub(crate) vars: Vec<String>,
     #[command(flatten)]
     pub(crate) plugins: PluginsArgs,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -233,7 +256,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `connector`, `run`, `run-event`, `plan`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `connector`, `run`, `run-event`, `plan`, `policy`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

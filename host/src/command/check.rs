@@ -8,7 +8,7 @@ use super::args::{CheckArgs, Output};
 use super::{CommandError, Exit, inputs, poll, print};
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.connector.plugins).await?;
+    let runner = inputs::runner_under(&args.connector.policy, &args.connector.plugins).await?;
     let secrets = inputs::secrets(args.connector.secrets.as_deref())?;
     let prepared = poll::prepare(&runner, &args.connector, secrets, None)?;
     let found = match runner.test_connection(&prepared).await {

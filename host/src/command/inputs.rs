@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use playbook_host::{Diagnostics, Engine, Limits, PluginError, Runner, Secrets, Source, parse_alert};
+use playbook_host::{Diagnostics, Engine, Limits, Origin, PluginError, Policy, Runner, Secrets, Source, parse_alert};
 use serde_json::{Map, Value};
 
 use super::CommandError;
-use super::args::PluginsArgs;
+use super::args::{PluginsArgs, PolicyArgs};
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";
@@ -23,7 +23,34 @@ pub(crate) fn engine() -> Result<Engine, CommandError> {
 
 /// A runner with the plugins of the command line, and the built-in one unless one of them provides the same step type.
 pub(crate) async fn runner(args: &PluginsArgs) -> Result<Runner, CommandError> {
-    let mut runner = Runner::new(engine()?, Limits::default());
+    load(Runner::new(engine()?, Limits::default()), args).await
+}
+
+/// The same, with a policy for what the plugins may reach and use.
+pub(crate) async fn runner_under(policy: &PolicyArgs, plugins: &PluginsArgs) -> Result<Runner, CommandError> {
+    let mut limits = Limits::default();
+    let policy = read_policy(policy, &mut limits)?;
+    load(Runner::new(engine()?, limits).with_policy(policy), plugins).await
+}
+
+fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, CommandError> {
+    let mut policy = match &args.policy {
+        Some(file) => Policy::read(source(file)?, limits)?,
+        None => Policy::default(),
+    };
+    policy.allow_http |= args.allow_http;
+    policy.deny_private |= args.deny_private;
+    let origins = args.allow_origins.iter().map(|url| {
+        Origin::of(url).map_err(|error| {
+            CommandError::new(format!("`--allow-origin {url}` names no server: {error}"))
+                .hint("give scheme, host and port, such as https://fleet.example.com:8443")
+        })
+    });
+    policy.narrow(origins.collect::<Result<_, _>>()?);
+    Ok(policy)
+}
+
+async fn load(mut runner: Runner, args: &PluginsArgs) -> Result<Runner, CommandError> {
     for path in &args.plugins {
         let bytes = read_plugin(path)?;
         runner

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook_host::{
-    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError, PollEvent,
-    PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
+    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Network, Once, PollError,
+    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
 };
 
 use super::args::{ConnectorArgs, PollArgs};
@@ -16,10 +16,10 @@ use super::metrics::Metrics;
 use super::{CommandError, Exit, inputs, run};
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.connector.plugins).await?;
+    let runner = inputs::runner_under(&args.connector.policy, &args.connector.plugins).await?;
     let secrets = inputs::secrets(args.connector.secrets.as_deref())?;
     let prepared = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())?;
-    let sinks = sinks(&args, &runner, &secrets, &prepared)?;
+    let sinks = sinks(&args, &secrets, &prepared)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
         None => StateFile::user_dir().ok_or_else(|| {
@@ -84,19 +84,15 @@ pub(crate) fn prepare(
 }
 
 /// Where the command line says that events go.
-fn sinks(
-    args: &PollArgs,
-    runner: &Runner,
-    secrets: &Secrets,
-    connector: &PreparedConnector,
-) -> Result<Sinks, CommandError> {
+fn sinks(args: &PollArgs, secrets: &Secrets, connector: &PreparedConnector) -> Result<Sinks, CommandError> {
     let sink = |name: &String| -> Result<Arc<dyn Sink>, CommandError> {
         if name == "-" {
             return Ok(Arc::new(Lines::new(std::io::stdout())));
         }
         if name.contains("://") {
             let headers = &args.sink_headers;
-            let webhook = Webhook::new(name, headers, secrets.clone(), connector, runner.network());
+            // The policy is about what plugins reach; this is the operator's own.
+            let webhook = Webhook::new(name, headers, secrets.clone(), connector, &Network::default());
             return Ok(Arc::new(webhook.map_err(|error| CommandError::new(error.to_string()))?));
         }
         let file = FileSink::open(Path::new(name));

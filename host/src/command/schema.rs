@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use playbook_host::{Runner, Schema};
+use playbook_host::{POLICY_SCHEMA, Runner, Schema};
 use serde_json::Value;
 
 use super::args::SchemaArgs;
@@ -53,7 +53,12 @@ pub(crate) fn file_name(schema: &str) -> String {
 /// All schemas, by name.
 fn all(runner: &Runner) -> Vec<(String, String)> {
     let [playbook, connector] = of_files(runner);
-    let own = [("run", RUN), ("run-event", RUN_EVENT), ("plan", PLAN)];
+    let own = [
+        ("run", RUN),
+        ("run-event", RUN_EVENT),
+        ("plan", PLAN),
+        ("policy", POLICY_SCHEMA),
+    ];
     let own = own.map(|(name, text)| (name, text.to_owned()));
     let written = [playbook, connector].into_iter();
     let mut known: Vec<(String, String)> = written.chain(own).map(|(name, text)| (name.to_owned(), text)).collect();

@@ -17,7 +17,7 @@ struct Inputs {
 }
 
 pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner_under(&args.policy, &args.plugins).await?;
     let mut all = Diagnostics::default();
     let mut show = |name: &str, problems: Diagnostics| -> Result<(), CommandError> {
         match args.output {

@@ -372,6 +372,11 @@ codes! {
     "Whoever triggers an alert, or answers for a host, chooses what is in it. Such data may fill the params that say so in their schema, for example the hosts to ask; the server, the credentials and the statement are decided by literals, `vars` and `secrets` alone.",
     Params: wrong ["base_url: \"https://{{ alert.server }}\""] right ["base_url: \"{{ vars.server }}\""]
 
+    /// The server must not be reached
+    ForbiddenServer = "forbidden-server",
+    "What is reached is the operator's to decide: only servers that the policy lists, if it lists any; over http only this machine, unless it says otherwise; no address that is link-local or known to hand out a machine's credentials, however it is spelt.",
+    Params: wrong ["base_url: \"http://fleet.example.com\""] right ["base_url: \"https://fleet.example.com\""]
+
     /// A template computes too much
     TemplateTooLong = "template-too-long",
     "A template may take 100,000 steps, so that no alert can keep a run busy. Loops inside loops over long lists get there.",

@@ -15,7 +15,7 @@ fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
     let handle = vault.capture("token", TOKEN.to_owned());
     let grant = Grant {
         origin: Origin::of(url).unwrap(),
-        trust: Trust::Platform,
+        tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
     let egress = Egress::new(&Clients::default(), &grant, vault, limits, ends).unwrap();
@@ -124,6 +124,66 @@ async fn a_form_is_encoded_with_the_value_of_a_secret_in_it() {
     assert_eq!(
         String::from_utf8(sent.body).unwrap(),
         format!("user=soc+%26+co&password={TOKEN}")
+    );
+}
+
+#[tokio::test]
+async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
+    let server = answering(ResponseTemplate::new(200)).await;
+    let port = server.address().port();
+    let policy = |deny_private| Policy {
+        deny_private,
+        ..Policy::default()
+    };
+    let ask = async |policy| {
+        let grant = Grant {
+            origin: Origin::of(&format!("http://localhost:{port}")).unwrap(),
+            tls: Tls::default(),
+        };
+        let vault = Vault::new(crate::secrets::Secrets::new([]));
+        let ends = Instant::now() + Duration::from_secs(30);
+        let egress = Egress::new(&Clients::new(policy), &grant, vault, &Limits::default(), ends).unwrap();
+        let sent = egress.send(get("/hosts")).await;
+        let opened = egress.connect("/socket", &[], Duration::from_secs(5)).await;
+        (sent, opened.map(drop), egress.acted())
+    };
+    let (sent, opened, _) = ask(policy(false)).await;
+    assert_eq!(sent.unwrap().status, 200);
+    assert!(matches!(opened, Err(EgressError::Rejected { .. })), "{opened:?}");
+    let before = server.received_requests().await.unwrap().len();
+    // The URL names no address, so that only the lookup can tell.
+    let (sent, opened, acted) = ask(policy(true)).await;
+    assert!(
+        matches!(sent, Err(EgressError::Policy(PolicyError::Address { .. }))),
+        "{sent:?}"
+    );
+    assert!(matches!(opened, Err(EgressError::Policy(_))), "{opened:?}");
+    assert!(!acted);
+    assert_eq!(server.received_requests().await.unwrap().len(), before);
+}
+
+#[tokio::test]
+async fn a_call_makes_so_many_requests_and_reads_so_many_headers() {
+    let many = ResponseTemplate::new(200).insert_header("x-padding", "x".repeat(2_000).as_str());
+    let server = answering(many).await;
+    let mut limits = Limits::default();
+    limits.requests = 2;
+    let (egress, _) = egress(&server, &limits);
+    for _ in 0..2 {
+        assert_eq!(egress.send(get("/hosts")).await.unwrap().status, 200);
+    }
+    let third = egress.send(get("/hosts")).await;
+    assert!(matches!(third, Err(EgressError::TooMany { limit: 2 })), "{third:?}");
+    let socket = egress.connect("/socket", &[], Duration::from_secs(5)).await;
+    assert!(matches!(socket, Err(EgressError::TooMany { limit: 2 })));
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+
+    limits.headers = 1_000;
+    let (egress, _) = egress_to(&server.uri(), &limits);
+    let large = egress.send(get("/hosts")).await;
+    assert!(
+        matches!(large, Err(EgressError::HeadersTooLarge { limit: 1_000, .. })),
+        "{large:?}"
     );
 }
 

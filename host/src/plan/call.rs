@@ -183,7 +183,7 @@ impl Planner<'_> {
             ..PlannedCall::default()
         };
         if of(Role::Origin).is_some() {
-            match params::grant(&rendered, &self.prepared.inputs.directory) {
+            match params::grant(&rendered, &self.prepared.inputs.directory, self.runner.policy()) {
                 Ok(grant) => {
                     call.server = grant.map(|grant| PlannedServer {
                         origin: self.prepared.vault.masked(&grant.origin.to_string()),
@@ -191,7 +191,7 @@ impl Planner<'_> {
                         ca_file: rendered.ca_file.as_deref().map(|file| self.prepared.vault.masked(file)),
                     });
                 }
-                Err(error) => call.error = Some(self.masked_error(invalid_input(error.to_string()))),
+                Err(error) => call.error = Some(self.masked_error(error.into())),
             }
         }
         if let Some(name) = value(Role::Template).and_then(Value::as_str) {

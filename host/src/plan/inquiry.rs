@@ -9,7 +9,7 @@ use crate::playbook::Step;
 use crate::plugin::{Plugin, StepCall};
 use crate::prepare::Prepared;
 use crate::report::StepError;
-use crate::run::{Observer, RunEvent, invalid_input};
+use crate::run::{Observer, RunEvent};
 use crate::runner::Runner;
 
 /// How servers are asked.
@@ -28,13 +28,13 @@ impl Inquiry {
         step: &Step,
         params: &Rendered,
     ) -> Result<Vec<Finding>, StepError> {
-        let grant = params::grant(params, &prepared.inputs.directory);
+        let grant = params::grant(params, &prepared.inputs.directory, runner.policy());
         let (id, observer) = (step.id.clone(), self.observer.clone());
         let call = StepCall {
             step_type: step.kind.clone(),
             params: params.value.clone(),
             vault: prepared.vault.clone(),
-            grant: grant.map_err(|error| invalid_input(error.to_string()))?,
+            grant: grant?,
             timeout: params.timeout,
             cancel: self.cancel.clone(),
             events: EventSink::new(move |event| {

@@ -134,11 +134,11 @@ impl Run<'_> {
     /// Calls the plugin, again where a retry can help.
     async fn call(&self, step: &Step, item: Option<usize>, params: &Rendered, stop: &CancellationToken) -> Called {
         let (plugin, _) = self.runner.provider(&step.kind).expect("`prepare` found it");
-        let grant = match params::grant(params, &self.prepared.inputs.directory) {
+        let grant = match params::grant(params, &self.prepared.inputs.directory, self.runner.policy()) {
             Ok(grant) => grant,
             Err(error) => {
                 return Called {
-                    outcome: Err(invalid_input(error.to_string())),
+                    outcome: Err(error.into()),
                     attempts: 0,
                 };
             }
@@ -274,6 +274,10 @@ impl From<PluginError> for StepError {
                 kind: failure.kind.word(),
                 message: failure.message,
                 hint: failure.hint,
+            },
+            PluginError::Policy(error) => Self {
+                hint: Some(error.hint().to_owned()),
+                ..invalid_input(error.to_string())
             },
             PluginError::Tls(error) => invalid_input(error.to_string()),
             other => Self {
