@@ -48,6 +48,8 @@ mod poll_osctrl;
 mod polled;
 #[path = "e2e/record.rs"]
 mod record;
+#[path = "scripted_fleet.rs"]
+mod scripted_fleet;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 #[path = "e2e/stream.rs"]
