@@ -13,10 +13,15 @@ use sim::{Fault, Host, What};
 
 use tokio::sync::Semaphore;
 
+#[path = "crash_scripted.rs"]
+mod scripted;
+#[path = "scripted_fleet.rs"]
+mod scripted_fleet;
+
 use super::{Once, PollError, PollEvent};
 use crate::state_file::StateFile;
 use crate::state_file::crash_disk::CrashDisk;
-use crate::store::EventText;
+use crate::store::{EventText, Store as _};
 use crate::{
     CancellationToken, Connector, ConnectorInputs, Engine, Limits, PreparedConnector, Runner, Secrets, Sink, SinkError,
 };
@@ -38,7 +43,20 @@ enum Crash {
 struct Receiver {
     crash: Crash,
     deliveries: AtomicUsize,
-    taken: Arc<Mutex<Vec<Vec<String>>>>,
+    /// What crashes with the rest of the machine.
+    disk: CrashDisk,
+    taken: Taken,
+}
+
+impl Receiver {
+    fn new(crash: Crash, disk: &CrashDisk, taken: &Taken) -> Self {
+        Self {
+            crash,
+            deliveries: AtomicUsize::new(0),
+            disk: disk.clone(),
+            taken: taken.clone(),
+        }
+    }
 }
 
 impl Sink for Receiver {
@@ -53,7 +71,10 @@ impl Sink for Receiver {
     fn deliver<'a>(&'a self, events: &'a [EventText]) -> BoxFuture<'a, Result<(), SinkError>> {
         Box::pin(async move {
             let number = self.deliveries.fetch_add(1, Ordering::Relaxed);
-            let crashed = || Err(SinkError::Gone("the machine has crashed".into()));
+            let crashed = || {
+                self.disk.crash_at(0);
+                Err(SinkError::Gone("the machine has crashed".into()))
+            };
             if self.crash == Crash::Before(number) {
                 return crashed();
             }
@@ -146,11 +167,7 @@ impl Scene {
         taken: &Taken,
         until: impl Future<Output = ()>,
     ) -> Option<Result<Once, PollError>> {
-        let receiver = Receiver {
-            crash,
-            deliveries: AtomicUsize::new(0),
-            taken: taken.clone(),
-        };
+        let receiver = Receiver::new(crash, disk, taken);
         let store = match StateFile::on(disk.clone(), "fleet") {
             Ok(store) => Arc::new(store),
             Err(error) => return Some(Err(error.into())),
@@ -345,12 +362,8 @@ async fn five_failures_in_a_row_are_told_once_and_followed_by_one_try_an_interva
     };
     scene.server.set_faults(vec![failing]);
     let (disk, taken) = (Scene::disk(), Taken::default());
+    let receiver = Arc::new(Receiver::new(Crash::Never, &disk, &taken));
     let store = Arc::new(StateFile::on(disk, "fleet").unwrap());
-    let receiver = Arc::new(Receiver {
-        crash: Crash::Never,
-        deliveries: AtomicUsize::new(0),
-        taken: taken.clone(),
-    });
     let retries = Arc::new(AtomicUsize::new(0));
     let counted = retries.clone();
     let poller = scene.runner.poller(

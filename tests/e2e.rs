@@ -48,6 +48,10 @@ mod poll_osctrl;
 mod polled;
 #[path = "e2e/record.rs"]
 mod record;
+#[path = "scripted_fleet.rs"]
+mod scripted_fleet;
+#[path = "e2e/secrets.rs"]
+mod secrets;
 #[path = "e2e/stream.rs"]
 mod stream;
 #[path = "e2e/text_report.rs"]

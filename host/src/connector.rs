@@ -1,5 +1,6 @@
 //! The connector file.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -96,6 +97,15 @@ impl Connector {
     /// What it is called. What was polled is remembered under this name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The names of the secrets that it uses.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        each_text(self.document.value(), "", &mut |_, text| {
+            names.extend(render::secret_names(text))
+        });
+        names
     }
 
     /// Everything that is wrong and can be told without secrets.

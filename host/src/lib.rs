@@ -112,12 +112,13 @@ pub use record::{
     Detail, MadeBy, Outcome, RECORD_VERSION, RecordError, RecordFile, RecordedCall, RecordedInputs, RecordedItem,
     RecordedPlaybook, Returned, RunRecord, UsedPlugin,
 };
+pub use render::secret_names;
 pub use replay::{Difference, ReplayedCall, Verdict};
 pub use report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
 pub use runner::{Definition, RunInputs, Runner};
 pub use schema::{Role, Schema, SchemaProblem};
-pub use secrets::{ENV_PREFIX, Redactor, Secrets, Vault};
+pub use secrets::{ENV_PREFIX, LookupError, Redactor, Secrets, SecretsCommand, Vault};
 pub use sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
 pub use source::Source;
 pub use state_file::StateFile;

@@ -1,5 +1,6 @@
 //! The playbook file.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -106,6 +107,13 @@ impl Step {
 }
 
 impl Playbook {
+    /// The names of the secrets that its steps use.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let mentions = self.steps.iter().flat_map(Step::mentions);
+        let secrets = mentions.flat_map(|(_, mentions)| &mentions.secrets);
+        secrets.map(|(name, _)| name.clone()).collect()
+    }
+
     /// What it is called.
     pub fn title(&self) -> PlaybookName {
         PlaybookName {

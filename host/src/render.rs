@@ -45,6 +45,12 @@ pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
+/// The names of the secrets that a text uses. What is no template uses none.
+pub fn secret_names(text: &str) -> Vec<String> {
+    let mentions = check(text, Scope::Roots).unwrap_or_default();
+    mentions.secrets.into_iter().map(|(name, _)| name).collect()
+}
+
 /// The values that templates see.
 pub(crate) struct Renderer {
     context: BTreeMap<String, Jinja>,

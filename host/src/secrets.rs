@@ -12,8 +12,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+mod lookup;
 mod redactor;
 
+pub use lookup::{LookupError, SecretsCommand};
 pub use redactor::Redactor;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};

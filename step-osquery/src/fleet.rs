@@ -13,6 +13,7 @@ mod per_host;
 mod posture;
 mod reports;
 mod source;
+mod stalled;
 mod wire;
 
 use futures::StreamExt as _;

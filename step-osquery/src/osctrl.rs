@@ -6,10 +6,12 @@
 
 mod answers;
 mod api;
+mod earlier;
 mod environment;
 mod follow;
 mod history;
 mod nodes;
+mod owed;
 mod query;
 mod source;
 mod wire;

@@ -1,28 +1,37 @@
-//! What has been failing for a while.
+//! What has been in trouble for a while: it cannot be read, or it stands still although there is news.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Failures in a row after which something is said to stand still.
+/// Polls in a row after which trouble is told.
 const ALARMING: u32 = 5;
 
-/// How often in a row something could not be read, and since when.
+/// How many polls in a row had the same trouble, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Failing {
+pub(crate) struct Trouble {
     times: u32,
     pub(crate) since: Timestamp,
 }
 
-impl Failing {
-    /// Counts a failure. Gives the state when it has just become alarming.
+impl Trouble {
+    /// Counts a poll. Gives the state when it has just become alarming.
     pub(crate) fn count(slot: &mut Option<Self>, now: Timestamp) -> Option<&Self> {
-        let failing = slot.get_or_insert(Self { times: 0, since: now });
-        failing.times += 1;
-        (failing.times == ALARMING).then_some(failing)
+        let trouble = slot.get_or_insert(Self { times: 0, since: now });
+        trouble.times = trouble.times.saturating_add(1);
+        (trouble.times == ALARMING).then_some(trouble)
     }
 
-    /// Forgets the failures. Gives the state if it was alarming.
+    /// Forgets the trouble. Gives the state if it was alarming.
     pub(crate) fn end(slot: &mut Option<Self>) -> Option<Self> {
-        slot.take().filter(|failing| failing.times >= ALARMING)
+        slot.take().filter(Self::is_alarming)
+    }
+
+    /// Forgets trouble that was not told.
+    pub(crate) fn pass(slot: &mut Option<Self>) {
+        *slot = slot.take().filter(Self::is_alarming);
+    }
+
+    fn is_alarming(&self) -> bool {
+        self.times >= ALARMING
     }
 }

@@ -265,8 +265,8 @@ fn connector_files_fit_or_not_as_their_connector_says() {
             "/connector_config/poll_interval_seconds",
         ),
         (
-            file(json!({"connector": "osctrl", "connector_config": {"rows": "all"}})),
-            "/connector_config/rows",
+            file(json!({"connector": "osctrl", "connector_config": {"flap_window_seconds": 60}})),
+            "/connector_config/flap_window_seconds",
         ),
     ] {
         let problems = schema.validate(&wrong);

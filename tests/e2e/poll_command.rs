@@ -267,6 +267,33 @@ connector_config:
         std::fs::write(&file, text).unwrap();
         run(&["poll", file.to_str().unwrap(), "--once"], &[("token", TOKEN)]).await
     };
+    let of_osctrl = "connector: osctrl
+name: corp-osctrl
+config:
+  base_url: https://osctrl.example.com
+  environment: production
+  api_token: \"{{ secrets.token }}\"
+connector_config:
+  rows: changed
+";
+    for (old, new, place, words) in [
+        ("  environment: production\n", "", "3:1", "`environment` is missing"),
+        ("production", "a/b", "5:16", "the name or the uuid"),
+        ("environment: production", "team_id: 3", "5:3", "team_id"),
+        ("https://osctrl", "ldap://osctrl", "4:13", "http"),
+        ("{{ secrets.token }}", "{{ secrets.tokn }}", "6:", "tokn"),
+        ("rows: changed", "rows: some", "8:9", "all, changed"),
+        ("rows: changed", "initial: all", "8:12", "emit, skip"),
+        ("rows: changed", "poll_interval_seconds: 86401", "8:26", "at most 86400"),
+        ("rows: changed", "flap_window_seconds: 60", "8:3", "flap_window_seconds"),
+        ("rows: changed", "concurrent_reports: 8", "8:3", "concurrent_reports"),
+    ] {
+        let done = check(&of_osctrl.replacen(old, new, 1)).await;
+        assert_eq!(done.code(), 2, "{new}: {}", done.stderr);
+        let place = format!("corp.yaml:{place}");
+        assert!(done.stderr.contains(&place), "{new}: {}", done.stderr);
+        assert!(done.stderr.contains(words), "{new}: {}", done.stderr);
+    }
     for (old, new, place, words) in [
         ("fleetdm", "fletdm", "1:12", "did you mean `fleetdm`"),
         ("connector: fleetdm", "conector: fleetdm", "1:1", "conector"),
@@ -286,12 +313,37 @@ connector_config:
             "3:1",
             "credentials are missing",
         ),
+        ("\"{{ secrets.token }}\"", "\"\"", "5:14", "must not be empty"),
+        (
+            "api_token: \"{{ secrets.token }}\"",
+            "username: soc@corp.example.com",
+            "3:1",
+            "belong together",
+        ),
+        ("config:\n  base", "confg:\n  base", "3:1", "confg"),
         ("team_id: 3", "team_id: three", "6:12", "team_id"),
         ("team_id: 3", "team: 3", "6:3", "team_id"),
         ("verify_tls: true", "verify_tls: \"yes\"", "7:15", "verify_tls"),
+        ("verify_tls: true", "ca_file: 7", "7:12", "ca_file"),
+        ("verify_tls: true", "ca_file: nowhere.pem", "7:12", "cannot read"),
+        ("verify_tls: true", "environment: production", "7:3", "environment"),
         ("300", "0", "9:26", "poll_interval_seconds"),
         ("300", "5m", "9:26", "poll_interval_seconds"),
         ("poll_interval_seconds", "poll_interval", "9:3", "poll_interval_seconds"),
+        ("poll_interval_seconds: 300", "initial: all", "9:12", "emit, skip"),
+        ("poll_interval_seconds: 300", "rows: some", "9:9", "all, changed"),
+        (
+            "poll_interval_seconds: 300",
+            "flap_window_seconds: -1",
+            "9:24",
+            "at least 0",
+        ),
+        (
+            "poll_interval_seconds: 300",
+            "concurrent_reports: 65",
+            "9:23",
+            "at most 64",
+        ),
         ("connector_config", "connector_confg", "8:1", "connector_config"),
         ("config:\n", "config: [\n", "5:12", "not YAML"),
         ("https://fleet.example.com", "\"{{ alert.url }}\"", "4:", "alert"),

@@ -1,12 +1,14 @@
 //! Polling a Fleet server: the status of hosts and the rows of saved queries, each change told once.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery, Team};
 use sim::{Fault, Host, What};
 
+use crate::command::finish;
 use crate::polled::{Polled, TOKEN, summary};
+use crate::scripted_fleet::{CYCLES, KINDS, SLOW, Script, assert_told, in_words};
 
 const POSTURE: [&str; 3] = ["kind", "hostname", "status"];
 const ROWS: [&str; 4] = ["query_name", "hostname", "username", "severity"];
@@ -70,157 +72,35 @@ async fn start_with(fleet: Fleet, config: Value, options: Value) -> (FleetServer
     (server, polled)
 }
 
-/// What kinds of statement there are in the scripted fleet: the table, a column of it, how its rows matter.
-const KINDS: [(&str, &str, &str); 8] = [
-    ("crontab", "command", "high"),
-    ("startup_items", "name", "high"),
-    ("kernel_modules", "name", "high"),
-    ("processes", "name", "medium"),
-    ("listening_ports", "address", "medium"),
-    ("logged_in_users", "user", "medium"),
-    ("os_version", "name", "info"),
-    ("uptime", "days", "info"),
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow() {
-    const HOSTS: u64 = 2_000;
-    const QUERIES: u64 = 40;
-    let (failing, slow) = (5, 6);
-    let statement = |number: u64| {
-        let (table, column, _) = KINDS[(number % 8) as usize];
-        match number % 3 {
-            0 => format!("SELECT {column} FROM {table}"),
-            1 => format!(
-                "WITH found AS (SELECT {column}\n  FROM \"{table}\") -- FROM crontab\nSELECT {column} FROM found"
-            ),
-            _ => format!("SELECT t.{column} FROM (SELECT 1) CROSS JOIN {table} AS t"),
+    /// The cycle in which the slow report is as slow as reports get.
+    const SLOWEST: usize = 3;
+    let server = FleetServer::start(Script::fleet(fleet())).await.unwrap();
+    let mut polled = Polled::new("fleetdm", server.url(), &json!({}), &json!({}));
+    let mut script = Script::new();
+    for cycle in 0..CYCLES {
+        let slow = Duration::from_millis(if cycle == SLOWEST { 20_000 } else { 1_000 });
+        let expected = script.play(&server, slow).await;
+        let polling = polled.command(&["--once"]).spawn().unwrap();
+        let mut events = Vec::new();
+        if cycle == SLOWEST {
+            events = everything_but_the_slow_report(&server, &mut polled, &expected).await;
         }
-    };
-    let queries = (1..=QUERIES).map(|number| SavedQuery {
-        name: format!("query-{number}"),
-        query: statement(number),
-        ..SavedQuery::default()
-    });
-    let (server, mut polled) = start(Fleet {
-        hosts: vec![many(HOSTS as usize)],
-        queries: queries.collect(),
-        faults: vec![
-            fault(&format!("/{failing}/report"), None, None, What::Status(500)),
-            fault(&format!("/{slow}/report"), None, None, What::Delay(1_000)),
-        ],
-        ..fleet()
-    })
-    .await;
-
-    let mut random = fastrand::Rng::with_seed(4);
-    let mut names: BTreeMap<u64, String> = (101..101 + HOSTS)
-        .map(|id| (id, format!("host-{}", id - 100)))
-        .collect();
-    let mut statuses: BTreeMap<u64, &str> = names.keys().map(|id| (*id, "online")).collect();
-    let mut untold: Vec<String> = Vec::new();
-    for cycle in 0..10 {
-        let mut expected = Vec::new();
-        let mut told = |name: &str, status: &str| expected.push(format!("host {name} {status} {}", posture(status)));
-        if cycle == 0 {
-            for name in names.values() {
-                told(name, "online");
-            }
-        } else {
-            let ids: Vec<u64> = names.keys().copied().collect();
-            for id in random.choose_multiple(ids.iter().copied(), 6) {
-                server.delete_host(id).unwrap();
-                names.remove(&id);
-                statuses.remove(&id);
-            }
-            let ids: Vec<u64> = names.keys().copied().collect();
-            for id in random.choose_multiple(ids.into_iter(), 80) {
-                let status = random.choice(["online", "offline", "missing"]).unwrap();
-                let of_server = match status {
-                    "online" => HostStatus::Online,
-                    "offline" => HostStatus::Offline,
-                    _ => HostStatus::Missing,
-                };
-                server.set_host_status(id, of_server).unwrap();
-                if statuses.insert(id, status) != Some(status) {
-                    told(&names[&id], status);
-                }
-            }
-            let new = Host {
-                hostname: format!("new-{cycle}-{{n}}"),
-                count: 5,
-                ..Host::default()
-            };
-            for (number, id) in (1..).zip(server.enrol(&new).unwrap()) {
-                let name = format!("new-{cycle}-{number}");
-                told(&name, "online");
-                names.insert(id, name);
-                statuses.insert(id, "online");
-            }
-        }
-        // Reports are stamped in whole seconds.
-        server.advance_clock(10);
-        for number in 1..=QUERIES {
-            let (table, column, severity) = KINDS[(number % 8) as usize];
-            let ids: Vec<u64> = names.keys().copied().collect();
-            let asked = random.choose_multiple(ids.into_iter(), 3);
-            for id in &asked {
-                let values: Vec<String> = (0..random.usize(0..4))
-                    .map(|n| format!("{cycle}.{number}.{n}"))
-                    .collect();
-                let row = |value: &String| Map::from_iter([(column.to_owned(), json!(value))]);
-                server.set_rows(*id, table, values.iter().map(row).collect()).unwrap();
-                for value in values {
-                    let row = format!("query_row {} query-{number} {table} {value} {severity}", names[id]);
-                    if number == failing {
-                        untold.push(row);
-                    } else {
-                        expected.push(row);
-                    }
-                }
-                if number == failing {
-                    // A host's next answer replaces this one.
-                    let replaced = format!(" {} query-", names[id]);
-                    let current = format!(" {cycle}.{number}.");
-                    untold.retain(|row| !row.contains(&replaced) || row.contains(&current));
-                }
-            }
-            server.run_saved_query(number, &asked).await.unwrap();
-        }
-        untold.retain(|row| names.values().any(|name| row.contains(&format!(" {name} query-"))));
-        let last = cycle == 9;
-        if last {
-            server.set_faults(Vec::new());
-            expected.append(&mut untold);
-        }
-
-        let poll = polled.once(&[]).await;
-        assert_eq!(poll.done.code(), if last { 0 } else { 3 }, "{}", poll.done.stderr);
-        let said: Vec<String> = poll
-            .events
-            .iter()
-            .filter(|event| event["kind"] == "notice")
-            .map(Value::to_string)
-            .collect();
+        let done = finish(polling).await;
+        events.extend(polled.delivered());
+        assert_eq!(done.code(), if script.is_last() { 0 } else { 3 }, "{}", done.stderr);
+        let notices = events.iter().filter(|event| event["kind"] == "notice");
+        let notices: Vec<String> = notices.map(|notice| notice["code"].to_string()).collect();
         // The fifth failure in a row is alarming, and so is its end worth telling.
-        let notices = usize::from(cycle == 4 || last);
-        assert_eq!(said.len(), notices, "cycle {cycle}: {said:?}");
-        let mut found: Vec<String> = poll.events.iter().filter_map(in_words).collect();
-        found.sort();
-        expected.sort();
-        let missing: Vec<_> = expected
-            .iter()
-            .filter(|line| found.binary_search(line).is_err())
-            .collect();
-        let surplus: Vec<_> = found
-            .iter()
-            .filter(|line| expected.binary_search(line).is_err())
-            .collect();
-        assert!(
-            missing.is_empty() && surplus.is_empty(),
-            "cycle {cycle}: missing {missing:?}, surplus {surplus:?}"
-        );
-        assert_eq!(found.len(), expected.len(), "cycle {cycle}");
+        let due: &[&str] = match cycle {
+            4 => &["\"report-failing\""],
+            _ if script.is_last() => &["\"report-recovered\""],
+            _ => &[],
+        };
+        assert_eq!(notices, due, "cycle {cycle}");
+        let told = events.iter().filter_map(in_words).collect();
+        assert_told(&format!("cycle {cycle}"), told, &expected);
     }
     let text = std::fs::read_to_string(polled.path("events.ndjson")).unwrap();
     let keys = text
@@ -231,36 +111,28 @@ async fn a_scripted_fleet_is_told_exactly_with_one_report_failing_and_one_slow()
     assert_eq!(server.unknown_paths(), Vec::<String>::new());
 }
 
-fn posture(status: &str) -> &'static str {
-    match status {
-        "missing" => "medium",
-        "offline" => "low",
-        _ => "info",
+/// Waits until everything is delivered that does not come of the slow report, and returns it. Panics if it takes until that
+/// report has come.
+async fn everything_but_the_slow_report(server: &FleetServer, polled: &mut Polled, expected: &[String]) -> Vec<Value> {
+    let of_slow = format!(" query-{SLOW} ");
+    let (slow, others): (Vec<&String>, Vec<&String>) = expected.iter().partition(|line| line.contains(&of_slow));
+    assert!(!slow.is_empty() && others.iter().any(|line| line.starts_with("host ")));
+    let mut events = Vec::new();
+    while events.iter().filter_map(in_words).count() < others.len() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        events.extend(polled.delivered());
     }
-}
-
-fn in_words(event: &Value) -> Option<String> {
-    let text = |key: &str| event[key].as_str().unwrap_or_default();
-    match text("kind") {
-        "host" => Some(format!(
-            "host {} {} {}",
-            text("hostname"),
-            text("status"),
-            text("severity")
-        )),
-        "query_row" => {
-            let (table, query) = (text("osquery_table"), text("query_name"));
-            let column = KINDS.iter().find(|(known, ..)| *known == table)?.1;
-            // The column may have the name of a canonical field, which wins.
-            let value = event["raw_event"][column].as_str()?;
-            Some(format!(
-                "query_row {} {query} {table} {value} {}",
-                text("hostname"),
-                text("severity")
-            ))
-        }
-        _ => None,
-    }
+    let mut told: Vec<String> = events.iter().filter_map(in_words).collect();
+    told.sort();
+    assert!(
+        told.iter().eq(others),
+        "the slow report came before the others were through"
+    );
+    let requests = server.requests();
+    let path = format!("/{SLOW}/report");
+    let report = requests.iter().rfind(|request| request.path.ends_with(&path)).unwrap();
+    assert_eq!(report.status, None, "it is still waited for");
+    events
 }
 
 #[tokio::test]
@@ -404,6 +276,82 @@ async fn a_page_that_is_cut_short_is_read_again_or_said_and_never_the_end_of_the
 }
 
 #[tokio::test]
+async fn a_status_that_is_not_known_is_told_as_it_is_and_announced_once() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02", "web-03", "db-01"]),
+        ..fleet()
+    })
+    .await;
+    polled.complete().await;
+    let change = |hosts: &[u64], status| {
+        for host in hosts {
+            server.set_host_status(*host, HostStatus::Other(status)).unwrap();
+        }
+    };
+    change(&[101, 102], "napping");
+    let events = polled.complete().await;
+    assert_eq!(
+        summary(&events, &["kind", "code", "hostname", "status", "severity"]),
+        [
+            "host - web-01 napping info",
+            "host - web-02 napping info",
+            "notice unknown-host-status - - low"
+        ]
+    );
+    let notice = events.iter().find(|event| event["kind"] == "notice").unwrap();
+    let said = notice["description"].as_str().unwrap();
+    assert!(said.starts_with("hosts that have it: 2, for example web-0"), "{said}");
+    // Each poll is a process of its own: it is remembered, and said on stderr only.
+    change(&[103], "napping");
+    let poll = polled.once(&[]).await;
+    assert_eq!(summary(&poll.events, &POSTURE), ["host web-03 napping"]);
+    assert!(poll.done.stderr.contains("napping"), "{}", poll.done.stderr);
+    change(&[104], "asleep");
+    assert_eq!(
+        summary(&polled.complete().await, &["kind", "code", "status"]),
+        ["host - asleep", "notice unknown-host-status -"]
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_looked_up_holds_up_no_other() {
+    let (server, mut polled) = start_with(
+        Fleet {
+            hosts: vec![many(1_200)],
+            ..fleet()
+        },
+        json!({"team_id": 0}),
+        json!({}),
+    )
+    .await;
+    polled.complete().await;
+    server.delete_host(101).unwrap();
+    server.delete_host(102).unwrap();
+    // While the second page is asked for, hosts of the first are deleted: the rest moves up and is on no page.
+    server.set_faults(vec![
+        fault("/hosts", Some("page=1&"), None, What::DeleteHosts(vec![103, 104])),
+        fault("/hosts/101", None, None, What::Status(500)),
+    ]);
+    for host in 601..=610 {
+        server.set_host_status(host, HostStatus::Offline).unwrap();
+    }
+    let poll = polled.once(&[]).await;
+    assert_eq!(poll.done.code(), 3, "{}", poll.done.stderr);
+    assert_eq!(
+        poll.events.len(),
+        10,
+        "hosts in no team are not forgotten when they move"
+    );
+    assert!(
+        poll.done.stderr.contains("1 of the hosts that were on no page"),
+        "{}",
+        poll.done.stderr
+    );
+    server.set_faults(Vec::new());
+    assert!(polled.complete().await.is_empty());
+}
+
+#[tokio::test]
 async fn hosts_and_reports_do_not_hold_up_each_other() {
     let (server, mut polled) = start(Fleet {
         hosts: hosts(&["web-01", "web-02"]),
@@ -506,6 +454,71 @@ async fn equal_rows_are_told_again_unless_only_changed_ones_are_wanted() {
         server.run_saved_query(1, &[101]).await.unwrap();
         assert_eq!(summary(&polled.complete().await, &ROWS), again, "{rows}");
     }
+}
+
+#[tokio::test]
+async fn rows_that_come_after_the_servers_clock_was_set_back_are_told() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02"]),
+        queries: vec![users("who")],
+        ..fleet()
+    })
+    .await;
+    for host in [101, 102] {
+        set_users(&server, host, &["root"]);
+    }
+    server.run_saved_query(1, &[101, 102]).await.unwrap();
+    polled.complete().await;
+    server.advance_clock(-3_600);
+    set_users(&server, 101, &["deploy"]);
+    server.run_saved_query(1, &[101]).await.unwrap();
+    assert_eq!(summary(&polled.complete().await, &ROWS), ["who web-01 deploy medium"]);
+    assert!(polled.complete().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_that_stands_still_while_its_query_runs_is_an_alarm_once_until_it_moves() {
+    let (server, mut polled) = start(Fleet {
+        hosts: hosts(&["web-01", "web-02"]),
+        queries: vec![users("who")],
+        ..fleet()
+    })
+    .await;
+    set_users(&server, 101, &["root"]);
+    set_users(&server, 102, &[]);
+    server.run_saved_query(1, &[101, 102]).await.unwrap();
+    polled.complete().await;
+    let codes = async |polled: &mut Polled, asked: &[u64]| {
+        server.advance_clock(4 * 3_600);
+        server.run_saved_query(1, asked).await.unwrap();
+        summary(&polled.complete().await, &["kind", "code", "status"])
+    };
+    // While the one host with rows is away, runs of others are no news. Neither are they just after it has come back.
+    server.set_host_status(101, HostStatus::Offline).unwrap();
+    assert_eq!(codes(&mut polled, &[102]).await, ["host - offline"]);
+    for _ in 0..6 {
+        assert!(codes(&mut polled, &[102]).await.is_empty());
+    }
+    server.set_host_status(101, HostStatus::Online).unwrap();
+    assert_eq!(codes(&mut polled, &[102]).await, ["host - online"]);
+    assert_eq!(codes(&mut polled, &[101, 102]).await, ["query_row - -"]);
+    // A query that nobody runs has no news.
+    for _ in 0..6 {
+        assert!(codes(&mut polled, &[]).await.is_empty());
+    }
+
+    server.set_stores_reports(false);
+    let mut told = Vec::new();
+    for poll in 1..=8 {
+        let said = codes(&mut polled, &[101, 102]).await;
+        told.extend(said.into_iter().map(|said| (poll, said)));
+    }
+    assert_eq!(told, [(5, "notice report-stalled -".to_owned())]);
+    server.set_stores_reports(true);
+    assert_eq!(
+        codes(&mut polled, &[101, 102]).await,
+        ["notice report-moving -", "query_row - -"]
+    );
 }
 
 #[tokio::test]

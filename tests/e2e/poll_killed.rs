@@ -9,6 +9,7 @@ use sim::Host;
 use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery};
 
 use crate::polled::{Polled, TOKEN};
+use crate::scripted_fleet::{CYCLES, Script, assert_told, in_words};
 
 /// Hosts: two pages of them.
 const HOSTS: u64 = 505;
@@ -89,4 +90,47 @@ async fn killed_at_two_hundred_moments_it_tells_everything_and_repeats_what_was_
             "a kill repeats one batch at most"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scripted_fleet_is_told_exactly_by_a_command_that_is_killed_again_and_again() {
+    /// Of each cycle.
+    const KILLS: usize = 3;
+    let server = FleetServer::start(Script::fleet(Fleet {
+        token: TOKEN.into(),
+        ..Fleet::default()
+    }))
+    .await
+    .unwrap();
+    let mut polled = Polled::new("fleetdm", server.url(), &json!({}), &json!({}));
+    let (mut script, mut random) = (Script::new(), fastrand::Rng::with_seed(10));
+    let (mut delivered, mut whole) = (BTreeMap::new(), Duration::from_secs(2));
+    for cycle in 0..CYCLES {
+        let expected = script.play(&server, Duration::ZERO).await;
+        for _ in 0..KILLS {
+            let mut command = polled.command(&["--once"]);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let _ = tokio::time::timeout(whole.mul_f64(random.f64()), child.wait()).await;
+            // Nothing is left to kill when it was quick.
+            let _ = child.kill().await;
+        }
+        let began = Instant::now();
+        let poll = polled.once(&[]).await;
+        whole = began.elapsed();
+        let code = if script.is_last() { 0 } else { 3 };
+        assert_eq!(poll.done.code(), code, "{}", poll.done.stderr);
+        let mut told = Vec::new();
+        for event in poll.events {
+            let key = event["dedupe_key"].as_str().unwrap().to_owned();
+            if let Some(before) = delivered.get(&key) {
+                assert_eq!(*before, event, "what comes again is the same");
+            } else {
+                told.extend(in_words(&event));
+                delivered.insert(key, event);
+            }
+        }
+        assert_told(&format!("cycle {cycle}"), told, &expected);
+    }
+    let notices = delivered.values().filter(|event| event["kind"] == "notice");
+    assert_eq!(notices.count(), 2, "that one report failed for long, and recovered");
 }

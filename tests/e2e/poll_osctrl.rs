@@ -161,6 +161,110 @@ async fn answers_that_are_counted_and_stored_elsewhere_are_said_once() {
 }
 
 #[tokio::test]
+async fn answers_that_are_counted_and_never_stored_are_an_alarm_once_until_they_are() {
+    let (server, mut polled) = start(osctrl(&THREE), json!({})).await;
+    // What was lost before anybody watched is not waited for.
+    let old = server.start_query(USERS, &[1, 2], false);
+    server.answer(&old, 1).await;
+    server.answer_late(&old, 2).await;
+    assert_eq!(polled.complete().await.len(), 1);
+    let query = server.start_query(USERS, &[1, 2, 3], false);
+    // A node that answers twice, and one that was not asked, are counted and stored.
+    let fine = server.start_query(USERS, &[1], false);
+    for _ in 0..2 {
+        server.answer(&fine, 1).await;
+    }
+    server.answer_foreign(&fine, "FFFFFFFF-0000-4000-8000-00000000DEAD", Vec::new());
+    server.answer(&query, 1).await;
+    server.answer_late(&query, 2).await;
+    assert_eq!(polled.complete().await.len(), 2);
+    server.advance_clock(61);
+    let mut told = Vec::new();
+    for poll in 1..=8 {
+        server.advance_clock(300);
+        let said = summary(&polled.complete().await, &["code", "external_id"]);
+        told.extend(said.into_iter().map(|said| (poll, said)));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].0 == 5 && told[0].1.starts_with(&format!("answers-stalled {query}")),
+        "{told:?}"
+    );
+    server.store_pending();
+    let events = polled.complete().await;
+    assert_eq!(
+        summary(&events, &["kind", "code", "hostname"]),
+        ["notice answers-moving -", "query_row - web-02"]
+    );
+    assert!(polled.complete().await.is_empty());
+}
+
+#[tokio::test]
+async fn rows_that_the_node_had_before_are_told_again_unless_only_changed_ones_are_wanted() {
+    let rows = |names: &[&str]| -> Vec<Map<String, Value>> {
+        let row = |name: &&str| Map::from_iter([("username".to_owned(), json!(name))]);
+        names.iter().map(row).collect()
+    };
+    for option in ["all", "changed"] {
+        let (server, mut polled) = start(osctrl(&THREE), json!({"rows": option})).await;
+        let ask = async |sql: &str| {
+            let query = server.start_query(sql, &[1, 2], false);
+            server.answer(&query, 1).await;
+            server.answer(&query, 2).await;
+            query
+        };
+        // Two runs of one statement in one poll are compared, too.
+        let queries = [ask(USERS).await, ask(USERS).await];
+        let told = summary(&polled.complete().await, &["hostname", "username"]);
+        let once = ["web-01 user-one", "web-02 user-two"];
+        let twice = [
+            "web-01 user-one",
+            "web-01 user-one",
+            "web-02 user-two",
+            "web-02 user-two",
+        ];
+        assert_eq!(told, if option == "all" { &twice[..] } else { &once }, "{option}");
+
+        server.set_table(1, "users", rows(&["user-one", "intruder"]));
+        ask(&format!(" {USERS}\n")).await;
+        ask("SELECT username FROM users LIMIT 1").await;
+        let told = summary(&polled.complete().await, &["hostname", "username"]);
+        let all = [
+            "web-01 intruder",
+            "web-01 user-one",
+            "web-01 user-one",
+            "web-02 user-two",
+            "web-02 user-two",
+        ];
+        let changed = ["web-01 intruder", "web-01 user-one", "web-02 user-two"];
+        assert_eq!(told, if option == "all" { &all[..] } else { &changed }, "{option}");
+
+        // A row that was away and is back has changed.
+        server.set_table(1, "users", rows(&["user-one"]));
+        ask(USERS).await;
+        polled.complete().await;
+        server.set_table(1, "users", rows(&["user-one", "intruder"]));
+        ask(USERS).await;
+        let told = summary(&polled.complete().await, &["hostname", "username"]);
+        let told: Vec<_> = told.iter().filter(|told| told.ends_with("intruder")).collect();
+        assert_eq!(told.len(), 1, "{option}");
+        for query in queries {
+            server.purge_query(&query);
+        }
+        for _ in 0..2 {
+            assert!(polled.complete().await.is_empty(), "{option}: forgetting tells nothing");
+        }
+        ask(USERS).await;
+        let told = polled.complete().await.len();
+        assert_eq!(
+            told,
+            if option == "all" { 3 } else { 0 },
+            "{option}: other queries ask the same"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_query_that_cannot_be_read_does_not_stop_the_others_and_goes_on_where_it_was() {
     let (server, mut polled) = start(osctrl(&THREE), json!({})).await;
     let (broken, fine) = (

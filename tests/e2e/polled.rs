@@ -74,7 +74,9 @@ impl Polled {
     pub(crate) fn delivered(&mut self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path("events.ndjson")).unwrap_or_default();
         assert!(!text.contains(TOKEN));
-        let lines = text.lines().skip(self.read);
+        // What follows the last end of a line is being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let lines = whole.lines().skip(self.read);
         let events: Vec<Value> = lines
             .map(|line| serde_json::from_str(line).expect("an event is one line of JSON"))
             .collect();

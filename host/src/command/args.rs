@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 
+use playbook_host::SecretsCommand;
+
 use super::help;
 
 /// Runs security playbooks whose steps are sandboxed WebAssembly plugins.
@@ -75,6 +77,21 @@ pub(crate) struct PluginsArgs {
     pub(crate) plugins: Vec<PathBuf>,
 }
 
+/// Where secrets come from, besides the environment.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SecretsArgs {
+    /// Secrets, a YAML map of names to values; readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Run this for secrets that are in neither file nor environment, such as `pass show fleet/{name}`; without `{name}`,
+    /// it prints a YAML map
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    pub(crate) secrets_command: Option<SecretsCommand>,
+    /// Look in the system's keyring, under this service, for secrets that are nowhere else
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) secrets_keyring: Option<String>,
+}
+
 /// What plugins may reach and use.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PolicyArgs {
@@ -142,9 +159,8 @@ pub(crate) struct RunArgs {
     /// The alert, a JSON object, as {{ alert.… }} in the playbook; `-` reads stdin
     #[arg(long, value_name = "FILE|-")]
     pub(crate) alert: Option<PathBuf>,
-    /// Secrets, a YAML map of names to values; readable by you alone
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secrets: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretsArgs,
     /// Set {{ vars.NAME }}
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub(crate) vars: Vec<String>,
@@ -254,9 +270,8 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct ConnectorArgs {
     /// The connector file
     pub(crate) file: PathBuf,
-    /// Secrets, a YAML map of names to values; readable by you alone
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secrets: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretsArgs,
     /// Set {{ vars.NAME }}
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub(crate) vars: Vec<String>,

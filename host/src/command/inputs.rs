@@ -5,13 +5,13 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use playbook_host::{
-    Diagnostics, Engine, Limits, Origin, PluginError, Policy, RecordError, RunRecord, Runner, Secrets, Source,
-    parse_alert,
+    Diagnostics, Engine, Limits, LookupError, Origin, PluginError, Policy, RecordError, RunRecord, Runner, Secrets,
+    Source, parse_alert,
 };
 use serde_json::{Map, Value};
 
 use super::CommandError;
-use super::args::{PluginsArgs, PolicyArgs};
+use super::args::{PluginsArgs, PolicyArgs, SecretsArgs};
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";
@@ -117,6 +117,34 @@ pub(crate) fn source(path: &Path) -> Result<Source, Diagnostics> {
         return Source::read_from("standard input", io::stdin());
     }
     Source::read(path)
+}
+
+/// These secrets, and those of `names` that they lack, from the command and then the keyring of the command line.
+pub(crate) async fn look_up(
+    args: &SecretsArgs,
+    mut secrets: Secrets,
+    names: impl IntoIterator<Item = String> + Clone,
+) -> Result<Secrets, CommandError> {
+    if let Some(command) = &args.secrets_command {
+        let missing = secrets.missing(names.clone());
+        if !missing.is_empty() {
+            let found = command.secrets(&missing).await.map_err(lookup_error)?;
+            secrets = secrets.or(&found);
+        }
+    }
+    if let Some(service) = &args.secrets_keyring {
+        let missing = secrets.missing(names);
+        let found = Secrets::from_keyring(service, &missing).await.map_err(lookup_error)?;
+        secrets = secrets.or(&found);
+    }
+    Ok(secrets)
+}
+
+fn lookup_error(error: LookupError) -> CommandError {
+    match error {
+        LookupError::Map(problems) => problems.into(),
+        error => CommandError::new(error.to_string()),
+    }
 }
 
 /// The secrets of the environment and of a file; the file wins.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use playbook_host::{
     CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Network, Once, PollError,
-    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook,
+    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook, secret_names,
 };
 
 use super::args::{ConnectorArgs, PollArgs};
@@ -17,8 +17,9 @@ use super::{CommandError, Exit, inputs, run};
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::runner_under(&args.connector.policy, &args.connector.plugins).await?;
-    let secrets = inputs::secrets(args.connector.secrets.as_deref())?;
-    let prepared = prepare(&runner, &args.connector, secrets.clone(), args.format.clone())?;
+    let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
+    let format = args.format.clone();
+    let (prepared, secrets) = prepare(&runner, &args.connector, secrets, format, &args.sink_headers).await?;
     let sinks = sinks(&args, &secrets, &prepared)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
@@ -66,21 +67,25 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     Ok(exit)
 }
 
-/// Reads and checks a connector file.
-pub(crate) fn prepare(
+/// Reads and checks a connector file, and looks up the secrets that it and the headers of sinks use.
+pub(crate) async fn prepare(
     runner: &Runner,
     args: &ConnectorArgs,
     secrets: Secrets,
     format: Option<String>,
-) -> Result<PreparedConnector, CommandError> {
+    sink_headers: &[String],
+) -> Result<(PreparedConnector, Secrets), CommandError> {
+    let connector = runner.read_connector(inputs::source(&args.file)?)?;
+    let mut names = connector.secret_names();
+    names.extend(sink_headers.iter().flat_map(|header| secret_names(header)));
+    let secrets = inputs::look_up(&args.secrets, secrets, names).await?;
     let inputs = ConnectorInputs {
-        secrets,
+        secrets: secrets.clone(),
         vars: inputs::assignments("--var", &args.vars)?,
         directory: args.file.parent().unwrap_or(Path::new(".")).to_owned(),
         format,
     };
-    let connector = runner.read_connector(inputs::source(&args.file)?)?;
-    Ok(runner.prepare_connector(&connector, inputs)?)
+    Ok((runner.prepare_connector(&connector, inputs)?, secrets))
 }
 
 /// Where the command line says that events go.

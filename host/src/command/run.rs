@@ -21,11 +21,12 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     let mut problems = Diagnostics::default();
     let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
     let playbook = inputs::keep(playbook, &mut problems);
-    let secrets = inputs::keep(inputs::secrets(args.secrets.as_deref()), &mut problems);
+    let secrets = inputs::keep(inputs::secrets(args.secrets.secrets.as_deref()), &mut problems);
     let alert = inputs::keep(inputs::alert(args.alert.as_deref()), &mut problems);
     let (Some(playbook), Some(secrets), Some(alert)) = (playbook, secrets, alert) else {
         return Err(problems.into());
     };
+    let secrets = inputs::look_up(&args.secrets, secrets, playbook.secret_names()).await?;
     let mut run = RunInputs::new(secrets);
     run.alert = alert;
     run.vars = inputs::assignments("--var", &args.vars)?;

@@ -1,6 +1,6 @@
 //! The stream `hosts`: an event for each host whose status has changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -13,8 +13,8 @@ use super::api::FleetApi;
 use super::pages::{self, PAGE};
 use super::source::FleetSource;
 use super::wire::{Host, HostRead};
-use crate::connector::{self, Initial, Summary, forget, remember};
-use crate::event::{About, Event, HostName, Source, key};
+use crate::connector::{self, Initial, Notice, Summary, forget, notice, remember};
+use crate::event::{About, Event, HostName, Source, cut, key};
 use crate::failure::{Failure, Kind};
 use crate::services::{Change, Feeds, Level};
 use crate::severity::Severity;
@@ -26,6 +26,12 @@ pub(super) const HOST: &str = "host/";
 
 /// Present once a first poll has seen every host.
 const BASELINE: &str = "hosts/baseline";
+
+/// The statuses that are not of Fleet's protocol and have been told as such.
+const UNKNOWN: &str = "hosts/unknown-statuses";
+
+/// Unknown statuses that are told. A server that makes up a new one each time is not followed for ever.
+const MOST_UNKNOWN: usize = 20;
 
 /// Hosts that were not on any page and are looked up one by one; the rest waits for the next poll.
 const LOOKED_UP: usize = 1_000;
@@ -51,6 +57,13 @@ pub(super) struct Remembered {
     flapping: bool,
 }
 
+impl Remembered {
+    /// Whether it has been there since then, by all that was seen.
+    pub(super) fn is_online_since(&self, then: Timestamp) -> bool {
+        &*self.status == "online" && !self.flapping && self.at <= then.as_millisecond()
+    }
+}
+
 /// Polls once.
 pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> Result<Summary, Failure> {
     let filter = config.team_filter();
@@ -68,19 +81,16 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
         seen: HashSet::new(),
         quiet: !had_baseline && poll.options.initial == Initial::Skip,
         told: 0,
-        unknown: None,
+        unknown: BTreeMap::new(),
     };
-    let failures = watch.pages(&filter).await?;
+    let mut failures = watch.pages(&filter).await?;
     if failures.is_empty() {
-        watch.look_up_unseen(config).await?;
+        failures.extend(watch.look_up_unseen(config).await?);
         if !had_baseline {
             poll.deliver(&[], vec![remember(BASELINE.to_owned(), &true)]).await?;
         }
     }
-    if let Some(status) = &watch.unknown {
-        let message = format!("Fleet has a host status that this plugin does not know, told as it is: `{status}`");
-        poll.services.log(Level::Warn, &message);
-    }
+    watch.say_unknown().await?;
     Ok(Summary {
         message: format!("{} hosts, {} changed", watch.seen.len(), watch.told),
         failures,
@@ -111,7 +121,18 @@ struct Watching<'a, 'b, S> {
     /// Whether hosts seen for the first time are remembered and not told.
     quiet: bool,
     told: usize,
-    unknown: Option<String>,
+    /// Statuses that are not of Fleet's protocol.
+    unknown: BTreeMap<String, Unknown>,
+}
+
+/// A status that is not of Fleet's protocol.
+struct Unknown {
+    /// How many hosts have it.
+    hosts: usize,
+    /// One of them.
+    example: String,
+    /// When it was seen, by the server's clock.
+    at: Timestamp,
 }
 
 impl<S: Feeds> Watching<'_, '_, S> {
@@ -171,7 +192,12 @@ impl<S: Feeds> Watching<'_, '_, S> {
             "offline" if self.missing.contains(&host.id) => "missing",
             "offline" => "offline",
             other => {
-                self.unknown = Some(crate::event::cut(other, 40));
+                let unknown = self.unknown.entry(cut(other, 40)).or_insert_with(|| Unknown {
+                    hosts: 0,
+                    example: host.hostname.clone(),
+                    at: now,
+                });
+                unknown.hosts += 1;
                 other
             }
         };
@@ -193,8 +219,9 @@ impl<S: Feeds> Watching<'_, '_, S> {
     }
 
     /// Looks up the hosts that were on no page. Those that are gone are forgotten; those that only moved between pages while
-    /// these were read are looked at like the others.
-    async fn look_up_unseen(&mut self, config: &FleetSource) -> Result<(), Failure> {
+    /// these were read are looked at like the others. One that cannot be looked up holds up no other; returns why, if there
+    /// are any.
+    async fn look_up_unseen(&mut self, config: &FleetSource) -> Result<Option<String>, Failure> {
         let unseen = self.known.keys().filter(|id| !self.seen.contains(id));
         let unseen: Vec<u64> = unseen.copied().take(LOOKED_UP).collect();
         let poll = self.poll;
@@ -203,11 +230,13 @@ impl<S: Feeds> Watching<'_, '_, S> {
             .map(|id| async move { (id, session.get_dated::<HostRead>(&format!("/hosts/{id}")).await) })
             .buffer_unordered(CONCURRENT);
         let (mut events, mut changes) = (Vec::new(), Vec::new());
+        let mut failed: Option<(usize, Failure)> = None;
         while let Some((id, found)) = lookups.next().await {
             match found {
                 Ok((read, now)) => {
                     let host: Host = serde_json::from_str(read.host.get()).unwrap_or_default();
-                    if config.team_id.is_some_and(|team| host.team_id != Some(team)) {
+                    // Team 0 is no team.
+                    if config.team_id.is_some_and(|team| host.team_id.unwrap_or(0) != team) {
                         changes.push(forget(format!("{HOST}{id}")));
                     } else {
                         self.observe(&read.host, now, &mut events, &mut changes)?;
@@ -216,11 +245,54 @@ impl<S: Feeds> Watching<'_, '_, S> {
                 Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Permission) => {
                     changes.push(forget(format!("{HOST}{id}")));
                 }
-                Err(failure) => return Err(failure),
+                Err(failure) if matches!(failure.kind, Kind::Auth | Kind::Cancelled) => return Err(failure),
+                Err(failure) => failed.get_or_insert((0, failure)).0 += 1,
             }
         }
         self.told += events.len();
-        poll.deliver(&events, changes).await
+        poll.deliver(&events, changes).await?;
+        Ok(failed
+            .map(|(hosts, why)| format!("{hosts} of the hosts that were on no page could not be looked up: {why}")))
+    }
+}
+
+impl<S: Feeds> Watching<'_, '_, S> {
+    /// Says once of each status that it is none of Fleet's: it may mean anything, so it is told as it is and of no severity.
+    async fn say_unknown(&self) -> Result<(), Failure> {
+        if self.unknown.is_empty() {
+            return Ok(());
+        }
+        let poll = self.poll;
+        let told = poll.recall(UNKNOWN).await;
+        // What is not understood is forgotten: at worst something is told again.
+        let mut told: BTreeSet<String> = told
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let mut events = Vec::new();
+        for (status, seen) in &self.unknown {
+            let title = format!("FleetDM has a host status that is not known: {}", status.escape_debug());
+            poll.services.log(Level::Warn, &title);
+            if told.len() == MOST_UNKNOWN || !told.insert(status.clone()) {
+                continue;
+            }
+            let said = Notice {
+                code: "unknown-host-status".into(),
+                id: status.clone(),
+                severity: Severity::Low,
+                title,
+                description: format!(
+                    "hosts that have it: {}, for example {}; it is told as it is, with the severity info; a newer version of \
+                     this connector may know what it means",
+                    seen.hosts, seen.example
+                ),
+                time: seen.at,
+            };
+            events.push(notice(&poll.source, said));
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        poll.deliver(&events, vec![remember(UNKNOWN.to_owned(), &told)]).await
     }
 }
 

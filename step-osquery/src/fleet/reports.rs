@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{FleetApi, Routes};
 use super::names::Names;
 use super::source::FleetSource;
+use super::stalled;
 use super::wire::{QueriesPage, Report, ReportRow, SavedQuery, Version};
 use crate::connector::{self, Initial, Notice, Rows, Summary, forget, notice, remember};
 use crate::event::{Event, HostName, content};
@@ -17,10 +18,10 @@ use crate::failure::{Failure, Kind};
 use crate::rows::{Asked, BATCH};
 use crate::services::{Feeds, Level};
 use crate::severity::Severity;
-use crate::standstill::Failing;
+use crate::standstill::Trouble;
 use crate::tally::text_row;
 
-type Poll<'a, S> = connector::Poll<'a, S, FleetApi>;
+pub(super) type Poll<'a, S> = connector::Poll<'a, S, FleetApi>;
 
 /// What the keys of cursors begin with.
 const REPORT: &str = "report/";
@@ -36,10 +37,10 @@ const REFRESHES: (u32, u32) = (4, 93);
 
 /// How far a report has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursor {
+pub(super) struct Cursor {
     /// Until when each host's rows have been read: microseconds since 1970, by the server's clock. One time for all hosts
     /// would lose the rows of a host that reports while another's, which came later, are already there.
-    hosts: BTreeMap<u64, i64>,
+    pub(super) hosts: BTreeMap<u64, i64>,
     /// What each host's rows held, if only changed ones are told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     rows: BTreeMap<u64, BTreeSet<String>>,
@@ -48,10 +49,16 @@ struct Cursor {
     told: BTreeSet<String>,
     /// Whether it could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failing: Option<Failing>,
+    failing: Option<Trouble>,
     /// Set if the first poll was to tell nothing and could not read this report: rows until then are not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
+    /// The runs that Fleet had counted when the report last moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) runs: Option<u64>,
+    /// Whether it has stood still lately although there were runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stalled: Option<Trouble>,
 }
 
 /// What a poll of one report came to.
@@ -59,7 +66,7 @@ enum Outcome<'q> {
     /// So many rows were told.
     Read(usize),
     /// It could not be read, and its cursor stands where it stood.
-    Failed(&'q SavedQuery, Cursor, Failure),
+    Failed(&'q SavedQuery, Box<Cursor>, Failure),
 }
 
 /// What all reports of a poll have in common.
@@ -112,7 +119,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
     let mut failures = Vec::new();
     for (query, cursor, failure) in failed {
         failures.push(format!("the report of `{}` could not be read: {failure}", query.name));
-        reading.count_failure(query, cursor, &failure).await?;
+        reading.count_failure(query, *cursor, &failure).await?;
     }
     let listed: BTreeSet<u64> = queries.iter().map(|query| query.id).collect();
     let gone = poll.entries(REPORT, |id, _| id.parse().ok().filter(|id| !listed.contains(id)));
@@ -125,6 +132,11 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, config: &FleetSource) -> 
         message: format!("{} queries, {told} new rows", queries.len()),
         failures,
     })
+}
+
+/// When a host's rows came; all of them do together.
+fn newest(rows: &[ReportRow]) -> Timestamp {
+    rows.iter().map(|row| row.last_fetched).max().unwrap_or_default()
 }
 
 fn key(query: u64) -> String {
@@ -205,7 +217,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let route = format!("{}/{}/report{}", self.routes.list(), query.id, self.team);
         let report = match self.poll.session.get::<Report>(&route).await {
             Ok(report) => report,
-            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+            Err(failure) => return Ok(Outcome::Failed(query, Box::new(cursor), failure)),
         };
         let holds: &[&str] = match (report.report_clipped, self.version) {
             (false, _) => &[],
@@ -216,14 +228,37 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let (told, mut events) = match self.rows(query, &mut cursor, rows).await {
             Ok(told) => told,
             Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
-            Err(failure) => return Ok(Outcome::Failed(query, cursor, failure)),
+            Err(failure) => return Ok(Outcome::Failed(query, Box::new(cursor), failure)),
         };
-        if let Some(failing) = Failing::end(&mut cursor.failing) {
+        if let Some(failing) = Trouble::end(&mut cursor.failing) {
             let since = format!("it could not since {}", failing.since);
             events.push(self.notice(query, "report-recovered", &since));
         }
+        // What is full or frozen has been said, and why.
+        if holds.is_empty() || cursor.hosts != before.hosts {
+            events.extend(self.notice_standstill(query, &before, &mut cursor).await);
+        }
         self.finish(query, before, cursor, holds, events).await?;
         Ok(Outcome::Read(told))
+    }
+
+    /// Says once that a report stands still although its query goes on running, and once that it moves again.
+    async fn notice_standstill(&self, query: &SavedQuery, before: &Cursor, cursor: &mut Cursor) -> Option<Event> {
+        let runs = query.runs();
+        // The count begins anew when the query is changed.
+        if cursor.hosts != before.hosts || cursor.runs.is_none() || runs < cursor.runs {
+            cursor.runs = runs;
+            let ended = Trouble::end(&mut cursor.stalled)?;
+            let since = format!("it had not since {}", ended.since);
+            return Some(self.notice(query, "report-moving", &since));
+        }
+        let Some(host) = stalled::overdue(self.poll, query, cursor, self.now).await else {
+            Trouble::pass(&mut cursor.stalled);
+            return None;
+        };
+        let trouble = Trouble::count(&mut cursor.stalled, self.now)?;
+        let why = format!("since {} or longer, and {host} is online", trouble.since);
+        Some(self.notice(query, "report-stalled", &why))
     }
 
     /// Tells the rows that are newer than the cursor, host by host, and moves the cursor with them. Returns how many there
@@ -243,10 +278,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
         cursor.hosts.retain(|host, _| hosts.contains_key(host));
         cursor.rows.retain(|host, _| only_changed && hosts.contains_key(host));
         let read = |cursor: &Cursor, host: u64| cursor.hosts.get(&host).copied().unwrap_or(i64::MIN);
-        hosts.retain(|host, rows| {
-            let until = read(cursor, *host);
-            rows.iter().any(|row| row.last_fetched.as_microsecond() > until)
-        });
+        hosts.retain(|host, rows| newest(rows).as_microsecond() != read(cursor, *host));
         let names = self.names.of(self.poll, hosts.keys().copied()).await?;
         let asked = Asked::new(&query.name, query.id.to_string(), &query.query);
         if !asked.understood && !hosts.is_empty() {
@@ -260,13 +292,14 @@ impl<S: Feeds> Reading<'_, '_, S> {
         let quiet = |newest: Timestamp| self.quiet() || until.is_some_and(|until| newest <= until);
         let (mut events, mut told) = (Vec::new(), 0);
         for (id, rows) in hosts {
-            let until = read(cursor, id);
-            let newest = rows.iter().map(|row| row.last_fetched).max().unwrap_or_default();
+            let newest = newest(&rows);
+            // Fleet's clock was set back, or its database: these replaced the rows that were read, and are news all the same.
+            let until = Some(read(cursor, id)).filter(|until| newest.as_microsecond() > *until);
             let name = names.get(&id).cloned();
             let name = name.unwrap_or_else(|| rows.first().map(|row| row.host_name.clone()).unwrap_or_default());
             let fresh = rows
                 .into_iter()
-                .filter(|row| row.last_fetched.as_microsecond() > until)
+                .filter(|row| until.is_none_or(|until| row.last_fetched.as_microsecond() > until))
                 .map(|row| text_row(row.columns));
             let mut fresh: Vec<_> = fresh.collect();
             cursor.hosts.insert(id, newest.as_microsecond());
@@ -314,7 +347,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
 
     /// Remembers that a report could not be read, and says so when that goes on: its cursor stands still.
     async fn count_failure(&self, query: &SavedQuery, mut cursor: Cursor, failure: &Failure) -> Result<(), Failure> {
-        let alarming = Failing::count(&mut cursor.failing, self.now);
+        let alarming = Trouble::count(&mut cursor.failing, self.now);
         let event = alarming.map(|failing| {
             let why = format!("since {}: {failure}", failing.since);
             self.notice(query, "report-failing", &why)
@@ -342,6 +375,13 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 "is not stored",
                 "the query discards its data or does not log snapshots, so that there are no rows to read",
             ),
+            "report-stalled" => (
+                Severity::Medium,
+                "stands still",
+                "Fleet goes on counting runs of the query and stores no newer rows of hosts that are there; it leaves out a \
+                 host's rows above 512 KB, and stores none while it is overloaded",
+            ),
+            "report-moving" => (Severity::Info, "moves again", "its rows are told as they come"),
             "report-failing" => (
                 Severity::Medium,
                 "cannot be read",

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::tally::{Row, text_row};
 
@@ -116,6 +116,26 @@ pub(super) struct SavedQuery {
     pub(super) logging: String,
     #[serde(default)]
     pub(super) discard_data: bool,
+    /// How often it runs, in seconds; never, if 0.
+    #[serde(default)]
+    pub(super) interval: u64,
+    #[serde(default, deserialize_with = "nullable")]
+    stats: QueryStats,
+}
+
+/// The part of a saved query's statistics that matters here.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct QueryStats {
+    /// How often hosts have run it, as far as Fleet has heard; null before they have.
+    #[serde(default)]
+    total_executions: Option<Number>,
+}
+
+impl SavedQuery {
+    /// How often hosts have run it, if Fleet says so.
+    pub(super) fn runs(&self) -> Option<u64> {
+        self.stats.total_executions.as_ref()?.as_u64()
+    }
 }
 
 /// `GET /queries/{id}/report`.
@@ -219,6 +239,6 @@ pub(super) fn row(mut row: Map<String, Value>) -> Row {
 }
 
 /// Go leaves out or nulls what is empty.
-fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }

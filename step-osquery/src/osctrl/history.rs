@@ -4,7 +4,7 @@
 //! query was made. So a query is read again when its counters have moved, and goes on being read until they have stood
 //! still for as long as an answer may take to be stored.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use futures::StreamExt as _;
@@ -13,19 +13,21 @@ use futures::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answers::{OVERLAP, PAGE, answer};
+use super::answers::OVERLAP;
 use super::api::OsctrlApi;
+use super::earlier::{self, Earlier};
 use super::environment::Environment;
-use super::nodes::{self, canonical, name};
-use super::wire::{QueriesPage, QueryListed, QueryShown, ResultsPage};
-use crate::connector::{self, Initial, Notice, Summary, forget, notice, remember};
-use crate::event::{Event, HostName, key as hash};
+use super::nodes::name;
+use super::owed::{News, Owed};
+use super::wire::{QueriesPage, QueryListed};
+use crate::connector::{self, Initial, Summary, forget, remember};
+use crate::event::Event;
 use crate::failure::{Failure, Kind};
-use crate::rows::Asked;
 use crate::services::{Feeds, Level};
-use crate::severity::Severity;
-use crate::standstill::Failing;
-use crate::tally::Answer;
+use crate::standstill::Trouble;
+
+mod notices;
+mod reading;
 
 type Poll<'a, S> = connector::Poll<'a, S, OsctrlApi>;
 
@@ -67,21 +69,32 @@ struct Cursor {
     unlisted: bool,
     /// Whether the answers could not be read lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failing: Option<Failing>,
+    failing: Option<Trouble>,
     /// Set if the first poll was to tell nothing and could not read this query: what was answered until then is not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quiet: Option<Timestamp>,
+    /// Whether it was there at the first poll, when answers may have been counted and not be stored any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    history: bool,
+    /// What was counted and cannot be read.
+    #[serde(default)]
+    owed: Owed,
 }
 
 /// What all queries of a poll have in common.
 struct Reading<'a, 'b, S> {
     poll: &'a Poll<'b, S>,
     environment: &'a Environment,
+    first: bool,
     /// Whether this is a first poll whose answers are to be remembered and not told.
     quiet: bool,
+    /// Whether it was said that answers are not stored here.
+    elsewhere: bool,
     now: Timestamp,
     /// Hostnames by uuid, once they were needed.
     hostnames: Mutex<Option<Rc<HashMap<String, String>>>>,
+    /// Held by whoever compares answers with earlier ones and hands over what is new of them.
+    earlier: Mutex<Earlier>,
 }
 
 /// What reading one query came to.
@@ -91,13 +104,32 @@ struct Told {
     answers: usize,
     /// Answers that were errors and have no rows.
     errors: usize,
-    /// Whether answers were counted that nobody can read.
-    elsewhere: bool,
+    /// The newest query with answers that were counted, and whether there is one that can be read.
+    newest: Option<(u64, bool)>,
+}
+
+impl Cursor {
+    /// Whether answers may have been counted that cannot be read. Those that were just counted may only be late.
+    fn may_owe(&self, query: &QueryListed) -> bool {
+        self.settled && self.owed.is_possible(query, self.nodes.len())
+    }
+}
+
+impl Told {
+    /// Nothing was read of a query.
+    fn nothing_of(query: &QueryListed, cursor: &Cursor) -> Self {
+        // A failure can be counted and not be stored; an answer with rows never. One that was just counted may only be late.
+        let counts = cursor.settled && query.executions > 0;
+        Self {
+            newest: counts.then_some((query.id, !cursor.nodes.is_empty())),
+            ..Self::default()
+        }
+    }
 }
 
 enum Outcome<'q> {
     Read(Told),
-    Failed(&'q QueryListed, Cursor, Failure),
+    Failed(&'q QueryListed, Box<Cursor>, Failure),
 }
 
 /// Polls once.
@@ -107,9 +139,12 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     let reading = Reading {
         poll,
         environment,
+        first,
+        elsewhere: poll.recall(ELSEWHERE).await.is_some(),
         quiet: first && poll.options.initial == Initial::Skip,
         now,
         hostnames: Mutex::new(None),
+        earlier: Mutex::default(),
     };
     let mut read = stream::iter(&queries)
         .map(|query| reading.query(query))
@@ -122,7 +157,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
                 all.rows += told.rows;
                 all.answers += told.answers;
                 all.errors += told.errors;
-                all.elsewhere |= told.elsewhere;
+                all.newest = all.newest.max(told.newest);
             }
             Outcome::Failed(query, cursor, failure) => failed.push((query, cursor, failure)),
         }
@@ -138,7 +173,7 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
     let mut failures = Vec::new();
     for (query, cursor, failure) in failed {
         failures.push(format!("the answers to `{}` could not be read: {failure}", query.name));
-        reading.count_failure(query, cursor, &failure).await?;
+        reading.count_failure(query, *cursor, &failure).await?;
     }
     reading.say_elsewhere(&all).await?;
     let listed: BTreeSet<&str> = queries.iter().map(|query| query.name.as_str()).collect();
@@ -159,6 +194,10 @@ pub(super) async fn poll<S: Feeds>(poll: &Poll<'_, S>, environment: &Environment
             _ => forget(key(&name)),
         });
     let mut changes: Vec<_> = changes.collect();
+    if changes.iter().any(|change| change.value.is_none()) {
+        let statements = queries.iter().map(|query| query.query.as_str());
+        changes.extend(earlier::forget_all_but(poll, statements).await);
+    }
     if first {
         changes.push(remember(BASELINE.to_owned(), &true));
     }
@@ -217,6 +256,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 .map_err(|_| Failure::new(Kind::Internal, format!("the cursor of {} cannot be read", query.name)))?,
             None => Cursor {
                 quiet: Some(self.now).filter(|_| self.quiet),
+                history: self.first,
                 settled: true,
                 ..Cursor::default()
             },
@@ -228,22 +268,22 @@ impl<S: Feeds> Reading<'_, '_, S> {
             cursor.counted = counted;
             cursor.grown = self.now;
             cursor.settled = false;
-        } else if cursor.settled && cursor == before {
-            return Ok(Outcome::Read(Told::default()));
         }
-        let told = match self.answers(query, &mut cursor).await {
-            Ok(told) => told,
+        if cursor.settled && cursor == before && !cursor.may_owe(query) {
+            return Ok(Outcome::Read(Told::nothing_of(query, &cursor)));
+        }
+        let (told, news) = match self.read(query, &mut cursor).await {
+            Ok(read) => read,
             Err(failure) if failure.kind == Kind::Cancelled => return Err(failure),
             Err(failure) => {
                 // The next poll tries again from where this one got.
                 cursor.counted = before.counted;
                 cursor.settled = false;
-                return Ok(Outcome::Failed(query, cursor, failure));
+                return Ok(Outcome::Failed(query, Box::new(cursor), failure));
             }
         };
-        cursor.settled = self.now.duration_since(cursor.grown) >= OVERLAP;
-        let mut events = Vec::new();
-        if let Some(failing) = Failing::end(&mut cursor.failing) {
+        let mut events: Vec<Event> = self.standstill(query, news).into_iter().collect();
+        if let Some(failing) = Trouble::end(&mut cursor.failing) {
             events.push(self.failing(
                 query,
                 "answers-recovered",
@@ -259,184 +299,39 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 .await?;
         }
         Ok(Outcome::Read(Told {
-            // A failure can be counted and not be stored; an answer with rows never.
-            elsewhere: cursor.settled && query.executions > 0 && cursor.nodes.is_empty(),
+            newest: Told::nothing_of(query, &cursor).newest,
             ..told
         }))
     }
 
-    /// Reads page by page from a little before the newest answer, and tells those that were not told.
-    async fn answers(&self, query: &QueryListed, cursor: &mut Cursor) -> Result<Told, Failure> {
-        let since = cursor.newest.map(|newest| newest.saturating_sub(OVERLAP));
-        let since = match since {
-            Some(Ok(since)) => format!("&since={since}"),
-            _ => String::new(),
+    /// Reads what there may be of the answers, and looks at what is owed of them.
+    async fn read(&self, query: &QueryListed, cursor: &mut Cursor) -> Result<(Told, News), Failure> {
+        let mut stored = None;
+        if cursor.may_owe(query) {
+            stored = Some(self.stored(query).await?);
+        }
+        let told = match stored {
+            Some(stored) if !cursor.owed.has_moved(stored) => Told::default(),
+            // What comes after so long may be stamped long ago.
+            Some(_) => self.answers(query, cursor, None).await?,
+            None => self.answers(query, cursor, cursor.newest).await?,
         };
-        let asked = Asked::new(&query.name, query.name.clone(), &query.query);
-        let (mut told, mut targets, mut strangers) = (Told::default(), None, 0);
-        for number in 1.. {
-            let route = format!(
-                "/queries/{}/results/{}?page={number}&page_size={PAGE}{since}",
-                self.environment.segment(),
-                Environment::encode(&query.name)
-            );
-            let page: ResultsPage = self.poll.session.get(&route).await?;
-            let mut events = Vec::new();
-            // What is read here counts once it was handed over.
-            let mut after = cursor.clone();
-            for item in page.items {
-                after.newest = after.newest.max(Some(item.created_at));
-                let node = canonical(&item.uuid);
-                let known = hash(&[&node])[..16].to_owned();
-                if after.nodes.contains(&known) {
-                    continue;
-                }
-                if targets.is_none() {
-                    targets = Some(self.targets(query).await?);
-                }
-                if let Some(Some(targets)) = &targets
-                    && !targets.contains(&node)
-                {
-                    strangers += 1;
-                    continue;
-                }
-                let quiet = self.quiet || after.quiet.is_some_and(|until| item.created_at <= until);
-                match answer(&item) {
-                    Answer::Rows(rows) => {
-                        after.nodes.insert(known);
-                        if !quiet {
-                            told.answers += 1;
-                            let host = HostName {
-                                hostname: self.hostname(&node).await?,
-                                id: node,
-                            };
-                            events.extend(asked.events(&self.poll.source, &host, item.created_at, rows));
-                        }
-                    }
-                    _ => told.errors += usize::from(after.failed.insert(known) && !quiet),
-                }
-            }
-            if !events.is_empty() {
-                told.rows += events.len();
-                // Should the rest never be read, the counters have to look as if they had moved.
-                let partly = Cursor {
-                    counted: 0,
-                    ..after.clone()
-                };
-                self.poll
-                    .deliver(&events, vec![remember(key(&query.name), &partly)])
-                    .await?;
-            }
-            *cursor = after;
-            if number >= page.total_pages {
-                break;
-            }
+        cursor.settled = self.now.duration_since(cursor.grown) >= OVERLAP;
+        if !cursor.settled {
+            return Ok((told, News::None));
         }
-        if strangers > 0 {
-            let message = format!(
-                "{strangers} answers to `{}` are of nodes that were not asked, and were left out",
-                query.name
-            );
-            self.poll.services.log(Level::Warn, &message);
+        if !cursor.may_owe(query) {
+            return Ok((told, cursor.owed.nothing()));
         }
-        if !asked.understood && told.rows > 0 {
-            let message = format!(
-                "the statement of `{}` cannot be read; its rows are of medium severity",
-                query.name
-            );
-            self.poll.services.log(Level::Warn, &message);
-        }
-        Ok(told)
-    }
-
-    /// The nodes that a query was for; none if the server does not say or names them otherwise than by uuid. Any agent of the
-    /// environment can answer any query.
-    async fn targets(&self, query: &QueryListed) -> Result<Option<HashSet<String>>, Failure> {
-        let route = format!(
-            "/queries/{}/{}",
-            self.environment.segment(),
-            Environment::encode(&query.name)
-        );
-        let shown: QueryShown = self.poll.session.get(&route).await?;
-        let targets = shown.targets.unwrap_or_default();
-        let by_uuid = !targets.is_empty() && targets.iter().all(|target| target.kind == "uuid");
-        Ok(by_uuid.then(|| targets.iter().map(|target| canonical(&target.value)).collect()))
-    }
-
-    /// A node's hostname; its uuid, if the environment does not have it any more.
-    async fn hostname(&self, node: &str) -> Result<String, Failure> {
-        let mut hostnames = self.hostnames.lock().await;
-        let known = if let Some(known) = &*hostnames {
-            known.clone()
-        } else {
-            let nodes = nodes::all(&self.poll.session, self.environment).await?;
-            let named = nodes.into_iter().map(|node| {
-                let name = if node.hostname.is_empty() {
-                    node.localname
-                } else {
-                    node.hostname
-                };
-                (canonical(&node.uuid), name)
-            });
-            hostnames.insert(Rc::new(named.collect())).clone()
+        let stored = match stored {
+            Some(stored) => stored,
+            None => self.stored(query).await?,
         };
-        let found = known.get(node).filter(|name| !name.is_empty());
-        Ok(found.cloned().unwrap_or_else(|| node.to_owned()))
-    }
-
-    /// Remembers that a query's answers could not be read, and says so when that goes on: its cursor stands still.
-    async fn count_failure(&self, query: &QueryListed, mut cursor: Cursor, failure: &Failure) -> Result<(), Failure> {
-        let alarming = Failing::count(&mut cursor.failing, self.now);
-        let event = alarming.map(|failing| {
-            let why = format!("since {}: {failure}", failing.since);
-            self.failing(query, "answers-failing", &why)
-        });
-        let events: Vec<Event> = event.into_iter().collect();
-        self.poll
-            .deliver(&events, vec![remember(key(&query.name), &cursor)])
-            .await
-    }
-
-    fn failing(&self, query: &QueryListed, code: &str, why: &str) -> Event {
-        let (severity, what) = if code == "answers-failing" {
-            (Severity::Medium, "cannot be read")
-        } else {
-            (Severity::Info, "can be read again")
-        };
-        let title = format!("osctrl answers to `{}` {what}", query.name);
-        self.notice(code, &query.name, severity, title, why.to_owned())
-    }
-
-    /// Says once that the server counts answers and does not store them, and forgets it when it does.
-    async fn say_elsewhere(&self, all: &Told) -> Result<(), Failure> {
-        let said = self.poll.recall(ELSEWHERE).await.is_some();
-        if said && all.answers > 0 {
-            return self.poll.deliver(&[], vec![forget(ELSEWHERE.to_owned())]).await;
+        let untold = cursor.nodes.is_empty() && self.elsewhere;
+        if std::mem::take(&mut cursor.history) || untold {
+            // Nobody knows what was there before, and what is stored elsewhere was said for all queries.
+            cursor.owed.forgive(query, stored);
         }
-        if said || !all.elsewhere || all.answers > 0 {
-            return Ok(());
-        }
-        let event = self.notice(
-            "answers-stored-elsewhere",
-            self.environment.as_str(),
-            Severity::Medium,
-            format!("osctrl counts answers in {} and stores none", self.environment.as_str()),
-            "osctrl-tls must log answers to the database that osctrl-api reads (logger: db, or ALWAYS_LOG)".into(),
-        );
-        self.poll
-            .deliver(&[event], vec![remember(ELSEWHERE.to_owned(), &true)])
-            .await
-    }
-
-    fn notice(&self, code: &str, about: &str, severity: Severity, title: String, description: String) -> Event {
-        let said = Notice {
-            code: code.to_owned(),
-            id: format!("{about}-{}", self.now.as_millisecond()),
-            severity,
-            title,
-            description,
-            time: self.now,
-        };
-        notice(&self.poll.source, said)
+        Ok((told, cursor.owed.judge(query, stored, self.now)))
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct QueryTarget {
 #[derive(Debug, Deserialize)]
 pub(super) struct ResultsPage {
     pub(super) items: Vec<ResultItem>,
+    /// All answers that there are, whoever's they are.
+    pub(super) total_items: u64,
     /// 0 of an empty list.
     pub(super) total_pages: usize,
 }
@@ -101,6 +103,8 @@ pub(super) struct QueriesPage {
 /// The part of a listed query that matters here.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct QueryListed {
+    /// Later queries have larger ones.
+    pub(super) id: u64,
     pub(super) name: String,
     pub(super) query: String,
     pub(super) executions: u64,

@@ -34,7 +34,6 @@ pub(super) struct HostBody<'h> {
     pub(super) team_name: Option<&'h str>,
     #[serde(flatten)]
     renamed: Option<Renamed<'h>>,
-    /// Never anything but `online` or `offline`.
     status: &'static str,
     pub(super) seen_time: String,
     detail_updated_at: String,
@@ -81,7 +80,7 @@ impl<'h> HostBody<'h> {
                 fleet_id: host.team,
                 fleet_name: team_name,
             }),
-            status: if host.is_online() { "online" } else { "offline" },
+            status: host.status(),
             detail_updated_at: seen.clone(),
             updated_at: seen.clone(),
             seen_time: seen,

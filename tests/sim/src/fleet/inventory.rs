@@ -28,6 +28,8 @@ pub enum HostStatus {
     Offline,
     /// It was last seen more than 30 days ago. Fleet shows it as `offline` and lets it be found as `missing`.
     Missing,
+    /// It checks in, and Fleet shows it with a status that no server of today has.
+    Other(&'static str),
 }
 
 /// A host and where it stands.
@@ -38,6 +40,8 @@ pub(super) struct FleetHost {
     pub(super) created: Timestamp,
     /// When it was last seen; none while it is online.
     last_seen: Option<Timestamp>,
+    /// The status that it is shown with, whatever its own is.
+    shown: Option<&'static str>,
 }
 
 impl FleetHost {
@@ -47,6 +51,12 @@ impl FleetHost {
 
     pub(super) fn is_online(&self) -> bool {
         self.last_seen.is_none()
+    }
+
+    /// The status that it is shown with. Of the servers of today it is never anything but `online` or `offline`.
+    pub(super) fn status(&self) -> &'static str {
+        self.shown
+            .unwrap_or(if self.is_online() { "online" } else { "offline" })
     }
 
     /// When it was last seen.
@@ -77,11 +87,15 @@ impl FleetHost {
 
     pub(super) fn set_status(&mut self, status: HostStatus, now: Timestamp) {
         let ago = match status {
-            HostStatus::Online => None,
+            HostStatus::Online | HostStatus::Other(_) => None,
             HostStatus::Offline => Some(OFFLINE_FOR),
             HostStatus::Missing => Some(MISSING_FOR),
         };
         self.last_seen = ago.map(|ago| now - ago);
+        self.shown = match status {
+            HostStatus::Other(shown) => Some(shown),
+            _ => None,
+        };
     }
 
     pub(super) fn set_rows(&mut self, table: &str, rows: Vec<Row>) {
@@ -122,6 +136,7 @@ impl Inventory {
                 team: described.team_id,
                 created,
                 last_seen: None,
+                shown: None,
             };
             host.set_status(status, now);
             Arc::new(host)

@@ -63,6 +63,11 @@ impl Report {
         self.rows -= self.hosts.remove(&host).map_or(0, |fetched| fetched.rows.len());
     }
 
+    /// Lets rows come at earlier times than those that came before: the clock was set back.
+    pub(super) fn forget_times(&mut self) {
+        self.last.clear();
+    }
+
     /// Deletes all rows.
     pub(super) fn clear(&mut self) {
         self.hosts.clear();

@@ -87,9 +87,19 @@ impl FleetServer {
         self.state.store(query, answers)
     }
 
+    /// Whether the rows of saved queries are stored, from now on. Their runs are counted in any case.
+    pub fn set_stores_reports(&self, stores: bool) {
+        self.state.lock().loses_reports = !stores;
+    }
+
     /// Moves the server's clock, back if the number is negative.
     pub fn advance_clock(&self, seconds: i64) {
         self.state.front.clock.advance(seconds);
+        if seconds < 0 {
+            for saved in self.state.queries().all_mut() {
+                saved.report.forget_times();
+            }
+        }
     }
 
     /// What goes wrong from now on, and nothing else.

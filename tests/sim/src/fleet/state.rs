@@ -52,6 +52,8 @@ pub(super) struct State {
 pub(super) struct Inner {
     pub(super) campaigns: Vec<Campaign>,
     pub(super) logins: usize,
+    /// Whether rows of saved queries are not stored.
+    pub(super) loses_reports: bool,
     /// Each token and whose it is.
     pub(super) tokens: HashMap<String, u64>,
     /// Answers that wait for somebody to listen, by campaign, and whose campaign it is.
@@ -167,13 +169,13 @@ impl State {
 
     /// Stores what hosts sent of a saved query.
     pub(super) fn store(&self, query: u64, answers: Vec<(u64, Vec<Row>)>) -> Result<(), String> {
-        let (now, cap) = (self.now(), self.cap());
+        let (now, cap, loses) = (self.now(), self.cap(), self.lock().loses_reports);
         let mut queries = self.queries();
         let saved = queries.get_mut(query)?;
         for (host, rows) in answers {
             saved.executions += 1;
             // A host may have been deleted while it ran.
-            if saved.query.is_stored() && self.hosts.get(host).is_some() {
+            if !loses && saved.query.is_stored() && self.hosts.get(host).is_some() {
                 saved.report.store(host, rows, now, cap);
             }
         }

@@ -1,0 +1,85 @@
+//! Where secrets come from.
+
+use serde_json::json;
+use sim::Host;
+use sim::fleet::{Fleet, FleetServer};
+
+use crate::command::{Finished, run};
+
+const TOKEN: &str = "a-token-that-must-never-be-seen";
+
+/// Runs a playbook whose token is a secret, with these arguments.
+async fn ask(server: &FleetServer, args: &[&str], secrets: &[(&str, &str)]) -> Finished {
+    let folder = tempfile::tempdir().unwrap();
+    let playbook = folder.path().join("playbook.yaml");
+    let step = json!({"id": "ask", "type": "osquery_live_query", "params": {
+        "backend": "fleetdm",
+        "base_url": server.url(),
+        "api_token": "{{ secrets.token }}",
+        "template": "logged_in_users",
+        "target_hosts": ["host-1"],
+    }});
+    std::fs::write(&playbook, json!([step]).to_string()).unwrap();
+    let done = run(&[&["run", playbook.to_str().unwrap()], args].concat(), secrets).await;
+    assert!(
+        !done.stdout.contains(TOKEN) && !done.stderr.contains(TOKEN),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown() {
+    let hosts = vec![Host {
+        hostname: "host-1".into(),
+        ..Host::default()
+    }];
+    let server = FleetServer::start(Fleet {
+        token: TOKEN.into(),
+        hosts,
+        ..Fleet::default()
+    });
+    let server = server.await.unwrap();
+    // `env` finds the others without a PATH of its own.
+    let each = format!("/bin/sh -c 'test \"$0\" = token && echo {TOKEN}' {{name}}");
+    let all = format!("/bin/echo 'token: {TOKEN}'");
+    for command in [&each, &all] {
+        let done = ask(&server, &["--secrets-command", command], &[]).await;
+        assert_eq!(done.code(), 0, "{command}: {}{}", done.stdout, done.stderr);
+    }
+    // What is in the environment is not looked up.
+    let done = ask(
+        &server,
+        &["--secrets-command", "/bin/false {name}"],
+        &[("token", TOKEN)],
+    )
+    .await;
+    assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+
+    let before = server.requests().len();
+    for (command, words) in [
+        (
+            format!("/bin/sh -c 'echo {TOKEN}; exit 3' {{name}}"),
+            "failed for `token`: exit status: 3",
+        ),
+        ("/nowhere/op read {name}".into(), "cannot be run"),
+        ("/bin/true {name}".into(), "printed nothing"),
+        (format!("/bin/echo [{TOKEN}]"), "must be a map of names to values"),
+        ("/bin/echo 'other: x'".into(), "there is no secret `token`"),
+        ("/bin/echo 'open".into(), "a quote is not closed"),
+        (
+            "/bin/sh -c 'yes | head -c 2000000' {name}".into(),
+            "more than a mebibyte",
+        ),
+    ] {
+        let done = ask(&server, &["--secrets-command", &command], &[]).await;
+        assert_eq!(done.code(), 2, "{command}: {}", done.stderr);
+        assert!(done.stderr.contains(words), "{command}: {}", done.stderr);
+    }
+    let done = ask(&server, &["--secrets-keyring", "playbook-test-of-nothing"], &[]).await;
+    assert_eq!(done.code(), 2, "{}", done.stderr);
+    assert!(done.stderr.contains("has no readable `token`"), "{}", done.stderr);
+    assert_eq!(server.requests().len(), before);
+}
