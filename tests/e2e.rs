@@ -1,7 +1,15 @@
 //! End-to-end tests: the real command and the real component against simulated fleet managers.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests start processes, wait for them, and look at the clock"
+)]
+
 #[path = "e2e/any_text.rs"]
 mod any_text;
+#[path = "e2e/architecture.rs"]
+mod architecture;
 #[path = "e2e/backends.rs"]
 mod backends;
 #[path = "e2e/browser.rs"]
@@ -16,8 +24,12 @@ mod commands;
 mod diagnostics;
 #[path = "e2e/editors.rs"]
 mod editors;
+#[path = "e2e/files.rs"]
+mod files;
 #[path = "e2e/flow.rs"]
 mod flow;
+#[path = "e2e/golden.rs"]
+mod golden;
 #[path = "e2e/help.rs"]
 mod help;
 #[path = "e2e/hostile.rs"]
@@ -26,6 +38,8 @@ mod hostile;
 mod html_report;
 #[path = "e2e/live_query.rs"]
 mod live_query;
+#[path = "e2e/lock.rs"]
+mod lock;
 #[path = "e2e/osctrl.rs"]
 mod osctrl;
 #[path = "e2e/plan.rs"]

@@ -1,7 +1,8 @@
 //! One plugin call: an instance of its own, its limits, and how it ended.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -15,6 +16,10 @@ use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
 use crate::secrets::Redactor;
 use crate::store::Memory;
 use crate::transcript::{Stuck, Tape};
+use crate::visible::is_hidden;
+
+/// How much of a text for people is looked at, in bytes.
+const LONGEST_READ: usize = 1 << 16;
 
 /// What the capabilities of a call share. It lives as long as the instance.
 pub(crate) struct CallState {
@@ -50,7 +55,9 @@ impl CallState {
 
     /// A guest's text as people may see it: without secrets or control characters, and not too long.
     pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // Far more than is shown is not looked at: a text may be as large as the guest's memory.
+        let text = &text[..text.floor_char_boundary(LONGEST_READ)];
+        let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
         let mut text = self.redactor.redact(&text).into_owned();
         if text.len() > longest {
             text.truncate(text.floor_char_boundary(longest));

@@ -14,6 +14,7 @@ use crate::bindings::exports::playbook::plugin::connector as wit;
 use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallState};
 use crate::capability::clock::Clock;
+use crate::described::{check_line, check_names, check_text};
 use crate::egress::{Egress, Grant};
 use crate::event::EventSink;
 use crate::finding::Finding;
@@ -105,7 +106,7 @@ impl Plugin {
                 connector.call_describe(accessor).await
             })
             .await?;
-        Ok(described.into_iter().map(ConnectorType::parse).collect())
+        Ok(ConnectorType::parse_all(described))
     }
 
     /// Tests a connection.
@@ -237,9 +238,21 @@ impl Plugin {
 }
 
 impl ConnectorType {
+    fn parse_all(described: Vec<wit::ConnectorType>) -> Result<Vec<Self>, String> {
+        check_names("connector", described.iter().map(|one| one.name.as_str()))?;
+        described.into_iter().map(Self::parse).collect()
+    }
+
     fn parse(described: wit::ConnectorType) -> Result<Self, String> {
+        check_line(&described.name, &described.summary)?;
+        check_names("stream", described.streams.iter().map(|one| one.name.as_str()))?;
+        check_names("form of events", described.formats.iter().map(|one| one.name.as_str()))?;
+        for stream in &described.streams {
+            check_line(&stream.name, &stream.summary)?;
+        }
         let name = described.name;
         let schema = |what: &str, text: &str| {
+            check_text(&format!("the {what} schema of the connector `{name}`"), text)?;
             let value = serde_json::from_str(text)
                 .map_err(|e| format!("the {what} schema of the connector `{name}` is not JSON: {e}"))?;
             Schema::compile(value)
@@ -355,7 +368,7 @@ fn event_text(event: wit::Event, redactor: &Redactor) -> Result<EventText, Strin
     if !is_object {
         return Err("an event is not a JSON object".into());
     }
-    let clean = !event.json.contains('\n') && redactor.redact(&event.json) == event.json;
+    let clean = !event.json.contains(char::is_control) && redactor.redact(&event.json) == event.json;
     let json = if clean {
         event.json
     } else {

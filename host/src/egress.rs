@@ -205,6 +205,7 @@ impl Clients {
         &self.policy
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the one place where connections come from")]
     pub(crate) fn get(&self, tls: &Tls) -> Result<Client, TlsError> {
         let mut clients = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(client) = clients.get(tls) {

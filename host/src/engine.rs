@@ -44,6 +44,10 @@ impl Engine {
     /// An engine that keeps compiled components in `cache_dir`, or nowhere.
     ///
     /// The directory is created private to the user; one that others may write to is not used.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the timer is a thread, since a runtime may be busy with the plugin"
+    )]
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, EngineError> {
         let mut config = Config::new();
         config.wasm_component_model(true);

@@ -1,6 +1,7 @@
 //! What looking at a server found.
 
 use crate::bindings::playbook::plugin::types;
+use crate::described::{remarks, words};
 use crate::secrets::Redactor;
 
 /// One thing that was looked at.
@@ -18,10 +19,10 @@ impl Finding {
     /// What a plugin found, without secrets.
     pub(crate) fn read(found: Vec<types::Finding>, redactor: &Redactor) -> Vec<Self> {
         let read = |finding: types::Finding| Self {
-            subject: redactor.redact(&finding.subject).into_owned(),
-            text: redactor.redact(&finding.text).into_owned(),
+            subject: redactor.redact(&words(finding.subject)).into_owned(),
+            text: redactor.redact(&words(finding.text)).into_owned(),
             ok: finding.ok,
         };
-        found.into_iter().map(read).collect()
+        remarks(found).into_iter().map(read).collect()
     }
 }

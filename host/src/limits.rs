@@ -27,6 +27,8 @@ pub struct Limits {
     pub grace: Duration,
     /// The largest response body or websocket frame, in bytes. Default 64 MiB.
     pub body: usize,
+    /// The largest result of a step, in bytes. Default 32 MiB.
+    pub result: usize,
     /// The header fields of a response in all, in bytes. Default 64 KiB.
     pub headers: usize,
     /// Requests and websockets of a call in all, repetitions included. Default 100,000.
@@ -47,6 +49,7 @@ impl Default for Limits {
             poll_deadline: Duration::from_hours(1),
             grace: Duration::from_secs(5),
             body: 64 << 20,
+            result: 32 << 20,
             headers: 64 << 10,
             requests: 100_000,
             connections: 64,
@@ -104,6 +107,10 @@ struct Meter {
 }
 
 impl CpuMeter {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "computing takes real time, whatever the clock of a test says"
+    )]
     pub(crate) fn new(budget: Duration) -> Self {
         Self(Arc::new(Meter {
             born: Instant::now(),

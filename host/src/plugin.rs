@@ -1,15 +1,12 @@
 //! Loading a plugin and calling it.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::InstancePre;
-use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
 use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
@@ -17,10 +14,13 @@ use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
 use crate::capability::clock::Clock;
 use crate::connector_type::ConnectorType;
+use crate::described::{remarks, words};
+use crate::diagnostic::cut;
 use crate::egress::{Clients, Egress, Grant, GrantRefused};
 use crate::engine::{Engine, EngineError};
 use crate::event::EventSink;
 use crate::finding::Finding;
+use crate::inspection::{Inspection, InspectionError};
 use crate::limits::Limits;
 use crate::policy::{Policy, PolicyError};
 use crate::secrets::{Redactor, Vault};
@@ -34,6 +34,9 @@ pub const CONTRACT: &str = "playbook:plugin@0.1.0";
 
 /// How long `describe` and `render-template` may take; they make no request.
 const DESCRIBING: Duration = Duration::from_secs(5);
+
+/// The largest component, in bytes: compiling one has no limit of its own.
+const LARGEST: usize = 32 << 20;
 
 /// A loaded plugin.
 pub struct Plugin {
@@ -126,13 +129,21 @@ pub struct StepFailure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
-    /// The bytes are no component.
+    /// The runtime does not take it.
     #[error("plugin `{plugin}` cannot be loaded: {source}")]
     Load {
         /// The plugin.
         plugin: String,
         /// What is wrong with it.
         source: EngineError,
+    },
+    /// The bytes are no component.
+    #[error("plugin `{plugin}` cannot be loaded: {source}")]
+    File {
+        /// The plugin.
+        plugin: String,
+        /// What is wrong with them.
+        source: InspectionError,
     },
     /// It was made for something else than this host's contract.
     #[error("plugin `{plugin}` does not fit: {reason}")]
@@ -210,17 +221,30 @@ impl Plugin {
             plugin: plugin(),
             reason,
         };
+        if bytes.len() > LARGEST {
+            return Err(contract(format!("it is larger than {} MiB", LARGEST >> 20)));
+        }
+        // What can be refused is refused before it is compiled.
+        let Inspection {
+            sha256,
+            imports,
+            exports,
+            statement,
+            ..
+        } = Inspection::read(bytes).map_err(|source| PluginError::File {
+            plugin: plugin(),
+            source,
+        })?;
+        check_contract(&imports, &exports).map_err(contract)?;
+        if let Some(stated) = statement.as_ref().map(|statement| &statement.contract)
+            && stated != CONTRACT
+        {
+            return Err(contract(format!("it says that it was made for `{}`", cut(stated))));
+        }
         let component = engine.compile(bytes).map_err(|source| PluginError::Load {
             plugin: plugin(),
             source,
         })?;
-        let kind = component.component_type();
-        let names = |items: &mut dyn Iterator<Item = (&str, ComponentItem)>| {
-            items.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
-        };
-        let imports = names(&mut kind.imports(engine.wasmtime()).map(|(n, i)| (n, i.ty)));
-        let exports = names(&mut kind.exports(engine.wasmtime()).map(|(n, i)| (n, i.ty)));
-        check_contract(&imports, &exports).map_err(contract)?;
         let linker = call::linker(engine).map_err(|e| contract(e.to_string()))?;
         let pre = linker
             .instantiate_pre(&component)
@@ -230,10 +254,7 @@ impl Plugin {
         let connector = provides("connector").then(|| ConnectorExports::new(&pre)).transpose();
         let mut loaded = Self {
             name: plugin(),
-            sha256: Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            }),
+            sha256,
             size: bytes.len(),
             step: step.map_err(|e| contract(e.root_cause().to_string()))?,
             connector: connector.map_err(|e| contract(e.root_cause().to_string()))?,
@@ -254,11 +275,15 @@ impl Plugin {
                     step.call_describe(accessor).await
                 })
                 .await?;
-            let parsed: Result<_, _> = described.into_iter().map(StepType::parse).collect();
-            loaded.step_types = parsed.map_err(misdescribed)?;
+            loaded.step_types = StepType::parse_all(described).map_err(misdescribed)?;
         }
         if loaded.connector.is_some() {
             loaded.connector_types = loaded.describe_connectors().await?.map_err(misdescribed)?;
+        }
+        if let Some(statement) = statement {
+            let step_types = loaded.step_types.iter().map(|step| step.name.as_str());
+            let connectors = loaded.connector_types.iter().map(|connector| connector.name.as_str());
+            statement.check(step_types, connectors).map_err(misdescribed)?;
         }
         Ok(loaded)
     }
@@ -387,15 +412,19 @@ impl Plugin {
             plugin: self.name.clone(),
             reason,
         };
+        let limit = self.limits.result;
+        if outcome.result.len() > limit {
+            return Err(invalid(format!("it is larger than the {limit} bytes allowed")));
+        }
         let result: Value = serde_json::from_str(&outcome.result).map_err(|e| invalid(format!("not JSON: {e}")))?;
         if let Some(step_type) = self.step_types.iter().find(|known| known.name == call.step_type)
             && let Some(problem) = step_type.result.validate(&result).first()
         {
             return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));
         }
-        let notes = outcome.notes.into_iter().map(|note| Note {
-            subject: note.subject,
-            text: note.text,
+        let notes = remarks(outcome.notes).into_iter().map(|note| Note {
+            subject: words(note.subject),
+            text: words(note.text),
         });
         Ok(StepOutcome {
             result,
@@ -516,8 +545,8 @@ impl From<types::Failure> for StepFailure {
         };
         Self {
             kind,
-            message: failure.message,
-            hint: failure.hint,
+            message: words(failure.message),
+            hint: failure.hint.map(words),
             acted: false,
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{full_jitter, jittered};
+use crate::clock;
 use crate::connector::PreparedConnector;
 use crate::connector_type::PollSummary;
 use crate::event::{CallEvent, EventSink};
@@ -250,7 +250,7 @@ impl Poller {
                 break Err(failure);
             }
             health.failures += 1;
-            health.since.get_or_insert_with(Timestamp::now);
+            health.since.get_or_insert_with(clock::now);
             if !failure.may_pass() || health.failures >= GIVING_UP {
                 events += self.gave_up(stream, &key, &mut health, &failure, stop).await?;
                 break Err(failure);

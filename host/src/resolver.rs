@@ -26,6 +26,7 @@ impl Resolver {
 }
 
 impl Resolve for Resolver {
+    #[expect(clippy::disallowed_methods, reason = "the one place where names are looked up")]
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
         Box::pin(async move {

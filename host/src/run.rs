@@ -1,12 +1,13 @@
 //! A run: from step to step, and what became of each.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::condition::{Barrier, Decision};
 use crate::diagnostic::Diagnostics;
 use crate::event::CallEvent;
@@ -133,7 +134,7 @@ impl<'r> Run<'r> {
 
     /// Runs to the end, and says what became of it.
     pub(crate) async fn report(mut self) -> RunReport {
-        let started_at = Timestamp::now();
+        let started_at = clock::now();
         let began = Instant::now();
         let steps = self.steps().await;
         let prepared = self.prepared;
@@ -152,7 +153,7 @@ impl<'r> Run<'r> {
             playbook: prepared.playbook.title(),
             status,
             started_at,
-            finished_at: Timestamp::now(),
+            finished_at: clock::now(),
             duration_ms: millis(began.elapsed()),
             steps,
         }

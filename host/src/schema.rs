@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::diagnostic::{Code, cut, nearest, suggestion};
 use crate::document::escape_key;
+
+mod bounds;
+
+/// The largest program that a pattern may become, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
 #[derive(Debug)]
@@ -102,10 +107,13 @@ impl Role {
 }
 
 impl Schema {
-    /// Compiles a schema.
+    /// Compiles a schema. One that would be too much work to validate with is refused: plugins bring schemas.
     pub fn compile(document: Value) -> Result<Self, String> {
+        bounds::check(&document)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
+            // This engine never backtracks.
+            .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_PATTERN))
             .build(&document)
             .map_err(|error| error.masked().to_string())?;
         Ok(Self { document, validator })
@@ -136,6 +144,30 @@ impl Schema {
     /// Whether a top-level param may depend on alert data and earlier results.
     pub fn accepts_untrusted(&self, param: &str) -> bool {
         self.document["properties"][param]["x-provenance"] == "any"
+    }
+
+    /// Fails if alert data could decide where a step connects, as whom, or what it sends. A plugin that says so is not believed.
+    pub(crate) fn check_provenance(&self, step_type: &str) -> Result<(), String> {
+        let decisive = [
+            Role::Origin,
+            Role::VerifyTls,
+            Role::CaFile,
+            Role::Username,
+            Role::Template,
+        ];
+        let roles = decisive
+            .into_iter()
+            .filter_map(|role| Some((role.word(), self.role(role)?)));
+        let secret = self.document["properties"].as_object().into_iter().flatten();
+        let secret = secret
+            .filter(|(name, _)| self.is_write_only(name))
+            .map(|(name, _)| ("secret", name.as_str()));
+        match roles.chain(secret).find(|(_, param)| self.accepts_untrusted(param)) {
+            Some((role, param)) => Err(format!(
+                "the param `{param}` of `{step_type}` is its {role}, and alert data must not decide that"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Everything that is wrong with a value.

@@ -17,6 +17,7 @@ use crate::render::Renderer;
 use crate::secrets::{Place, Secrets, Vault};
 use crate::store::EventText;
 use crate::tls::{Tls, TlsError};
+use crate::visible::visible_json;
 
 /// How long a webhook may take to acknowledge.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,7 +71,11 @@ impl<W: io::Write + Send> Sink for Lines<W> {
             // Writing waits when the reader is slow. That is meant, and must not stop the other tasks.
             let write = || {
                 let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                writer.write_all(&lines(events)).and_then(|()| writer.flush())
+                // It may be a terminal.
+                let text = String::from_utf8(lines(events)).map_err(io::Error::other)?;
+                writer
+                    .write_all(visible_json(&text).as_bytes())
+                    .and_then(|()| writer.flush())
             };
             blocking(write).map_err(|error| SinkError::Gone(format!("cannot write to standard output: {error}")))
         })
@@ -88,7 +93,12 @@ impl FileSink {
     /// Appends to a file, which is made if it is not there. A last line that was cut off by a crash is removed: it was not
     /// acknowledged, and comes again.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::options().read(true).append(true).create(true).open(path)?;
+        let mut options = File::options();
+        options.read(true).append(true).create(true);
+        // Events say what is on machines: a file that is made is for the user alone.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
         let end = end_of_last_line(&mut file)?;
         if end < file.metadata()?.len() {
             file.set_len(end)?;

@@ -60,7 +60,12 @@ impl StateFile {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir).map_err(io)?;
-        if !path.exists() {
+        let found = std::fs::symlink_metadata(&path);
+        if found.as_ref().is_ok_and(|found| !found.is_file()) {
+            // A link could lead to any file of this user's.
+            return Err(io(io::Error::other("it is not a regular file")));
+        }
+        if found.is_err() {
             Self::create(dir, &path, subject).map_err(io)?;
         }
         let file = std::fs::OpenOptions::new()

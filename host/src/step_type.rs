@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::bindings::exports::playbook::plugin::step as wit;
+use crate::described::{check_line, check_names, check_text};
 use crate::schema::Schema;
 
 /// A kind of step that a plugin provides.
@@ -51,14 +52,24 @@ pub struct TemplateParam {
 }
 
 impl StepType {
-    pub(crate) fn parse(described: wit::StepType) -> Result<Self, String> {
+    /// All that a plugin describes.
+    pub(crate) fn parse_all(described: Vec<wit::StepType>) -> Result<Vec<Self>, String> {
+        check_names("step type", described.iter().map(|one| one.name.as_str()))?;
+        described.into_iter().map(Self::parse).collect()
+    }
+
+    fn parse(described: wit::StepType) -> Result<Self, String> {
+        check_line(&described.name, &described.summary)?;
+        check_names("template", described.templates.iter().map(|one| one.name.as_str()))?;
         let schema = |what: &str, text: &str| {
+            check_text(&format!("the {what} schema of `{}`", described.name), text)?;
             let value = serde_json::from_str(text)
                 .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
             Schema::compile(value)
                 .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
         };
         let params = schema("params", &described.params_schema)?;
+        params.check_provenance(&described.name)?;
         let result = schema("result", &described.result_schema)?;
         let templates = described
             .templates
@@ -77,7 +88,14 @@ impl StepType {
 
 impl Template {
     fn parse(described: wit::Template) -> Result<Self, String> {
+        check_line(&described.name, &described.summary)?;
+        check_text(&format!("the template `{}`", described.name), &described.text)?;
+        check_names("template param", described.params.iter().map(|one| one.name.as_str()))?;
+        check_names("platform", described.platforms.iter().map(String::as_str))?;
+        check_names("column", described.columns.iter().map(String::as_str))?;
         let params = described.params.into_iter().map(|param| {
+            check_line(&param.name, &param.summary)?;
+            check_line(&param.name, &param.accepts)?;
             let default = param
                 .default_value
                 .map(|text| serde_json::from_str(&text))

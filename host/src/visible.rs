@@ -33,6 +33,25 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A JSON text with every character escaped that `visible` would spell out and JSON leaves as it is. It means the same.
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    let hidden = |c: char| is_hidden(c) && c >= '\x7f';
+    if !json.contains(hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(shown, "\\u{unit:04x}").expect("writing to a string cannot fail");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// The same for a text of several lines, which stay lines.
 pub(crate) fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
@@ -81,6 +100,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_means_the_same_and_hides_nothing(text in any::<String>()) {
+            let json = serde_json::json!({"a": [text]}).to_string();
+            let shown = visible_json(&json);
+            prop_assert!(!shown.chars().any(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), serde_json::from_str::<serde_json::Value>(&json).unwrap());
+        }
+
         #[test]
         fn nothing_hidden_is_left(text in any::<String>()) {
             let shown = visible(&text);

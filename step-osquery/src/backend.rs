@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::event::cut;
 use crate::failure::{Failure, Kind};
 use crate::finding::Finding;
 use crate::fleet::Fleet;
@@ -73,9 +74,10 @@ fn unknown() -> Failure {
 }
 
 fn unfit(backend: &str, error: &serde_json::Error) -> Failure {
-    // These words quote names and never values: the types are plain texts.
+    // These words quote names and never values: the types are plain texts. A name can hold anything.
+    let words = cut(&error.to_string(), 300).replace(char::is_control, " ");
     Failure::new(
         Kind::InvalidParams,
-        format!("the params do not fit the backend {backend}: {error}"),
+        format!("the params do not fit the backend {backend}: {words}"),
     )
 }

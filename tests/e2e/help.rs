@@ -3,7 +3,7 @@
 use crate::command::run;
 
 /// Every command, as it is called.
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &["run"],
     &["show"],
     &["replay"],
@@ -17,6 +17,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["init"],
     &["plugin"],
     &["plugin", "inspect"],
+    &["plugin", "lock"],
     &["demo"],
     &["completions"],
     &["man"],

@@ -1,6 +1,6 @@
 //! Time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use wasmtime::component::{Accessor, HasSelf};
@@ -24,8 +24,9 @@ impl Clock {
     fn now(&self) -> u64 {
         match self {
             Self::System => {
+                let now = crate::clock::now();
                 // A clock set before 1970 reads as 1970.
-                millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+                u64::try_from(now.as_millisecond()).unwrap_or_default()
             }
             Self::Fixed(moment) => u64::try_from(moment.as_millisecond()).unwrap_or_default(),
             Self::Played(player) => player.now(),

@@ -70,11 +70,14 @@ pub(crate) enum Command {
 }
 
 /// Which plugins to load.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct PluginsArgs {
     /// Load this plugin; the built-in one too unless this provides the same step type
     #[arg(long = "plugin", value_name = "FILE.wasm")]
     pub(crate) plugins: Vec<PathBuf>,
+    /// Load no plugin that is not in this lock file; by default playbook.lock beside the first file, if it is there
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 /// Where secrets come from, besides the environment.
@@ -356,9 +359,12 @@ pub(crate) struct PluginArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Show what a plugin imports, exports and provides
+    /// Show what a plugin imports, exports and provides, without running it
     #[command(after_help = help::INSPECT)]
     Inspect(InspectArgs),
+    /// Write down which plugins may be loaded
+    #[command(after_help = help::LOCK)]
+    Lock(LockArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -368,6 +374,16 @@ pub(crate) struct InspectArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LockArgs {
+    /// The components: all that may be loaded besides the built-in one
+    #[arg(required = true, value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The lock file to write; by default playbook.lock here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,12 @@ use super::args::{CheckArgs, Output};
 use super::{CommandError, Exit, inputs, poll, print};
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(&args.connector.policy, &args.connector.plugins).await?;
+    let runner = inputs::runner_under(
+        &args.connector.policy,
+        &args.connector.plugins,
+        Some(&args.connector.file),
+    )
+    .await?;
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let (prepared, _) = poll::prepare(&runner, &args.connector, secrets, None, &[]).await?;
     let found = match runner.test_connection(&prepared).await {

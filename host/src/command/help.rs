@@ -123,8 +123,9 @@ Writes playbook.yaml with its tests in playbook.test.yaml, connector.yaml and, f
 Exit status: 0 success, 1 a file could not be written, 2 a file is in the way";
 
 pub(crate) const PLUGIN: &str = "\
-Example:
+Examples:
   playbook plugin inspect plugin.wasm
+  playbook plugin lock plugin.wasm
 
 Exit status: 0 success, 2 the plugin cannot be loaded";
 
@@ -134,6 +135,15 @@ Examples:
   playbook plugin inspect plugin.wasm --output json
 
 Exit status: 0 success, 2 the plugin cannot be loaded";
+
+pub(crate) const LOCK: &str = "\
+Examples:
+  playbook plugin lock plugins/*.wasm
+  playbook plugin lock notify.wasm --lock playbooks/playbook.lock
+
+The lock file pins each plugin by its SHA-256, with what it says it provides; put it under version control. From then on `--plugin` takes these files and no others, wherever a playbook.lock lies beside the playbook or `--lock` names one. Nothing of the plugins is run to write it.
+
+Exit status: 0 success, 1 the lock file cannot be written, 2 a file is not a plugin";
 
 pub(crate) const DEMO: &str = "\
 Example:

@@ -21,7 +21,7 @@ const PLAYBOOK: &str = "playbook.yaml";
 const CONNECTOR: &str = "connector.yaml";
 
 pub(crate) async fn init(args: InitArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner(&args.plugins, None).await?;
     let dir = args.dir.unwrap_or_default();
     let mut planned: Vec<NewFile> = FILES
         .iter()

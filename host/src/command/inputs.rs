@@ -1,17 +1,18 @@
 //! Reads what the command line names: files, variables, plugins.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use playbook_host::{
-    Diagnostics, Engine, Limits, LookupError, Origin, PluginError, Policy, RecordError, RunRecord, Runner, Secrets,
-    Source, parse_alert,
+    Diagnostics, Engine, Inspection, Limits, LookupError, Origin, PluginError, Policy, RecordError, RunRecord, Runner,
+    Secrets, Source, parse_alert, visible,
 };
 use serde_json::{Map, Value};
 
 use super::CommandError;
 use super::args::{PluginsArgs, PolicyArgs, SecretsArgs};
+use super::lock::Lock;
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";
@@ -25,15 +26,21 @@ pub(crate) fn engine() -> Result<Engine, CommandError> {
 }
 
 /// A runner with the plugins of the command line, and the built-in one unless one of them provides the same step type.
-pub(crate) async fn runner(args: &PluginsArgs) -> Result<Runner, CommandError> {
-    load(Runner::new(engine()?, Limits::default()), args).await
+///
+/// `file` is what the command is about: a lock file beside it says which plugins may be loaded.
+pub(crate) async fn runner(args: &PluginsArgs, file: Option<&Path>) -> Result<Runner, CommandError> {
+    load(Runner::new(engine()?, Limits::default()), args, file).await
 }
 
 /// The same, with a policy for what the plugins may reach and use.
-pub(crate) async fn runner_under(policy: &PolicyArgs, plugins: &PluginsArgs) -> Result<Runner, CommandError> {
+pub(crate) async fn runner_under(
+    policy: &PolicyArgs,
+    plugins: &PluginsArgs,
+    file: Option<&Path>,
+) -> Result<Runner, CommandError> {
     let mut limits = Limits::default();
     let policy = read_policy(policy, &mut limits)?;
-    load(Runner::new(engine()?, limits).with_policy(policy), plugins).await
+    load(Runner::new(engine()?, limits).with_policy(policy), plugins, file).await
 }
 
 fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, CommandError> {
@@ -53,9 +60,17 @@ fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, Command
     Ok(policy)
 }
 
-async fn load(mut runner: Runner, args: &PluginsArgs) -> Result<Runner, CommandError> {
+async fn load(mut runner: Runner, args: &PluginsArgs, file: Option<&Path>) -> Result<Runner, CommandError> {
+    let lock = Lock::find(args.lock.as_deref(), file)?;
     for path in &args.plugins {
         let bytes = read_plugin(path)?;
+        let sha256 = inspect(path, &bytes)?.sha256;
+        if let Some(lock) = &lock {
+            lock.check(path, &sha256)?;
+        }
+        // What runs is on record, even where nothing pins it. Nobody is left to tell when stderr is gone.
+        let shown = path.display().to_string();
+        let _ = writeln!(anstream::stderr(), "plugin {} sha256 {sha256}", visible(&shown));
         runner
             .load(&path.display().to_string(), &bytes)
             .await
@@ -80,9 +95,18 @@ pub(crate) fn read_plugin(path: &Path) -> Result<Vec<u8>, CommandError> {
     Ok(bytes)
 }
 
+/// What a plugin file is and says of itself.
+pub(crate) fn inspect(path: &Path, bytes: &[u8]) -> Result<Inspection, CommandError> {
+    Inspection::read(bytes).map_err(|error| {
+        CommandError::new(format!("plugin `{}` cannot be loaded: {error}", path.display())).hint(NO_COMPONENT)
+    })
+}
+
+const NO_COMPONENT: &str = "a plugin is a WebAssembly component, not a core module";
+
 pub(crate) fn plugin_error(error: &PluginError) -> CommandError {
     let hint = match error {
-        PluginError::Load { .. } => Some("a plugin is a WebAssembly component, not a core module"),
+        PluginError::Load { .. } | PluginError::File { .. } => Some(NO_COMPONENT),
         PluginError::Contract { .. } => Some("`playbook plugin inspect` shows what the built-in plugin looks like"),
         _ => None,
     };

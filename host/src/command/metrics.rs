@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -128,7 +127,7 @@ impl Metrics {
                     .observe(cycle.duration.as_secs_f64());
                 let failed = match &cycle.outcome {
                     Ok(summary) => {
-                        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                        let now = super::now().duration_since(jiff::Timestamp::UNIX_EPOCH);
                         self.last_success.get_or_create(&stream).set(now.as_secs_f64());
                         summary.failures.len() as u64
                     }

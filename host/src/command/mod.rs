@@ -9,6 +9,7 @@ mod files;
 mod help;
 mod init;
 mod inputs;
+mod lock;
 mod man;
 mod metrics;
 mod plan;
@@ -29,7 +30,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use playbook_host::{Diagnostics, visible};
+use playbook_host::{Diagnostics, visible, visible_json};
 
 use self::args::{Args, Command};
 
@@ -117,7 +118,7 @@ pub(crate) fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .without_time()
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(std::io::stderr().is_terminal() && !no_color())
         .with_env_filter(match verbosity {
             0 | 1 => "warn",
             2 => "warn,playbook_host=debug",
@@ -137,7 +138,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Templates(args) => templates::templates(args).await,
             Command::Schema(args) => schema::schema(args).await,
             Command::Init(args) => init::init(args).await,
-            Command::Plugin(args) => plugin::plugin(args).await,
+            Command::Plugin(args) => plugin::plugin(args),
             Command::Demo(args) => demo::demo(args, verbosity).await,
             Command::Completions(args) => completions::completions(&args),
             Command::Man(args) => man::man(&args),
@@ -171,9 +172,35 @@ fn shown(message: &str) -> String {
     message.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
+/// What the clock on the wall says.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the command, for what it shows to people"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// The width of the terminal, as the user wishes it.
+#[expect(clippy::disallowed_methods, reason = "a variable that shells set, and no secret")]
+fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok()
+}
+
+/// Whether the user wants no colours: <https://no-color.org>.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a variable that is meant for every command, and no secret"
+)]
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some()
+}
+
 /// Writes a result to stdout. A reader that went away (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut stdout = anstream::stdout().lock();
+    // Texts were made visible where they were made; what is left can be in JSON alone.
+    let text = visible_json(text);
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CommandError::new(format!("cannot write to standard output: {error}")))

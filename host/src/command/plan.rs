@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
-use jiff::Timestamp;
 use playbook_host::{
     CancellationToken, CredentialMode, OpenParam, Plan, PlannedCall, PlannedServer, PlannedStep, Playbook, Prospect,
     RunInputs, Runner, SkipReason, StepError, visible,
@@ -37,7 +36,7 @@ pub(crate) async fn dry_run(
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
-    let as_of = Timestamp::now();
+    let as_of = super::now();
     let plan = match &watch {
         None => runner.plan(&prepared, as_of).await,
         Some(watch) => {

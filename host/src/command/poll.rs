@@ -16,7 +16,12 @@ use super::metrics::Metrics;
 use super::{CommandError, Exit, inputs, run};
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(&args.connector.policy, &args.connector.plugins).await?;
+    let runner = inputs::runner_under(
+        &args.connector.policy,
+        &args.connector.plugins,
+        Some(&args.connector.file),
+    )
+    .await?;
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let format = args.format.clone();
     let (prepared, secrets) = prepare(&runner, &args.connector, secrets, format, &args.sink_headers).await?;
@@ -162,7 +167,7 @@ fn say(name: &str, line: &str) {
 /// The time, where no log keeper will add it.
 fn stamp() -> String {
     if std::io::stderr().is_terminal() {
-        format!("{}  ", jiff::Timestamp::now().strftime("%H:%M:%SZ"))
+        format!("{}  ", super::now().strftime("%H:%M:%SZ"))
     } else {
         String::new()
     }

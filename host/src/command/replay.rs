@@ -27,7 +27,7 @@ pub(crate) async fn replay(args: ReplayArgs, verbosity: u8) -> Result<Exit, Comm
             ),
         );
     }
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner(&args.plugins, None).await?;
     let calls = again(&runner, &record, args.only.as_deref(), verbosity).await;
     let same = calls.iter().all(|(_, call)| call.is_same());
     print(&match args.output {

@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use playbook_host::{
     CancellationToken, Detail, Diagnostics, Playbook, RecordFile, RunInputs, RunReport, RunStatus, Runner, html_report,
     text_report, visible,
@@ -17,7 +16,7 @@ use super::watch::Watch;
 use super::{CommandError, Exit, inputs, plan, print};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(&args.policy, &args.plugins).await?;
+    let runner = inputs::runner_under(&args.policy, &args.plugins, Some(&args.file)).await?;
     let mut problems = Diagnostics::default();
     let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
     let playbook = inputs::keep(playbook, &mut problems);
@@ -83,7 +82,7 @@ pub(crate) async fn run_playbook(
     let watch = Watch::new(verbosity);
     let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
     if let Some(stream) = &stream {
-        stream.started(&run_id, playbook.title(), Timestamp::now());
+        stream.started(&run_id, playbook.title(), super::now());
     }
     let telling = stream.clone();
     let observer = Arc::new(move |event| {
@@ -150,8 +149,7 @@ pub(crate) fn shown(report: &RunReport, view: &ViewArgs) -> String {
 
 /// How wide the terminal is that stdout goes to; `COLUMNS` overrides it. None when it goes elsewhere.
 fn terminal_width() -> Option<usize> {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.filter(|columns| *columns > 0).or_else(|| {
+    super::columns().filter(|columns| *columns > 0).or_else(|| {
         let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
         Some(usize::from(width.0))
     })

@@ -21,7 +21,7 @@ const PLAN: &str = include_str!("../../../schemas/plan.schema.json");
 const RECORD: &str = include_str!("../../../schemas/record.schema.json");
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner(&args.plugins, None).await?;
     let known = all(&runner);
     if let Some(dir) = &args.all {
         return write(known, dir);

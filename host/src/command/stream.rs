@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use playbook_host::{
-    CallEvent, CancellationToken, PlaybookName, RunEvent, RunReport, RunStatus, StepError, StepReport,
+    CallEvent, CancellationToken, PlaybookName, RunEvent, RunReport, RunStatus, StepError, StepReport, visible_json,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -83,7 +83,7 @@ impl Stream {
         match event {
             RunEvent::StepStarted { id } => self.write(&Line::StepStarted {
                 step: id,
-                time: Timestamp::now(),
+                time: super::now(),
             }),
             RunEvent::Step {
                 id,
@@ -161,7 +161,10 @@ impl Stream {
         let mut text = serde_json::to_string(line).expect("an event has only texts as keys");
         text.push('\n');
         let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        if let Err(error) = stdout
+            .write_all(visible_json(&text).as_bytes())
+            .and_then(|()| stdout.flush())
+        {
             *failed = Some(error);
             self.cancel.cancel();
         }

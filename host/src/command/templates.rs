@@ -10,7 +10,7 @@ use super::inputs;
 use super::{CommandError, Exit, print};
 
 pub(crate) async fn templates(args: TemplatesArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner(&args.plugins, None).await?;
     let all: Vec<(&StepType, &Template)> = runner
         .step_types()
         .flat_map(|step_type| step_type.templates.iter().map(move |template| (step_type, template)))

@@ -12,7 +12,7 @@ use super::run::show_problems;
 use super::{CommandError, Exit, inputs, print};
 
 pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins).await?;
+    let runner = inputs::runner(&args.plugins, args.files.first().map(std::path::PathBuf::as_path)).await?;
     let mut reports = Vec::new();
     let mut problems = Diagnostics::default();
     for file in &args.files {

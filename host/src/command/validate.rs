@@ -17,7 +17,8 @@ struct Inputs {
 }
 
 pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(&args.policy, &args.plugins).await?;
+    let beside = args.files.first().map(std::path::PathBuf::as_path);
+    let runner = inputs::runner_under(&args.policy, &args.plugins, beside).await?;
     let mut all = Diagnostics::default();
     let mut show = |name: &str, problems: Diagnostics| -> Result<(), CommandError> {
         match args.output {

@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use playbook_host::{CallEvent, LogLevel, Progress, RunEvent, visible};
+use tokio::time::Instant;
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{PollError, PollFailure, Poller};
+use crate::clock;
 use crate::connector_type::Notice;
 use crate::plugin::FailureKind;
 use crate::store::{Batch, Change, Severity};
@@ -45,7 +46,7 @@ impl Poller {
             Some(FailureKind::Auth | FailureKind::Permission) => ("access-lost", "refuses access"),
             _ => ("source-unreachable", "cannot be read"),
         };
-        let since = health.since.unwrap_or_else(Timestamp::now);
+        let since = health.since.unwrap_or_else(clock::now);
         // From now on one probe an interval.
         health.failures = health.failures.max(GIVING_UP);
         let news = health.told.as_deref() != Some(code);
@@ -56,7 +57,7 @@ impl Poller {
             severity: Severity::Medium,
             title: format!("{} {what}: {stream}", self.connector.name),
             description: format!("since {since}: {failure}"),
-            time: Timestamp::now(),
+            time: clock::now(),
         };
         self.tell(Some(notice).filter(|_| news), key, health, stop).await
     }
@@ -73,14 +74,14 @@ impl Poller {
         if remembered == Health::default() {
             return Ok(0);
         }
-        let since = health.since.unwrap_or_else(Timestamp::now);
+        let since = health.since.unwrap_or_else(clock::now);
         let notice = Notice {
             code: "source-recovered",
             id: format!("{stream}-{}", since.as_millisecond()),
             severity: Severity::Info,
             title: format!("{} can be read again: {stream}", self.connector.name),
             description: format!("it could not since {since}"),
-            time: Timestamp::now(),
+            time: clock::now(),
         };
         let notice = Some(notice).filter(|_| remembered.told.is_some());
         self.tell(notice, key, &Health::default(), stop).await

@@ -1,10 +1,9 @@
 //! Keeps the calls of a run while it is under way.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
 use crate::params::each_text;
@@ -70,7 +69,7 @@ impl Recorder {
                 value: value.clone(),
             }),
             attempt: about.attempt,
-            started_at: Timestamp::now(),
+            started_at: crate::clock::now(),
             duration_ms: 0,
             params: about.params.clone(),
             outcome: None,

@@ -1,14 +1,15 @@
 //! One step of a run: its calls, their retries, and its time limit.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
-use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, RunEvent, blank, invalid_input, millis};
+use crate::clock;
 use crate::diagnostic::Diagnostics;
 use crate::event::EventSink;
 use crate::for_each::{self, ItemReport};
@@ -32,7 +33,7 @@ impl Run<'_> {
     pub(super) async fn execute(&self, at: usize) -> StepReport {
         let step = &self.prepared.playbook.steps[at];
         (self.observer)(RunEvent::StepStarted { id: step.id.clone() });
-        let (started_at, began) = (Timestamp::now(), Instant::now());
+        let (started_at, began) = (clock::now(), Instant::now());
         // Stopping a step that takes too long is asking it to stop, as when the run is cancelled.
         let stop = self.cancel.child_token();
         let mut report = {

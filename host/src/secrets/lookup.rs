@@ -116,6 +116,10 @@ impl SecretsCommand {
         Ok(Secrets::new(found))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the operator names the program, and nothing else is started"
+    )]
     async fn run(&self, name: Option<&String>) -> Result<String, LookupError> {
         let start = |source| LookupError::Start {
             program: self.program.clone(),

@@ -1,10 +1,10 @@
 //! Writes down what a call says and hears while it is under way.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
 
 use super::{
     Answer, Body, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,

@@ -247,5 +247,5 @@ fn trouble<S: Services>(query: &LiveQuery<'_, S>, failure: &Failure) {
 }
 
 fn counted(shown: &QueryShown) -> usize {
-    shown.executions + shown.errors
+    shown.executions.saturating_add(shown.errors)
 }

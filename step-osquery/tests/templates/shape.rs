@@ -7,7 +7,7 @@ use sqlparser::{
     parser::Parser,
     tokenizer::{Token, Tokenizer},
 };
-use step_osquery::template::{Template, TemplateError};
+use step_osquery::template::{Kind, Template, TemplateError};
 
 use crate::{host::Host, now, required, strategies::template_and_params};
 
@@ -49,6 +49,34 @@ fn every_template_is_one_statement() {
             .expect("defaults are accepted");
         assert_eq!(shape(sql.as_str()).len(), 1, "{}", template.name());
     }
+}
+
+#[test]
+fn nothing_that_ends_a_literal_is_accepted_in_one() {
+    let hostile = [
+        "/tmp/a'b",
+        "/tmp/' OR 1=1 OR path LIKE '/",
+        "/tmp/''",
+        "/tmp/\"",
+        "/tmp/`",
+        "/tmp/a;b",
+        "/tmp/a\0b",
+        "/tmp/a\nb",
+        "/tmp/%",
+        "/tmp/../etc",
+    ];
+    let mut tried = 0;
+    for template in Template::all() {
+        for param in template.params() {
+            for text in hostile {
+                let mut params = required(template);
+                params.insert(param.name().to_owned(), text.into());
+                assert!(template.render(&params, now()).is_err(), "{}: {text}", template.name());
+                tried += usize::from(matches!(param.kind(), Kind::Path { .. }));
+            }
+        }
+    }
+    assert!(tried >= 2 * hostile.len(), "there are templates with paths");
 }
 
 proptest! {

@@ -1,6 +1,12 @@
 //! Serves a simulated fleet manager until it is interrupted: `cargo run -p sim --example serve -- fleet|osctrl FILE.json`.
 //! The file describes a [`sim::fleet::Fleet`] or a [`sim::osctrl::Osctrl`]. Prints the server's address.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "an example that prints addresses"
+)]
+
 use std::error::Error;
 
 use sim::fleet::FleetServer;

@@ -3,6 +3,12 @@
 //! For tests, benchmarks and `playbook demo`. The servers listen on loopback only, know the paths that the real ones have
 //! and no others, and share no code with the plugin they are asked by.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a simulated server has a clock and connections of its own"
+)]
+
 mod clock;
 mod fault;
 pub mod fleet;

@@ -1,5 +1,11 @@
 //! The simulated Fleet server against what Fleet's protocol says.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests talk to servers and look at the clock"
+)]
+
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};

@@ -1,5 +1,11 @@
 //! The simulated osctrl server against what osctrl's source says.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests talk to servers and look at the clock"
+)]
+
 use serde_json::{Value, json};
 use sim::osctrl::{Levels, Osctrl, OsctrlServer, Query, User};
 use sim::{Behaviour, Host};

@@ -1,5 +1,11 @@
 //! The simulated osctrl server as something whose past is read: queries of others, and answers that come over time.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests talk to servers and look at the clock"
+)]
+
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::DATE;
 use serde_json::{Value, json};

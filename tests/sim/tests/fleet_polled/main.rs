@@ -2,6 +2,12 @@
 //!
 //! `fixtures/` holds bodies in the shape that Fleet gives them.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests talk to servers and look at the clock"
+)]
+
 mod posture;
 mod reports;
 

@@ -1,0 +1,106 @@
+//! Rules of the architecture that lints can be talked out of: here is where, and nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All Rust files of ours below a folder, by their path from the root.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (mut folders, mut found) = (vec![root.join(folder)], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Where a pattern occurs outside of comments, and how often.
+fn occurrences(folders: &[&str], pattern: &str) -> Vec<(String, usize)> {
+    let files = folders.iter().flat_map(|folder| sources(folder));
+    let counted = files.map(|(name, text)| {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        (name, code.filter(|line| line.contains(pattern)).count())
+    });
+    counted.filter(|(_, count)| *count > 0).collect()
+}
+
+fn named(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
+    expected
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+#[test]
+fn unsafe_code_is_where_the_compiled_cache_is_loaded_and_nowhere_else() {
+    let folders = ["host", "step-osquery", "tests"];
+    let keyword = concat!("unsafe", " {");
+    assert_eq!(occurrences(&folders, keyword), named(&[("host/src/cache.rs", 1)]));
+    // The bindings of the guest are generated; what they hold runs in the sandbox.
+    let allowed = concat!("unsafe", "_code");
+    let expected = named(&[("host/src/cache.rs", 1), ("step-osquery/src/component.rs", 1)]);
+    let mut found = occurrences(&folders, allowed);
+    found.retain(|(name, _)| !name.ends_with("architecture.rs") && !name.ends_with("lib.rs"));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_line_of_the_threat_model_names_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let defences = text.split("## What stands between").nth(1).unwrap();
+    let lines = defences.lines().filter(|line| line.starts_with("| "));
+    let lines: Vec<&str> = lines.filter(|line| !line.starts_with("| defence")).collect();
+    assert!(lines.len() > 30);
+    for line in lines {
+        let mut named = line
+            .rsplit(" | ")
+            .next()
+            .unwrap()
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .peekable();
+        assert!(named.peek().is_some(), "{line}");
+        let mut source = None;
+        for name in named {
+            if name.starts_with("make ") || root.join(name).exists() {
+                source = fs::read_to_string(root.join(name)).ok();
+            } else {
+                let source = source.as_deref().unwrap_or_default();
+                assert!(
+                    source.contains(&format!("fn {name}(")),
+                    "there is no test {name}: {line}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_the_business_of_one_module_is_done_in_no_other() {
+    let found = occurrences(&["host/src", "step-osquery/src"], concat!("clippy::", "disallowed"));
+    let expected = named(&[
+        ("host/src/clock.rs", 1),
+        // The width of the terminal, the wish for no colours, and the clock that people see.
+        ("host/src/command/mod.rs", 3),
+        // Clients, and which proxies the environment names.
+        ("host/src/egress.rs", 2),
+        ("host/src/engine.rs", 1),
+        ("host/src/limits.rs", 1),
+        ("host/src/resolver.rs", 1),
+        ("host/src/secrets.rs", 1),
+        // The program that gives secrets.
+        ("host/src/secrets/lookup.rs", 1),
+        ("host/src/tls.rs", 1),
+    ]);
+    assert_eq!(found, expected);
+}

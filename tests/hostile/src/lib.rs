@@ -1,0 +1,294 @@
+//! A plugin that misbehaves in whatever way it is asked to, built like the real one.
+//!
+//! `run` takes the way from its params. `describe` has none: it takes it from a place in the component that tests write to.
+
+#![cfg(target_family = "wasm")]
+
+use std::hint::black_box;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use self::bindings::exports::playbook::plugin::step::{Guest, Outcome, StepType, Template};
+use self::bindings::playbook::plugin::http::{self, Body, Field, Method, Request};
+use self::bindings::playbook::plugin::types::{Failure, FailureKind, Finding};
+use self::bindings::playbook::plugin::{clock, log, parts, progress, websocket};
+
+#[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../wit", world: "step-plugin" });
+    use super::Hostile;
+    export!(Hostile);
+}
+
+struct Hostile;
+
+/// How `describe` misbehaves.
+static DESCRIBE: [u8; 38] = *b"describe, and say the truth           ";
+
+const PARAMS: &str = r#"{
+    "type": "object",
+    "properties": {
+        "how": {"type": "string"},
+        "url": {"type": "string", "x-role": "origin"},
+        "token": {"type": "string", "writeOnly": true},
+        "timeout": {"type": "integer", "x-role": "timeout-seconds"}
+    }
+}"#;
+
+const RESULT: &str = r#"{"type": "object", "properties": {"said": {"type": "string"}}, "additionalProperties": false}"#;
+
+impl Guest for Hostile {
+    async fn describe() -> Vec<StepType> {
+        report_panics();
+        let how = String::from_utf8_lossy(&black_box(DESCRIBE)[14..]).trim().to_owned();
+        let honest = StepType {
+            name: "misbehave".into(),
+            summary: "Misbehaves as it is asked to".into(),
+            params_schema: PARAMS.into(),
+            result_schema: RESULT.into(),
+            templates: Vec::new(),
+        };
+        let named = |name: &str| StepType {
+            name: name.into(),
+            ..honest.clone()
+        };
+        let schema = |schema: &str| StepType {
+            params_schema: schema.into(),
+            ..honest.clone()
+        };
+        match how.as_str() {
+            "say the truth" => vec![honest],
+            "lie in the file" => vec![named("something_else")],
+            "have two of a name" => vec![honest.clone(), honest],
+            "have too many" => (0..5_000).map(|at| named(&format!("misbehave_{at}"))).collect(),
+            "have an odd name" => vec![named("\u{1b}[2J../../x")],
+            "have an odd summary" => vec![StepType {
+                summary: "two\nlines".into(),
+                ..honest
+            }],
+            "have no JSON" => vec![schema("{")],
+            "have no schema" => vec![schema(r#"{"type": 7}"#)],
+            "refer to itself" => vec![schema(r##"{"$ref": "#"}"##)],
+            "refer to a file" => vec![schema(r#"{"$ref": "file:///etc/passwd"}"#)],
+            "let alerts decide" => vec![schema(
+                r#"{"properties": {"url": {"type": "string", "x-role": "origin", "x-provenance": "any"}}}"#,
+            )],
+            "double itself" => vec![schema(&doubling())],
+            "be deep" => vec![schema(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)))],
+            "be gigantic" => vec![schema(&format!("{{\"title\": \"{}\"}}", "x".repeat(1 << 20)))],
+            "have many templates" => {
+                let template = Template {
+                    name: "x".into(),
+                    summary: String::new(),
+                    text: String::new(),
+                    params: Vec::new(),
+                    platforms: Vec::new(),
+                    columns: Vec::new(),
+                };
+                vec![StepType {
+                    templates: vec![template; 5_000],
+                    ..honest
+                }]
+            }
+            "ask the network" => {
+                let sent = http::send(get("/")).await;
+                let error = sent.expect_err("describe has no network");
+                panic!("{:?}: {}", error.kind, error.message);
+            }
+            other => {
+                misbehave(other, &Value::Null).await.ok();
+                vec![honest]
+            }
+        }
+    }
+
+    async fn render_template(_: String, _: String, _: String) -> Result<String, Failure> {
+        report_panics();
+        Ok("x".repeat(1 << 20))
+    }
+
+    async fn check(_: String, params: String) -> Result<Vec<Finding>, Failure> {
+        report_panics();
+        let finding = Finding {
+            subject: "\u{1b}[2J".into(),
+            text: params,
+            ok: true,
+        };
+        Ok(vec![finding; 100_000])
+    }
+
+    async fn run(_: String, params: String) -> Result<Outcome, Failure> {
+        report_panics();
+        let params: Value = serde_json::from_str(&params).expect("the host sends JSON");
+        let how = params["how"].as_str().unwrap_or_default().to_owned();
+        let said = misbehave(&how, &params).await?;
+        Ok(Outcome {
+            result: said,
+            partial: false,
+            notes: Vec::new(),
+        })
+    }
+}
+
+/// Misbehaves, and returns the text of a result if it comes so far.
+async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
+    let text = |key: &str| params[key].as_str().unwrap_or_default().to_owned();
+    match how {
+        "spin" => loop {
+            black_box(());
+        },
+        "allocate" => {
+            let mut all = Vec::new();
+            loop {
+                all.push(black_box(vec![1_u8; 1 << 20]));
+            }
+        }
+        "recurse" => {
+            #[allow(unconditional_recursion, reason = "what it is for")]
+            fn deeper(depth: u64) -> u64 {
+                black_box(deeper(black_box(depth + 1)) + 1)
+            }
+            Ok(said(&deeper(0).to_string()))
+        }
+        "panic" => panic!("on purpose\n\u{1b}[2Jand on two lines, with {}", text("token")),
+        "trap" => core::arch::wasm32::unreachable(),
+        "wait for ever" => {
+            // It does not listen to the wish to stop, either.
+            clock::sleep(u64::MAX).await;
+            Ok(said("awake"))
+        }
+        "flood the log" => {
+            for at in 0..200_000 {
+                log::write(
+                    log::Level::Warn,
+                    &format!("{at}\n\u{1b}[2Jerror: forged line {}", "x".repeat(1_000)),
+                );
+            }
+            Ok(said("logged"))
+        }
+        "flood progress" => {
+            for at in 0..200_000_u32 {
+                progress::report(&progress::Update {
+                    done: at,
+                    total: Some(1),
+                    message: "x".repeat(10_000) + "\u{1b}[2J\n",
+                });
+            }
+            Ok(said("progressed"))
+        }
+        "flood parts" => {
+            for at in 0..200_000_u32 {
+                parts::tell(&parts::Part {
+                    subject: format!("{at}\u{1b}[2J"),
+                    outcome: Ok("{".into()),
+                });
+            }
+            Ok(said("told"))
+        }
+        "open thousands" => {
+            let answers = join_all((0..5_000).map(|_| http::send(get("/slow")))).await;
+            let failed = answers.iter().filter(|answer| answer.is_err()).count();
+            Ok(said(&format!("{failed} failed")))
+        }
+        "open thousands of websockets" => {
+            let sockets = join_all((0..5_000).map(|_| websocket::connect("/socket".into(), Vec::new(), 1_000))).await;
+            Ok(said(&format!(
+                "{} opened",
+                sockets.iter().filter(|socket| socket.is_ok()).count()
+            )))
+        }
+        "send to" => refused(http::send(get(&text("path"))).await),
+        "connect to" => match websocket::connect(text("path"), Vec::new(), 1_000).await {
+            Ok(_) => Ok(said("connected")),
+            Err(websocket::ConnectFailure::Rejected(status)) => Ok(said(&format!("rejected: {status}"))),
+            Err(websocket::ConnectFailure::Failed(error)) => Ok(said(&format!("{:?}: {}", error.kind, error.message))),
+        },
+        "send a header" => {
+            let header = Field {
+                name: text("name"),
+                value: text("value"),
+            };
+            refused(
+                http::send(Request {
+                    headers: vec![header],
+                    ..get("/")
+                })
+                .await,
+            )
+        }
+        "send a body" => {
+            let request = Request {
+                method: Method::Post,
+                body: Some(Body::Json(text("body"))),
+                ..get("/")
+            };
+            refused(http::send(request).await)
+        }
+        "capture" => {
+            let request = Request {
+                capture: vec!["".into(), "/a/b/~2".into(), "no pointer".into()],
+                ..get("/")
+            };
+            refused(http::send(request).await)
+        }
+        "tell the secret" => {
+            log::write(log::Level::Error, &format!("the token is {}", text("token")));
+            Ok(said(&text("token")))
+        }
+        "fail with odd words" => Err(Failure {
+            kind: FailureKind::Internal,
+            message: format!("\u{1b}[2J\nerror: forged\n{}", "x".repeat(1 << 20)),
+            hint: Some("\u{202e}hint\r\n".into()),
+        }),
+        "return no JSON" => Ok("{\"said\": ".into()),
+        "return other JSON" => Ok(r#"{"said": "x", "more": 1}"#.into()),
+        "return deep JSON" => Ok("[".repeat(1 << 20)),
+        "return gigantic JSON" => Ok(said(&"x".repeat(12 << 20))),
+        "return many values" => Ok(format!("[{}0]", "0,".repeat(3 << 20))),
+        _ => Ok(said("nothing")),
+    }
+}
+
+fn get(path: &str) -> Request {
+    Request {
+        method: Method::Get,
+        path: path.into(),
+        headers: Vec::new(),
+        body: None,
+        timeout_ms: 5_000,
+        repeatable: false,
+        capture: Vec::new(),
+    }
+}
+
+fn refused(sent: Result<http::Response, http::Failure>) -> Result<String, Failure> {
+    Ok(said(&match sent {
+        Ok(response) => format!(
+            "answered: {} {}",
+            response.status,
+            String::from_utf8_lossy(&response.body)
+        ),
+        Err(error) => format!("{:?}: {}", error.kind, error.message),
+    }))
+}
+
+fn said(text: &str) -> String {
+    json!({"said": text}).to_string()
+}
+
+/// A schema that refers to itself so often that nobody could validate with it.
+fn doubling() -> String {
+    let mut defs: serde_json::Map<String, Value> = (0..40)
+        .map(|at| {
+            let next = json!({"$ref": format!("#/$defs/d{}", at + 1)});
+            (format!("d{at}"), json!({"allOf": [next, next]}))
+        })
+        .collect();
+    defs.insert("d40".into(), json!({}));
+    json!({"$ref": "#/$defs/d0", "$defs": defs}).to_string()
+}
+
+fn report_panics() {
+    std::panic::set_hook(Box::new(|info| log::panicked(&info.to_string())));
+}
