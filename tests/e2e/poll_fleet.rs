@@ -1,6 +1,6 @@
 //! Polling a Fleet server: the status of hosts and the rows of saved queries, each change told once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery, Team};
@@ -117,8 +117,9 @@ async fn everything_but_the_slow_report(server: &FleetServer, polled: &mut Polle
     let of_slow = format!(" query-{SLOW} ");
     let (slow, others): (Vec<&String>, Vec<&String>) = expected.iter().partition(|line| line.contains(&of_slow));
     assert!(!slow.is_empty() && others.iter().any(|line| line.starts_with("host ")));
-    let mut events = Vec::new();
+    let (mut events, began) = (Vec::new(), Instant::now());
     while events.iter().filter_map(in_words).count() < others.len() {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} events", events.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
         events.extend(polled.delivered());
     }

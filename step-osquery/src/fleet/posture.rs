@@ -254,10 +254,8 @@ impl<S: Feeds> Watching<'_, '_, S> {
         Ok(failed
             .map(|(hosts, why)| format!("{hosts} of the hosts that were on no page could not be looked up: {why}")))
     }
-}
 
-impl<S: Feeds> Watching<'_, '_, S> {
-    /// Says once of each status that it is none of Fleet's: it may mean anything, so it is told as it is and of no severity.
+    /// Says once of each status that it is none of Fleet's. It may mean anything, so it is told as it is, as of no weight.
     async fn say_unknown(&self) -> Result<(), Failure> {
         if self.unknown.is_empty() {
             return Ok(());
