@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::RUNTIME;
 use crate::plugin::{CONTRACT, Note, Plugin, StepOutcome};
 use crate::prepare::Prepared;
-use crate::report::{RunReport, StepError, StepReport};
+use crate::report::{PlaybookName, RunReport, StepError, StepReport};
 use crate::run::{Observer, Run};
 use crate::runner::Runner;
 use crate::secrets::Redactor;
@@ -174,7 +175,7 @@ impl Runner {
     pub async fn record(
         &self,
         prepared: Prepared<'_>,
-        cancel: tokio_util::sync::CancellationToken,
+        cancel: CancellationToken,
         observer: Observer,
         detail: Detail,
     ) -> RunRecord {
@@ -189,6 +190,11 @@ impl RunRecord {
     /// The record of a run that has ended.
     pub(crate) fn of(runner: &Runner, prepared: &Prepared<'_>, recorder: Recorder, report: &RunReport) -> Self {
         let playbook = prepared.playbook;
+        for step in &playbook.steps {
+            if let Some((_, step_type)) = runner.provider(&step.kind) {
+                Recorder::hide_written(&prepared.vault, step, step_type);
+            }
+        }
         let calls = recorder.finish(&prepared.vault);
         // Only now is every secret known, those that servers gave included.
         let masker = prepared.vault.masker();
@@ -273,7 +279,7 @@ impl UsedPlugin {
 fn redacted(report: RunReport, redactor: &Redactor) -> RunReport {
     let text = |text: String| redactor.redact(&text).into_owned();
     RunReport {
-        playbook: crate::report::PlaybookName {
+        playbook: PlaybookName {
             id: report.playbook.id.map(text),
             name: report.playbook.name.map(text),
         },

@@ -346,7 +346,7 @@ async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
 async fn a_password_in_the_playbook_is_not_in_the_record() {
     let recorded = Recorded::start(
         &PLAYBOOK
-            .replace("\"{{ secrets.password }}\"", "'correct horse \"battery\" staple'")
+            .replace("\"{{ secrets.password }}\"", "'it''s a \"battery\"'")
             .replace("\"{{ secrets.token }}\"", TOKEN),
     )
     .await;

@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
 use crate::params::each_text;
+use crate::playbook::Step;
 use crate::plugin::{PluginError, StepOutcome};
+use crate::render;
 use crate::report::StepError;
+use crate::schema::Schema;
 use crate::secrets::Vault;
 use crate::step_type::StepType;
 use crate::transcript::Tape;
@@ -25,7 +28,7 @@ pub(crate) struct Recorder {
 struct Kept {
     /// Its place among the calls: those of the step, of the item, and the attempt.
     order: (usize, usize, u32),
-    /// All but what `raw` has.
+    /// The call; how it ended is beside it.
     call: RecordedCall,
     began: Instant,
     tape: Option<Tape>,
@@ -82,7 +85,7 @@ impl Recorder {
             began: Instant::now(),
             tape: tape.clone(),
             ended: None,
-            private: private(about),
+            private: private(&about.step_type.params, about.params.as_object().into_iter().flatten()),
         });
         (CallTicket(calls.len() - 1), tape)
     }
@@ -99,14 +102,20 @@ impl Recorder {
         }
     }
 
+    /// Hides what a step is written to give to its server alone, whether or not it ran.
+    pub(crate) fn hide_written(vault: &Vault, step: &Step, step_type: &StepType) {
+        for (param, text) in private(&step_type.params, &step.params) {
+            hide(vault, &param, text);
+        }
+    }
+
     /// The calls, without secrets.
     pub(crate) fn finish(self, vault: &Vault) -> Vec<RecordedCall> {
         let mut calls = self.calls.into_inner().unwrap_or_else(PoisonError::into_inner);
         calls.sort_by_key(|kept| kept.order);
         for kept in &mut calls {
-            for (param, value) in kept.private.drain(..) {
-                // From here on it is a secret like those that a server gives.
-                vault.capture(&param, value);
+            for (param, text) in kept.private.drain(..) {
+                hide(vault, &param, text);
             }
         }
         let masker = vault.masker();
@@ -129,15 +138,22 @@ impl Recorder {
 }
 
 /// The texts in params that are meant for the server alone, where no secret gave them: a password written in the playbook.
-fn private(about: About<'_>) -> Vec<(String, String)> {
-    let params = about.params.as_object().into_iter().flatten();
+fn private<'p>(schema: &Schema, params: impl IntoIterator<Item = (&'p String, &'p Value)>) -> Vec<(String, String)> {
     let mut private = Vec::new();
-    for (param, value) in params.filter(|(param, _)| about.step_type.params.is_write_only(param)) {
+    for (param, value) in params.into_iter().filter(|(param, _)| schema.is_write_only(param)) {
         each_text(value, "", &mut |_, text| {
-            if !Vault::contains_handle(text) && !text.is_empty() {
+            if !Vault::contains_handle(text) && !render::is_template(text) && !text.is_empty() {
                 private.push((param.clone(), text.to_owned()));
             }
         });
     }
     private
+}
+
+/// From here on a text is a secret like those that a server gives, also as YAML may spell it.
+fn hide(vault: &Vault, param: &str, text: String) {
+    if text.contains('\'') {
+        vault.capture(param, text.replace('\'', "''"));
+    }
+    vault.capture(param, text);
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::expectation::{Call, Ran};
 use super::{Case, CaseReport, TestFile, TestReport, answers};
 use crate::diagnostic::Diagnostics;
-use crate::playbook::{Playbook, Step};
+use crate::playbook::Playbook;
 use crate::prepare::Servers;
 use crate::record::{Detail, Recorder, RunRecord};
 use crate::run::{Observer, Run};
@@ -113,8 +113,7 @@ impl Runner {
 
 /// A value for each secret that a playbook uses. It is the secret's name: a real one could be told.
 fn stubbed_secrets(playbook: &Playbook) -> Secrets {
-    let mentions = playbook.steps.iter().flat_map(Step::mentions);
-    let names = mentions.flat_map(|(_, mentions)| mentions.secrets.iter().map(|(name, _)| name.clone()));
+    let names = playbook.secret_names().into_iter();
     Secrets::new(names.map(|name| {
         let value = mask_of(&name);
         (name, value.into())
