@@ -103,7 +103,7 @@ impl Connector {
     pub fn secret_names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         each_text(self.document.value(), "", &mut |_, text| {
-            names.extend(render::secret_names(text))
+            names.extend(render::secret_names(text));
         });
         names
     }

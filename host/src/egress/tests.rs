@@ -166,8 +166,10 @@ async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
 async fn a_call_makes_so_many_requests_and_reads_so_many_headers() {
     let many = ResponseTemplate::new(200).insert_header("x-padding", "x".repeat(2_000).as_str());
     let server = answering(many).await;
-    let mut limits = Limits::default();
-    limits.requests = 2;
+    let mut limits = Limits {
+        requests: 2,
+        ..Limits::default()
+    };
     let (egress, _) = egress(&server, &limits);
     for _ in 0..2 {
         assert_eq!(egress.send(get("/hosts")).await.unwrap().status, 200);
