@@ -116,16 +116,11 @@ async fn dies_after(writes: usize) {
             idle = if progress { 0 } else { idle + 1 };
         }
         assert_told(&format!("cycle {cycle}"), told, &expected);
-        println!("after cycle {cycle}: {deaths} deaths");
+        tracing::debug!(cycle, deaths, "told exactly");
     }
     // That one report failed for long, and recovered.
     assert_eq!(delivered.notices, ["report-failing", "report-recovered"]);
     assert!(delivered.repeated <= deaths, "a death repeats one batch at most");
-    println!(
-        "{deaths} deaths, {} batches delivered again, {} events",
-        delivered.repeated,
-        delivered.keys.len()
-    );
     assert!(deaths >= CYCLES, "it died {deaths} times");
 }
 

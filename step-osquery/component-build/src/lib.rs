@@ -86,7 +86,10 @@ pub fn build(guest: Guest<'_>, target_dir: Option<&Path>, file: &str) {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = root.ancestors().nth(2).expect("this crate is two folders down in the workspace");
+    let root = root
+        .ancestors()
+        .nth(2)
+        .expect("this crate is two folders down in the workspace");
     let contract = ["wit", "Cargo.toml", "Cargo.lock", guest.provides];
     for source in guest.inputs.iter().chain(&contract) {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
