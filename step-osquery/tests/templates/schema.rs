@@ -314,6 +314,7 @@ fn the_schema_tells_the_runner_what_the_params_are_for() {
         [
             ("base_url", "origin"),
             ("ca_file", "ca-file"),
+            ("client_certificate", "client-certificate"),
             ("target_hosts", "targets"),
             ("template", "template"),
             ("template_params", "template-params"),
