@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::process::{Child, Command};
 
 /// What a finished command left behind.
@@ -45,7 +48,33 @@ pub(crate) fn playbook(args: &[&str], secrets: &[(&str, &str)]) -> Command {
 /// Runs the command to its end.
 pub(crate) async fn run(args: &[&str], secrets: &[(&str, &str)]) -> Finished {
     let child = playbook(args, secrets).spawn().expect("the command starts");
-    finish(child).await
+    let finished = finish(child).await;
+    for (name, value) in secrets {
+        for spelling in spellings(value) {
+            for output in [&finished.stdout, &finished.stderr] {
+                assert!(
+                    !output.contains(&spelling),
+                    "{args:?} printed the secret `{name}` as {spelling}"
+                );
+            }
+        }
+    }
+    finished
+}
+
+/// The ways in which a secret could be written.
+fn spellings(value: &str) -> Vec<String> {
+    let json = serde_json::Value::from(value).to_string();
+    let mut spellings = vec![
+        value.to_owned(),
+        json[1..json.len() - 1].to_owned(),
+        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+        STANDARD_NO_PAD.encode(value),
+        URL_SAFE_NO_PAD.encode(value),
+    ];
+    // What is this short is found everywhere.
+    spellings.retain(|spelling| spelling.len() >= 8);
+    spellings
 }
 
 pub(crate) async fn finish(child: Child) -> Finished {
