@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
-use crate::document;
+use crate::document::{self, Unique};
 use crate::source::Source;
 
 /// Reads an alert: a JSON object, which templates see as `{{ alert.… }}`.
@@ -17,7 +17,7 @@ pub fn parse_alert(source: Source) -> Result<Value, Diagnostics> {
         let problem = problem.at(Place::bytes(source, 0..0));
         return Err(problem.hint("an alert is a JSON object; `{}` has nothing in it").into());
     }
-    let alert = document::parse_json(&source)?;
+    let Unique(alert) = document::parse_json(&source)?;
     if alert.is_object() {
         return Ok(alert);
     }

@@ -8,12 +8,18 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 use crate::outline::{Outline, Spans};
 use crate::source::Source;
 use crate::written;
+
+mod unique;
+
+use unique::TWICE;
+pub(crate) use unique::Unique;
 
 pub(crate) use crate::outline::{escape_key, unescape_key};
 
@@ -116,7 +122,7 @@ impl Document {
 }
 
 /// Reads a JSON text.
-pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
+pub(crate) fn parse_json<T: DeserializeOwned>(source: &Arc<Source>) -> Result<T, Diagnostic> {
     serde_json::from_str(source.text()).map_err(|error| {
         let message = error.to_string();
         // The place is shown, so the words need not say it.
@@ -143,6 +149,15 @@ pub(crate) fn parse_json(source: &Arc<Source>) -> Result<Value, Diagnostic> {
         } else if message.starts_with("control character") {
             let words = "a control character inside a text".to_owned();
             (at, words, "write it as an escape, such as `\\n` or `\\u0001`")
+        } else if message == TWICE {
+            // It was noticed at the quote that ends the name.
+            let mut quotes = source.text()[..at].match_indices('"').rev();
+            let start = quotes.find(|(quote, _)| !source.text()[..*quote].ends_with('\\'));
+            let start = start.map_or(at, |(quote, _)| quote);
+            let end = source.text().ceil_char_boundary(at + 1);
+            return Diagnostic::error(Code::DuplicateKey, "this name stands twice in one object")
+                .at(Place::bytes(source.clone(), start..end))
+                .hint("readers of JSON differ in which of the two they take; whoever sends this must send one");
         } else if message.starts_with("recursion limit") {
             let place = Place::bytes(source.clone(), at..at);
             return Diagnostic::error(Code::TooDeep, "values are nested more than 127 deep").at(place);
