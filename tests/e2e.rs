@@ -40,6 +40,8 @@ mod html_report;
 mod live_query;
 #[path = "e2e/lock.rs"]
 mod lock;
+#[path = "e2e/one_step.rs"]
+mod one_step;
 #[path = "e2e/osctrl.rs"]
 mod osctrl;
 #[path = "e2e/plan.rs"]
@@ -50,6 +52,8 @@ mod playbook_tests;
 mod plugin;
 #[path = "e2e/policy.rs"]
 mod policy;
+#[path = "e2e/poll_check.rs"]
+mod poll_check;
 #[path = "e2e/poll_command.rs"]
 mod poll_command;
 #[path = "e2e/poll_fleet.rs"]
@@ -58,6 +62,8 @@ mod poll_fleet;
 mod poll_killed;
 #[path = "e2e/poll_osctrl.rs"]
 mod poll_osctrl;
+#[path = "e2e/poll_reports.rs"]
+mod poll_reports;
 #[path = "e2e/polled.rs"]
 mod polled;
 #[path = "e2e/record.rs"]

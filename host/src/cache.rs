@@ -74,12 +74,7 @@ impl CompiledCache {
         let mut key = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut key);
         key.0.update(bytes);
-        let name: String = key
-            .0
-            .finalize()
-            .iter()
-            .fold(String::new(), |name, b| name + &format!("{b:02x}"));
-        self.dir.join(name + ".cwasm")
+        self.dir.join(format!("{:x}.cwasm", key.0.finalize()))
     }
 }
 

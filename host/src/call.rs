@@ -13,7 +13,7 @@ use crate::egress::Egress;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
 use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
-use crate::secrets::Redactor;
+use crate::secrets::{Redactor, Vault};
 use crate::store::Memory;
 use crate::transcript::{Stuck, Tape};
 use crate::visible::is_hidden;
@@ -35,7 +35,7 @@ pub(crate) struct CallState {
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
     memory: MemoryCap,
-    redactor: Redactor,
+    vault: Vault,
     sink: EventSink,
 }
 
@@ -49,8 +49,9 @@ impl CallState {
         self.sink.wants_parts()
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.redactor
+    /// Removes what must not be told, tokens included that a server gave during the call.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.vault.redactor()
     }
 
     /// A guest's text as people may see it: without secrets or control characters, and not too long.
@@ -58,7 +59,7 @@ impl CallState {
         // Far more than is shown is not looked at: a text may be as large as the guest's memory.
         let text = &text[..text.floor_char_boundary(LONGEST_READ)];
         let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-        let mut text = self.redactor.redact(&text).into_owned();
+        let mut text = self.redactor().redact(&text).into_owned();
         if text.len() > longest {
             text.truncate(text.floor_char_boundary(longest));
             text.push('…');
@@ -71,7 +72,8 @@ impl CallState {
 pub(crate) struct CallContext {
     pub(crate) egress: Egress,
     pub(crate) cancel: CancellationToken,
-    pub(crate) redactor: Redactor,
+    /// What must not be told.
+    pub(crate) vault: Vault,
     pub(crate) sink: EventSink,
     pub(crate) remembered: Memory,
     pub(crate) clock: Clock,
@@ -157,7 +159,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             panic: None,
             log_messages_left: limits.log_messages,
             memory: MemoryCap(limits.memory),
-            redactor: context.redactor,
+            vault: context.vault,
             sink: context.sink,
         },
     );

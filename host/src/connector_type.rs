@@ -15,10 +15,10 @@ use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallState};
 use crate::capability::clock::Clock;
 use crate::described::{check_line, check_names, check_text};
-use crate::egress::{Egress, Grant};
+use crate::egress::{Egress, Grant, Network};
 use crate::event::EventSink;
 use crate::finding::Finding;
-use crate::plugin::{Network, Plugin, PluginError, StepFailure};
+use crate::plugin::{Plugin, PluginError, StepFailure};
 use crate::schema::Schema;
 use crate::secrets::{Redactor, Vault};
 use crate::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
@@ -205,7 +205,7 @@ impl Plugin {
     ) -> Result<CallContext, PluginError> {
         let ends = Instant::now() + deadline;
         let egress = match &call.grant {
-            Some(grant) => Egress::new(&network.0, grant, call.vault.clone(), &self.limits, ends)?,
+            Some(grant) => Egress::new(network, grant, call.vault.clone(), &self.limits, ends)?,
             None => Egress::none(),
         };
         Ok(CallContext {
@@ -213,7 +213,7 @@ impl Plugin {
             tape: None,
             egress,
             cancel: call.cancel.clone(),
-            redactor: call.vault.redactor(),
+            vault: call.vault.clone(),
             sink: call.events.clone(),
             remembered: call.remembered.clone(),
             deadline,

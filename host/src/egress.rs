@@ -3,10 +3,8 @@
 //! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else. Redirects are not followed. Secret handles
 //! become values at the last moment, in the request that is sent, and answers lose what the plugin asked to capture.
 
-use std::collections::{HashMap, HashSet};
-use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -18,14 +16,17 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 use crate::origin::Origin;
-use crate::policy::{Policy, PolicyError};
-use crate::resolver::Resolver;
 use crate::secrets::{Place, Vault};
-use crate::tls::{self, Tls, TlsError};
-use crate::transcript::{NetworkFailure, NetworkFailureKind, Player, Tape};
+use crate::tls::Tls;
+use crate::transcript::{Player, Tape};
 
+mod error;
+mod network;
 mod socket;
 
+pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
+use self::network::Client;
+pub use self::network::Network;
 use self::socket::LiveSocket;
 pub(crate) use self::socket::Socket;
 
@@ -62,75 +63,6 @@ pub struct Grant {
     pub tls: Tls,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EgressError {
-    /// The plugin asked for something that the contract forbids.
-    #[error("{0}")]
-    InvalidRequest(String),
-    /// This call has no network access.
-    #[error("this call was granted no network access")]
-    Denied,
-    /// The operator's policy refuses the server's address. Nothing was sent.
-    #[error(transparent)]
-    Policy(PolicyError),
-    /// More requests than [`Limits::requests`].
-    #[error("this call has made the {limit} requests that it may make")]
-    TooMany { limit: u32 },
-    /// Nothing was sent: the name has no address.
-    #[error("the name of {origin} has no address: {cause}")]
-    Resolve { origin: Origin, cause: String },
-    /// Nothing was sent: connection refused.
-    #[error("cannot connect to {origin}: {cause}")]
-    Connect { origin: Origin, cause: String },
-    /// Nothing was sent: no agreement on TLS.
-    #[error("cannot connect to {origin} securely: {cause}")]
-    Tls { origin: Origin, cause: String },
-    /// The server may or may not have acted.
-    #[error("no answer from {origin} in time")]
-    Timeout { origin: Origin },
-    /// The connection broke with a request under way.
-    #[error("the connection to {origin} broke: {cause}")]
-    Interrupted { origin: Origin, cause: String },
-    /// More bytes than [`Limits::body`].
-    #[error("the answer of {origin} is larger than the {limit} bytes allowed")]
-    TooLarge { origin: Origin, limit: usize },
-    /// More header fields than [`Limits::headers`].
-    #[error("the header fields of an answer of {origin} are larger than the {limit} bytes allowed")]
-    HeadersTooLarge { origin: Origin, limit: usize },
-    /// A frame of more bytes than [`Limits::body`].
-    #[error("a websocket message is too large: {0}")]
-    FrameTooLarge(String),
-    /// A websocket handshake that ended in an ordinary answer.
-    #[error("{server} answered {status} instead of opening a websocket")]
-    Rejected { server: String, status: u16 },
-    /// What went wrong when the call was recorded.
-    #[error("{}", .0.message)]
-    Recorded(NetworkFailure),
-    /// The call is answered from a record, which does not have this.
-    #[error("the record does not have {0}")]
-    Unrecorded(String),
-}
-
-impl EgressError {
-    /// What kind of failure it is, in the contract's words.
-    pub(crate) fn kind(&self) -> NetworkFailureKind {
-        match self {
-            Self::InvalidRequest(_) => NetworkFailureKind::InvalidRequest,
-            Self::Denied | Self::Policy(_) | Self::TooMany { .. } | Self::Unrecorded(_) => NetworkFailureKind::Denied,
-            Self::Resolve { .. } => NetworkFailureKind::Resolve,
-            Self::Connect { .. } => NetworkFailureKind::Connect,
-            Self::Tls { .. } => NetworkFailureKind::Tls,
-            Self::Timeout { .. } => NetworkFailureKind::Timeout,
-            Self::Interrupted { .. } | Self::Rejected { .. } => NetworkFailureKind::Interrupted,
-            Self::TooLarge { .. } | Self::HeadersTooLarge { .. } | Self::FrameTooLarge(_) => {
-                NetworkFailureKind::TooLarge
-            }
-            Self::Recorded(failure) => failure.kind,
-        }
-    }
-}
-
 /// What a request carries.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -147,15 +79,6 @@ impl Body {
             Self::Form(_) => "application/x-www-form-urlencoded",
         }
     }
-}
-
-/// Why a call cannot be given its network.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GrantRefused {
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
 }
 
 /// A request as the plugin wants it.
@@ -176,64 +99,6 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-}
-
-/// HTTP clients by how their connections are secured, kept so that steps share them.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Clients {
-    policy: Arc<Policy>,
-    known: Arc<Mutex<HashMap<Tls, Client>>>,
-}
-
-/// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
-#[derive(Debug, Clone)]
-pub(crate) struct Client {
-    pub(crate) http: reqwest::Client,
-    websocket: reqwest::Client,
-}
-
-impl Clients {
-    /// Clients that reach what a policy allows.
-    pub(crate) fn new(policy: Policy) -> Self {
-        Self {
-            policy: Arc::new(policy),
-            known: Arc::default(),
-        }
-    }
-
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the one place where connections come from")]
-    pub(crate) fn get(&self, tls: &Tls) -> Result<Client, TlsError> {
-        let mut clients = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(client) = clients.get(tls) {
-            return Ok(client.clone());
-        }
-        let resolver = Resolver::new(self.policy.clone(), proxy_hosts());
-        let mut websocket_tls = tls::client_config(tls)?;
-        websocket_tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut http_tls = tls::client_config(tls)?;
-        http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let build = |builder: reqwest::ClientBuilder, tls: rustls::ClientConfig| {
-            builder
-                .tls_backend_preconfigured(tls)
-                .dns_resolver(resolver.clone())
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(Duration::from_secs(10))
-                .user_agent(concat!("playbook-host/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|e| TlsError::Platform(root_cause(&e)))
-        };
-        let client = Client {
-            http: build(reqwest::Client::builder(), http_tls)?,
-            websocket: build(reqwest::Client::builder().http1_only(), websocket_tls)?,
-        };
-        clients.insert(tls.clone(), client.clone());
-        Ok(client)
-    }
 }
 
 /// The network as one call sees it, and who writes down what is said.
@@ -281,15 +146,15 @@ impl Egress {
     }
 
     pub(crate) fn new(
-        clients: &Clients,
+        network: &Network,
         grant: &Grant,
         vault: Vault,
         limits: &Limits,
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
-        clients.policy.check(&grant.origin)?;
+        network.policy().check(&grant.origin)?;
         let granted = Granted {
-            client: clients.get(&grant.tls)?,
+            client: network.get(&grant.tls)?,
             origin: grant.origin.clone(),
             vault,
             connections: Arc::new(Semaphore::new(limits.connections)),
@@ -557,27 +422,7 @@ impl Granted {
     }
 
     fn failed(&self, error: reqwest::Error) -> EgressError {
-        let origin = self.origin.clone();
-        let (connecting, timeout) = (error.is_connect(), error.is_timeout());
-        // The URL could hold data of the alert; the origin says enough.
-        let error = error.without_url();
-        let cause = root_cause(&error);
-        if let Some(refused) = refused(&error) {
-            EgressError::Policy(refused)
-        } else if let Some(cause) = tls_cause(&error) {
-            EgressError::Tls { origin, cause }
-        } else if connecting && timeout {
-            EgressError::Connect {
-                origin,
-                cause: "no connection within 10 s".into(),
-            }
-        } else if connecting && is_dns(&error) {
-            EgressError::Resolve { origin, cause }
-        } else if connecting {
-            EgressError::Connect { origin, cause }
-        } else {
-            EgressError::Interrupted { origin, cause }
-        }
+        EgressError::of(error, &self.origin)
     }
 }
 
@@ -630,63 +475,6 @@ fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Opti
         }
         _ => None,
     }
-}
-
-/// The innermost cause, which is what a person can act on.
-pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-/// What the policy has to say, if it refused the addresses of the name.
-fn refused(error: &reqwest::Error) -> Option<PolicyError> {
-    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.find_map(|cause| cause.downcast_ref().cloned())
-}
-
-/// The hosts of the proxies that the environment names, as the client reads it.
-#[allow(clippy::disallowed_methods, reason = "proxies are named in the environment only")]
-fn proxy_hosts() -> HashSet<String> {
-    let named = ["http_proxy", "https_proxy", "all_proxy"].into_iter();
-    let values = named.flat_map(|name| [std::env::var(name), std::env::var(name.to_uppercase())]);
-    let hosts = values.flatten().filter_map(|value| {
-        let url = url::Url::parse(&value).or_else(|_| url::Url::parse(&format!("http://{value}")));
-        url.ok()?.host_str().map(str::to_owned)
-    });
-    hosts.collect()
-}
-
-/// Whether the name could not be looked up. The connector has no type for that, only words.
-fn is_dns(error: &reqwest::Error) -> bool {
-    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.any(|cause| cause.to_string() == "dns error")
-}
-
-/// What the TLS library has to say, if the failure was its.
-fn tls_cause(error: &reqwest::Error) -> Option<String> {
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        // An I/O error does not show the error it wraps as its source, and can wrap another.
-        let mut wrapped = current;
-        while let Some(inner) = wrapped
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-        {
-            wrapped = inner;
-        }
-        let tls = wrapped.downcast_ref::<rustls::Error>();
-        if let Some(tls) = tls {
-            return Some(match tls {
-                rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
-                other => other.to_string(),
-            });
-        }
-        cause = current.source();
-    }
-    None
 }
 
 #[cfg(test)]

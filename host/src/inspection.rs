@@ -63,7 +63,7 @@ impl Inspection {
     pub fn read(bytes: &[u8]) -> Result<Self, InspectionError> {
         let mut inspection = Self {
             size: bytes.len(),
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: format!("{:x}", Sha256::digest(bytes)),
             imports: Vec::new(),
             exports: Vec::new(),
             statement: None,
@@ -148,11 +148,4 @@ impl Statement {
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unreadable(error: wasmparser::BinaryReaderError) -> InspectionError {
     InspectionError(error.to_string())
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

@@ -95,7 +95,7 @@ pub use call::CallError;
 pub use connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
 pub use connector_type::{ConnectorType, EventFormat, PollSummary, StreamType};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
-pub use egress::Grant;
+pub use egress::{Grant, Network};
 pub use engine::{Engine, EngineError, RUNTIME};
 pub use event::{CallEvent, EventSink, LogLevel, Progress};
 pub use finding::Finding;
@@ -108,7 +108,7 @@ pub use plan::{
     PlannedStep, PlannedTemplate, Prospect,
 };
 pub use playbook::Playbook;
-pub use plugin::{CONTRACT, FailureKind, Network, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
+pub use plugin::{CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
 pub use policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use prepare::Prepared;

@@ -10,27 +10,28 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
 use crate::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
-use crate::bindings::playbook::plugin::types;
 use crate::call::{self, CallContext, CallError, CallState};
 use crate::capability::clock::Clock;
 use crate::connector_type::ConnectorType;
 use crate::described::{remarks, words};
 use crate::diagnostic::cut;
-use crate::egress::{Clients, Egress, Grant, GrantRefused};
-use crate::engine::{Engine, EngineError};
+use crate::egress::{Egress, Grant, GrantRefused, Network};
+use crate::engine::Engine;
 use crate::event::EventSink;
 use crate::finding::Finding;
-use crate::inspection::{Inspection, InspectionError};
+use crate::inspection::Inspection;
 use crate::limits::Limits;
-use crate::policy::{Policy, PolicyError};
-use crate::secrets::{Redactor, Vault};
+use crate::secrets::{Secrets, Vault};
 use crate::step_type::StepType;
 use crate::store::Memory;
-use crate::tls::TlsError;
 use crate::transcript::{Player, Tape};
 
-/// The contract that this host speaks.
-pub const CONTRACT: &str = "playbook:plugin@0.1.0";
+mod contract;
+mod error;
+
+pub use self::contract::CONTRACT;
+use self::contract::is_export;
+pub use self::error::{FailureKind, PluginError, StepFailure};
 
 /// How long `describe` and `render-template` may take; they make no request.
 const DESCRIBING: Duration = Duration::from_secs(5);
@@ -73,127 +74,6 @@ pub struct Note {
     pub text: String,
 }
 
-/// What a user must treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "documented, one by one, in the contract")]
-pub enum FailureKind {
-    InvalidParams,
-    NotAllowed,
-    Auth,
-    Permission,
-    NotFound,
-    RateLimited,
-    Unavailable,
-    Protocol,
-    Timeout,
-    Cancelled,
-    Internal,
-}
-
-impl FailureKind {
-    /// The word of the contract.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::InvalidParams => "invalid-params",
-            Self::NotAllowed => "not-allowed",
-            Self::Auth => "auth",
-            Self::Permission => "permission",
-            Self::NotFound => "not-found",
-            Self::RateLimited => "rate-limited",
-            Self::Unavailable => "unavailable",
-            Self::Protocol => "protocol",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-/// Why a step failed, in the plugin's words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct StepFailure {
-    /// What kind of failure.
-    pub kind: FailureKind,
-    /// What happened.
-    pub message: String,
-    /// What to do next.
-    pub hint: Option<String>,
-    /// Whether the server may have acted on a request of this call that must not be made twice.
-    pub acted: bool,
-}
-
-/// Why a plugin could not be loaded or did not answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PluginError {
-    /// The runtime does not take it.
-    #[error("plugin `{plugin}` cannot be loaded: {source}")]
-    Load {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong with it.
-        source: EngineError,
-    },
-    /// The bytes are no component.
-    #[error("plugin `{plugin}` cannot be loaded: {source}")]
-    File {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong with them.
-        source: InspectionError,
-    },
-    /// It was made for something else than this host's contract.
-    #[error("plugin `{plugin}` does not fit: {reason}")]
-    Contract {
-        /// The plugin.
-        plugin: String,
-        /// Which import or export does not fit.
-        reason: String,
-    },
-    /// It described itself wrongly.
-    #[error("plugin `{plugin}` describes itself wrongly: {reason}")]
-    Description {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A call did not return.
-    #[error("plugin `{plugin}` was stopped: {source}")]
-    Call {
-        /// The plugin.
-        plugin: String,
-        /// How the call ended.
-        source: CallError,
-    },
-    /// It returned what its own schema refuses, or no JSON at all.
-    #[error("plugin `{plugin}` returned an invalid result: {reason}")]
-    InvalidResult {
-        /// The plugin.
-        plugin: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// No loaded plugin provides this step type.
-    #[error("no loaded plugin provides the step type `{step_type}`")]
-    UnknownStepType {
-        /// The step type.
-        step_type: String,
-    },
-    /// The operator's policy refuses the server.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// Certificates could not be set up for the call.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The step failed.
-    #[error(transparent)]
-    Failed(#[from] StepFailure),
-}
-
 /// What a step run brings with it.
 #[derive(Debug)]
 pub struct StepCall {
@@ -217,12 +97,12 @@ impl Plugin {
     /// Compiles a component and asks it what it provides. `name` is how errors refer to it.
     pub async fn load(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
         let plugin = || name.to_owned();
-        let contract = |reason: String| PluginError::Contract {
+        let unfit = |reason: String| PluginError::Contract {
             plugin: plugin(),
             reason,
         };
         if bytes.len() > LARGEST {
-            return Err(contract(format!("it is larger than {} MiB", LARGEST >> 20)));
+            return Err(unfit(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
         // What can be refused is refused before it is compiled.
         let Inspection {
@@ -235,20 +115,20 @@ impl Plugin {
             plugin: plugin(),
             source,
         })?;
-        check_contract(&imports, &exports).map_err(contract)?;
+        contract::check(&imports, &exports).map_err(unfit)?;
         if let Some(stated) = statement.as_ref().map(|statement| &statement.contract)
             && stated != CONTRACT
         {
-            return Err(contract(format!("it says that it was made for `{}`", cut(stated))));
+            return Err(unfit(format!("it says that it was made for `{}`", cut(stated))));
         }
         let component = engine.compile(bytes).map_err(|source| PluginError::Load {
             plugin: plugin(),
             source,
         })?;
-        let linker = call::linker(engine).map_err(|e| contract(e.to_string()))?;
+        let linker = call::linker(engine).map_err(|e| unfit(e.to_string()))?;
         let pre = linker
             .instantiate_pre(&component)
-            .map_err(|e| contract(e.root_cause().to_string()))?;
+            .map_err(|e| unfit(e.root_cause().to_string()))?;
         let provides = |interface: &str| exports.iter().any(|name| is_export(name, interface));
         let step = provides("step").then(|| StepExports::new(&pre)).transpose();
         let connector = provides("connector").then(|| ConnectorExports::new(&pre)).transpose();
@@ -256,8 +136,8 @@ impl Plugin {
             name: plugin(),
             sha256,
             size: bytes.len(),
-            step: step.map_err(|e| contract(e.root_cause().to_string()))?,
-            connector: connector.map_err(|e| contract(e.root_cause().to_string()))?,
+            step: step.map_err(|e| unfit(e.root_cause().to_string()))?,
+            connector: connector.map_err(|e| unfit(e.root_cause().to_string()))?,
             imports,
             exports,
             pre,
@@ -357,8 +237,8 @@ impl Plugin {
     /// of each target. Changes nothing on the server.
     ///
     /// The params must have passed the step type's schema.
-    pub async fn check(&self, clients: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
-        let (context, _) = self.step_context(clients, &call)?;
+    pub async fn check(&self, network: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
+        let (context, _) = self.step_context(network, &call)?;
         let (step_type, params) = (call.step_type, call.params.to_string());
         let found = self
             .call(context, async |accessor, step| {
@@ -373,21 +253,21 @@ impl Plugin {
     ///
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
-    pub async fn run(&self, clients: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
-        self.run_taped(clients, call, None).await
+    pub async fn run(&self, network: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
+        self.run_taped(network, call, None).await
     }
 
     /// The same; what is said and heard is written down.
     pub(crate) async fn run_taped(
         &self,
-        clients: &Network,
+        network: &Network,
         call: StepCall,
         tape: Option<Tape>,
     ) -> Result<StepOutcome, PluginError> {
-        let (mut context, network) = self.step_context(clients, &call)?;
+        let (mut context, egress) = self.step_context(network, &call)?;
         context.egress = context.egress.taped(tape.clone());
         context.tape = tape;
-        self.run_in(context, network, call).await
+        self.run_in(context, egress, call).await
     }
 
     /// Runs a step whose server and clock are those of an earlier call.
@@ -434,10 +314,10 @@ impl Plugin {
     }
 
     /// What a step's call may use, and its network apart.
-    fn step_context(&self, clients: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
+    fn step_context(&self, network: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
         let egress = match &call.grant {
             Some(grant) => Egress::new(
-                &clients.0,
+                network,
                 grant,
                 call.vault.clone(),
                 &self.limits,
@@ -452,7 +332,7 @@ impl Plugin {
         CallContext {
             egress,
             cancel: call.cancel.clone(),
-            redactor: call.vault.redactor(),
+            vault: call.vault.clone(),
             sink: call.events.clone(),
             remembered: Memory::none(),
             clock,
@@ -472,7 +352,7 @@ impl Plugin {
         CallContext {
             egress: Egress::none(),
             cancel: CancellationToken::new(),
-            redactor: Redactor::none(),
+            vault: Vault::new(Secrets::default()),
             sink: EventSink::ignore(),
             remembered: Memory::none(),
             clock: Clock::System,
@@ -501,88 +381,4 @@ impl Plugin {
             source,
         }
     }
-}
-
-/// The connections that calls share.
-#[derive(Debug, Default, Clone)]
-pub struct Network(pub(crate) Clients);
-
-impl Network {
-    /// Connections to what a policy allows.
-    pub fn new(policy: Policy) -> Self {
-        Self(Clients::new(policy))
-    }
-
-    /// What may be reached.
-    pub fn policy(&self) -> &Policy {
-        self.0.policy()
-    }
-}
-
-impl From<GrantRefused> for PluginError {
-    fn from(refused: GrantRefused) -> Self {
-        match refused {
-            GrantRefused::Policy(error) => error.into(),
-            GrantRefused::Tls(error) => error.into(),
-        }
-    }
-}
-
-impl From<types::Failure> for StepFailure {
-    fn from(failure: types::Failure) -> Self {
-        let kind = match failure.kind {
-            types::FailureKind::InvalidParams => FailureKind::InvalidParams,
-            types::FailureKind::NotAllowed => FailureKind::NotAllowed,
-            types::FailureKind::Auth => FailureKind::Auth,
-            types::FailureKind::Permission => FailureKind::Permission,
-            types::FailureKind::NotFound => FailureKind::NotFound,
-            types::FailureKind::RateLimited => FailureKind::RateLimited,
-            types::FailureKind::Unavailable => FailureKind::Unavailable,
-            types::FailureKind::Protocol => FailureKind::Protocol,
-            types::FailureKind::Timeout => FailureKind::Timeout,
-            types::FailureKind::Cancelled => FailureKind::Cancelled,
-            types::FailureKind::Internal => FailureKind::Internal,
-        };
-        Self {
-            kind,
-            message: words(failure.message),
-            hint: failure.hint.map(words),
-            acted: false,
-        }
-    }
-}
-
-/// Whether this is the name of an interface of the contract.
-fn is_export(name: &str, interface: &str) -> bool {
-    let (package, version) = CONTRACT.split_once('@').expect("the contract has a version");
-    name == format!("{package}/{interface}@{version}")
-}
-
-/// Says in one sentence why a component cannot be linked, where the linker would name a type mismatch.
-fn check_contract(imports: &[String], exports: &[String]) -> Result<(), String> {
-    let (package, version) = CONTRACT.split_once('@').expect("the contract has a version");
-    let ours = |name: &str| name.split_once('/').is_some_and(|(of, _)| of == package);
-    if let Some(foreign) = imports.iter().find(|name| !ours(name)) {
-        return Err(format!(
-            "it imports `{foreign}`, and this host offers nothing but {CONTRACT}"
-        ));
-    }
-    let versions = imports.iter().chain(exports).filter(|name| ours(name));
-    for name in versions {
-        let spoken = name.rsplit_once('@').map_or("none", |(_, version)| version);
-        if spoken != version {
-            return Err(format!(
-                "it was made for {package}@{spoken}, and this host speaks {CONTRACT}"
-            ));
-        }
-    }
-    if !exports
-        .iter()
-        .any(|name| is_export(name, "step") || is_export(name, "connector"))
-    {
-        return Err(format!(
-            "it provides nothing: neither `{package}/step@{version}` nor `{package}/connector@{version}` is among its exports"
-        ));
-    }
-    Ok(())
 }

@@ -11,8 +11,9 @@ use crate::backoff::{full_jitter, jittered};
 use crate::clock;
 use crate::connector::PreparedConnector;
 use crate::connector_type::PollSummary;
+use crate::egress::Network;
 use crate::event::{CallEvent, EventSink};
-use crate::plugin::{FailureKind, Network, Plugin, PluginError, StepFailure};
+use crate::plugin::{FailureKind, Plugin, PluginError, StepFailure};
 use crate::sink::{SinkError, Sinks};
 use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
 

@@ -121,7 +121,7 @@ pub struct RecordedCall {
     /// The item that it was for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<RecordedItem>,
-    /// The how many-th attempt it was, from 1.
+    /// Which attempt it was, from 1.
     pub attempt: u32,
     /// When it began.
     pub started_at: Timestamp,

@@ -29,7 +29,7 @@ pub struct ReplayedCall {
     /// The place of its item in the list, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<usize>,
-    /// The how many-th attempt it was, from 1.
+    /// Which attempt it was, from 1.
     pub attempt: u32,
     /// How it compares to the record.
     pub verdict: Verdict,

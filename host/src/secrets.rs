@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -193,11 +193,14 @@ pub(crate) struct Masker {
 
 impl Masker {
     pub(crate) fn mask(&self, text: &str) -> String {
-        let issued = self.vault.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.vault.known();
         let mut masked = String::with_capacity(text.len());
         let (mut rest, mut from) = (text, 0);
         while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
-            if let Some(secret) = rest.get(at..at + HANDLE_LENGTH).and_then(|handle| issued.get(handle)) {
+            if let Some(secret) = rest
+                .get(at..at + HANDLE_LENGTH)
+                .and_then(|handle| known.issued.get(handle))
+            {
                 masked.push_str(&self.redactor.redact(&rest[..at]));
                 masked.push_str(&mask_of(&secret.name));
                 (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
@@ -237,10 +240,17 @@ pub(crate) struct UnknownHandle;
 #[derive(Clone)]
 pub struct Vault {
     secrets: Secrets,
-    issued: Arc<RwLock<BTreeMap<String, Issued>>>,
+    known: Arc<RwLock<Known>>,
 }
 
-#[derive(Clone)]
+/// What a vault knows besides its secrets.
+#[derive(Default)]
+struct Known {
+    issued: BTreeMap<String, Issued>,
+    /// Removes all of it from texts; made when it is first asked for after something was issued.
+    redactor: Option<Redactor>,
+}
+
 struct Issued {
     name: String,
     value: SecretString,
@@ -251,7 +261,7 @@ impl Vault {
     pub fn new(secrets: Secrets) -> Self {
         Self {
             secrets,
-            issued: Arc::default(),
+            known: Arc::default(),
         }
     }
 
@@ -263,17 +273,17 @@ impl Vault {
     /// A handle for a secret, the same each time; none if there is no such secret.
     pub(crate) fn handle(&self, name: &str) -> Option<String> {
         let value = self.secrets.get(name)?;
-        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((handle, _)) = issued.iter().find(|(_, known)| known.name == name) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((handle, _)) = known.issued.iter().find(|(_, issued)| issued.name == name) {
             return Some(handle.clone());
         }
-        Some(issue(&mut issued, name, value.clone()))
+        Some(known.issue(name, value.clone()))
     }
 
     /// A handle for a value that a server gave, such as a session token.
     pub(crate) fn capture(&self, name: &str, value: String) -> String {
-        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
-        issue(&mut issued, name, SecretString::from(value))
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.issue(name, SecretString::from(value))
     }
 
     /// Whether a text holds something that looks like a handle.
@@ -283,12 +293,12 @@ impl Vault {
 
     /// The text with each handle replaced by its value, escaped as its place needs.
     pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<String, UnknownHandle> {
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         let mut revealed = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(HANDLE_PREFIX) {
             let handle = rest.get(at..at + HANDLE_LENGTH).ok_or(UnknownHandle)?;
-            let value = issued.get(handle).ok_or(UnknownHandle)?.value.expose_secret();
+            let value = known.issued.get(handle).ok_or(UnknownHandle)?.value.expose_secret();
             revealed.push_str(&rest[..at]);
             match place {
                 Place::Plain => revealed.push_str(value),
@@ -340,8 +350,8 @@ impl Vault {
 
     /// The names of the secrets that have a handle, but for those that a server gave.
     pub(crate) fn used(&self) -> Vec<String> {
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
-        let names = issued.values().map(|secret| secret.name.clone());
+        let known = self.known();
+        let names = known.issued.values().map(|secret| secret.name.clone());
         let mut names: Vec<String> = names.filter(|name| self.secrets.get(name).is_some()).collect();
         names.sort();
         names.dedup();
@@ -350,28 +360,23 @@ impl Vault {
 
     /// The names of the secrets whose handles are in a text.
     pub(crate) fn named_in(&self, text: &str) -> Vec<String> {
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
-        let found = issued.iter().filter(|(handle, _)| text.contains(handle.as_str()));
+        let known = self.known();
+        let found = known.issued.iter().filter(|(handle, _)| text.contains(handle.as_str()));
         found.map(|(_, secret)| secret.name.clone()).collect()
     }
 
     /// Removes everything this vault knows now from texts.
     pub fn redactor(&self) -> Redactor {
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
-        let handles = issued
-            .iter()
-            .map(|(handle, issued)| (handle.as_str(), issued.name.as_str()));
-        let values = self
-            .secrets
-            .0
-            .iter()
-            .map(|(name, value)| (value.expose_secret(), name.as_str()))
-            .chain(
-                issued
-                    .values()
-                    .map(|issued| (issued.value.expose_secret(), issued.name.as_str())),
-            );
-        Redactor::new(handles, values)
+        if let Some(redactor) = &self.known().redactor {
+            return redactor.clone();
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let redactor = known.redactor(&self.secrets);
+        known.redactor.insert(redactor).clone()
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -381,25 +386,25 @@ impl fmt::Debug for Vault {
     }
 }
 
-fn issue(issued: &mut BTreeMap<String, Issued>, name: &str, value: SecretString) -> String {
-    let handle = format!("{HANDLE_PREFIX}{}", random_hex());
-    issued.insert(
-        handle.clone(),
-        Issued {
-            name: name.to_owned(),
-            value,
-        },
-    );
-    handle
-}
+impl Known {
+    /// Makes a handle for a value.
+    fn issue(&mut self, name: &str, value: SecretString) -> String {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).expect("the system's random source works, or TLS would not either");
+        let handle = format!("{HANDLE_PREFIX}{:032x}", u128::from_ne_bytes(random));
+        let name = name.to_owned();
+        self.issued.insert(handle.clone(), Issued { name, value });
+        self.redactor = None;
+        handle
+    }
 
-/// 128 bits from the system, in hexadecimal.
-fn random_hex() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system's random source works, or TLS would not either");
-    bytes
-        .iter()
-        .fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"))
+    fn redactor(&self, secrets: &Secrets) -> Redactor {
+        let issued = || self.issued.iter();
+        let handles = issued().map(|(handle, issued)| (handle.as_str(), issued.name.as_str()));
+        let given = secrets.0.iter().map(|(name, value)| (value, name.as_str()));
+        let values = given.chain(issued().map(|(_, issued)| (&issued.value, issued.name.as_str())));
+        Redactor::new(handles, values.map(|(value, name)| (value.expose_secret(), name)))
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::connector::PreparedConnector;
-use crate::plugin::Network;
+use crate::egress::Network;
 use crate::render::Renderer;
 use crate::secrets::{Place, Secrets, Vault};
 use crate::store::EventText;
@@ -204,7 +204,7 @@ impl Webhook {
         name.set_query(None);
         let _ = name.set_password(None).and_then(|()| name.set_username(""));
         Ok(Self {
-            client: network.0.get(&Tls::default())?.http,
+            client: network.get(&Tls::default())?.http,
             headers: headers.collect::<Result<_, _>>()?,
             envelope: Envelope {
                 id: connector.name().to_owned(),

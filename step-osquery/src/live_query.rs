@@ -28,25 +28,13 @@ pub const RESULT_SCHEMA: &str = include_str!("../../schemas/osquery_live_query.r
 /// Runs the step. Params are checked completely before anything is sent.
 pub async fn run<S: Services>(services: &S, params: &str) -> Result<Outcome, Failure> {
     let params = Params::parse(params, services.now())?;
-    let deadline = Deadline::after(services, params.timeout.duration());
-    let asked = Asked {
-        services,
-        params: &params,
-        deadline,
-    };
-    params.backend.ask(asked).await
+    params.backend.ask(Asked::now(services, &params)).await
 }
 
 /// Looks whether the step could run: as whom it logs in, whether that suffices, and which hosts the targets are. Asks no host.
 pub async fn check<S: Services>(services: &S, params: &str) -> Result<Vec<Finding>, Failure> {
     let params = Params::parse(params, services.now())?;
-    let deadline = Deadline::after(services, params.timeout.duration());
-    let asked = Asked {
-        services,
-        params: &params,
-        deadline,
-    };
-    params.backend.check(asked).await
+    params.backend.check(Asked::now(services, &params)).await
 }
 
 /// What is asked, before it is known how its server identifies hosts.
@@ -57,6 +45,15 @@ pub(crate) struct Asked<'a, S> {
 }
 
 impl<'a, S: Services> Asked<'a, S> {
+    /// The time begins.
+    fn now(services: &'a S, params: &'a Params) -> Self {
+        Self {
+            services,
+            params,
+            deadline: Deadline::after(services, params.timeout.duration()),
+        }
+    }
+
     pub(crate) fn begin<A: Api>(self) -> LiveQuery<'a, S, A> {
         let Self {
             services,

@@ -227,13 +227,6 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
         let mut timed_out = Vec::new();
         let mut failed = BTreeMap::new();
         let mut notes = Vec::new();
-        // A host with several names is counted once and its answer stands under each; the last use may take it.
-        let mut uses: HashMap<K, usize> = HashMap::new();
-        for fate in &self.fates {
-            if let Fate::Host(host) = fate {
-                *uses.entry(host.clone()).or_default() += 1;
-            }
-        }
         for (name, fate) in self.names.into_iter().zip(self.fates) {
             let host = match fate {
                 Fate::Host(host) => host,
@@ -248,9 +241,9 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
                 }
             };
             let asked = self.hosts.get_mut(&host).expect("every resolved host is entered");
-            let left = uses.get_mut(&host).expect("every resolved host is counted");
-            *left -= 1;
-            let answer = if *left == 0 {
+            // A host with several names is counted once and its answer stands under each; the last one may take it.
+            asked.names.pop();
+            let answer = if asked.names.is_empty() {
                 asked.answer.take()
             } else {
                 asked.answer.clone()

@@ -93,7 +93,7 @@ fn what_is_the_business_of_one_module_is_done_in_no_other() {
         // The width of the terminal, the wish for no colours, and the clock that people see.
         ("host/src/command/mod.rs", 3),
         // Clients, and which proxies the environment names.
-        ("host/src/egress.rs", 2),
+        ("host/src/egress/network.rs", 2),
         ("host/src/engine.rs", 1),
         ("host/src/limits.rs", 1),
         ("host/src/resolver.rs", 1),

@@ -1,12 +1,10 @@
 //! What an operator lets steps and connectors reach.
 
 use serde_json::json;
-use sim::Host;
-use sim::fleet::{Fleet, FleetServer};
+use sim::fleet::FleetServer;
 
 use crate::command::{Finished, run};
-
-const TOKEN: &str = "a-token-that-must-never-be-seen";
+use crate::one_step::{self, HOST, TOKEN, host};
 
 struct Operator {
     server: FleetServer,
@@ -15,17 +13,8 @@ struct Operator {
 
 impl Operator {
     async fn new() -> Self {
-        let hosts = vec![Host {
-            hostname: "host-1".into(),
-            ..Host::default()
-        }];
-        let server = FleetServer::start(Fleet {
-            token: TOKEN.into(),
-            hosts,
-            ..Fleet::default()
-        });
         Self {
-            server: server.await.unwrap(),
+            server: one_step::fleet(vec![host(HOST)]).await,
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -37,14 +26,7 @@ impl Operator {
     }
 
     async fn run(&self, base_url: &str, more: &[&str]) -> Finished {
-        let step = json!({"id": "ask", "type": "osquery_live_query", "params": {
-            "backend": "fleetdm",
-            "base_url": base_url,
-            "api_token": "{{ secrets.token }}",
-            "template": "logged_in_users",
-            "target_hosts": ["host-1"],
-        }});
-        let playbook = self.write("playbook.yaml", &json!([step]).to_string());
+        let playbook = one_step::write(self.folder.path(), &json!({"base_url": base_url}), &json!({}));
         run(&[&["run", &playbook], more].concat(), &[("token", TOKEN)]).await
     }
 }

@@ -1,47 +1,24 @@
 //! Where secrets come from.
 
 use serde_json::json;
-use sim::Host;
-use sim::fleet::{Fleet, FleetServer};
+use sim::fleet::FleetServer;
 
 use crate::command::{Finished, run};
-
-const TOKEN: &str = "a-token-that-must-never-be-seen";
+use crate::one_step::{self, HOST, TOKEN, host};
 
 /// Runs a playbook whose token is a secret, with these arguments.
 async fn ask(server: &FleetServer, args: &[&str], secrets: &[(&str, &str)]) -> Finished {
     let folder = tempfile::tempdir().unwrap();
-    let playbook = folder.path().join("playbook.yaml");
-    let step = json!({"id": "ask", "type": "osquery_live_query", "params": {
-        "backend": "fleetdm",
-        "base_url": server.url(),
-        "api_token": "{{ secrets.token }}",
-        "template": "logged_in_users",
-        "target_hosts": ["host-1"],
-    }});
-    std::fs::write(&playbook, json!([step]).to_string()).unwrap();
-    let done = run(&[&["run", playbook.to_str().unwrap()], args].concat(), secrets).await;
-    assert!(
-        !done.stdout.contains(TOKEN) && !done.stderr.contains(TOKEN),
-        "{}{}",
-        done.stdout,
-        done.stderr
-    );
+    let playbook = one_step::write(folder.path(), &json!({"base_url": server.url()}), &json!({}));
+    let done = run(&[&["run", &playbook], args].concat(), secrets).await;
+    // The token is not among `secrets` where a command gives it.
+    assert!(!done.stdout.contains(TOKEN) && !done.stderr.contains(TOKEN), "{done:?}");
     done
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown() {
-    let hosts = vec![Host {
-        hostname: "host-1".into(),
-        ..Host::default()
-    }];
-    let server = FleetServer::start(Fleet {
-        token: TOKEN.into(),
-        hosts,
-        ..Fleet::default()
-    });
-    let server = server.await.unwrap();
+    let server = one_step::fleet(vec![host(HOST)]).await;
     // `env` finds the others without a PATH of its own.
     let each = format!("/bin/sh -c 'test \"$0\" = token && echo {TOKEN}' {{name}}");
     let all = format!("/bin/echo 'token: {TOKEN}'");

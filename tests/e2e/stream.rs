@@ -5,21 +5,16 @@ use std::process::Stdio;
 
 use playbook_host::Schema;
 use serde_json::{Value, json};
-use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
 use sim::{Behaviour, Host};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
 use crate::command::{finish, playbook};
+use crate::one_step::{self, TOKEN, host};
 
-const TOKEN: &str = "a-token-that-must-never-be-seen";
-
+/// One that answers, one whose query fails, and one that says nothing.
 fn hosts() -> Vec<Host> {
-    let host = |name: &str| Host {
-        hostname: name.into(),
-        ..Host::default()
-    };
     let broken = Host {
         behaviour: Behaviour::Error("no such table: nope".into()),
         ..host("broken")
@@ -41,18 +36,8 @@ struct Running {
 impl Running {
     fn start(params: &Value, more: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut step = json!({"id": "ask", "type": "osquery_live_query", "params": {
-            "api_token": "{{ secrets.token }}",
-            "template": "logged_in_users",
-            "target_hosts": ["a", "broken", "silent"],
-            "timeout_seconds": 3,
-        }});
-        let own = params.as_object().unwrap().clone();
-        step["params"].as_object_mut().unwrap().extend(own);
-        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let file = folder.path().join("playbook.yaml");
-        std::fs::write(&file, json!([step]).to_string()).unwrap();
-        let args = ["run", file.to_str().unwrap(), "--output", "ndjson"];
+        let file = one_step::write(folder.path(), params, more);
+        let args = ["run", &file, "--output", "ndjson"];
         let mut child = playbook(&args, &[("token", TOKEN)])
             .stdout(Stdio::piped())
             .spawn()
@@ -123,13 +108,7 @@ async fn answers(running: &mut Running) -> BTreeMap<String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_host_answers_is_told_while_another_is_waited_for() {
-    let fleet = FleetServer::start(Fleet {
-        token: TOKEN.into(),
-        hosts: hosts(),
-        ..Fleet::default()
-    })
-    .await
-    .unwrap();
+    let fleet = one_step::fleet(hosts()).await;
     let osctrl = OsctrlServer::start(Osctrl {
         token: TOKEN.into(),
         hosts: hosts(),
@@ -138,11 +117,16 @@ async fn what_a_host_answers_is_told_while_another_is_waited_for() {
     .await
     .unwrap();
     let backends = [
-        json!({"backend": "fleetdm", "base_url": fleet.url()}),
-        json!({"backend": "osctrl", "base_url": osctrl.url(), "environment": "production"}),
+        ("fleetdm", fleet.url(), json!({})),
+        ("osctrl", osctrl.url(), json!({"environment": "production"})),
     ];
-    for params in &backends {
-        let mut running = Running::start(params, &json!({}));
+    for (backend, url, own) in backends {
+        let mut params = own;
+        params["backend"] = backend.into();
+        params["base_url"] = url.into();
+        params["target_hosts"] = json!(["a", "broken", "silent"]);
+        params["timeout_seconds"] = 3.into();
+        let mut running = Running::start(&params, &json!({}));
         // These come before the step has finished, or nothing would be left to be read after them.
         let told = answers(&mut running).await;
         let (lines, code) = running.rest().await;
@@ -159,14 +143,8 @@ async fn what_a_host_answers_is_told_while_another_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_are_told_apart_and_steps_that_are_passed_over_end_with_the_run() {
-    let fleet = FleetServer::start(Fleet {
-        token: TOKEN.into(),
-        hosts: hosts(),
-        ..Fleet::default()
-    })
-    .await
-    .unwrap();
-    let params = json!({"backend": "fleetdm", "base_url": fleet.url(), "target_hosts": ["{{ item }}"]});
+    let fleet = one_step::fleet(hosts()).await;
+    let params = json!({"base_url": fleet.url(), "target_hosts": ["{{ item }}"]});
     let (lines, code) = Running::start(&params, &json!({"for_each": ["a", "broken"]}))
         .rest()
         .await;
@@ -187,13 +165,7 @@ async fn items_are_told_apart_and_steps_that_are_passed_over_end_with_the_run() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_stops_the_run() {
-    let fleet = FleetServer::start(Fleet {
-        token: TOKEN.into(),
-        hosts: hosts(),
-        ..Fleet::default()
-    })
-    .await
-    .unwrap();
+    let fleet = one_step::fleet(hosts()).await;
     let params =
         json!({"backend": "fleetdm", "base_url": fleet.url(), "timeout_seconds": 60, "target_hosts": ["{{ item }}"]});
     let mut running = Running::start(&params, &json!({"for_each": ["a", "a", "silent"]}));

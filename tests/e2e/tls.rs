@@ -1,18 +1,19 @@
 //! Certificates: the step against a Fleet server behind TLS.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use sim::Host;
-use sim::fleet::{Fleet, FleetServer};
+use sim::fleet::FleetServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 
-use crate::command::run;
+use crate::command::{Finished, run};
+use crate::one_step::{self, HOST, TOKEN, host};
 
 /// Ends TLS before a plain server, with a certificate that nobody knows. Returns its port and the certificate in PEM.
 async fn tls_before(server: &FleetServer) -> (u16, String) {
@@ -57,47 +58,23 @@ async fn tls_that_asks(server: &FleetServer, authority: Option<&CertificateDer<'
     (port, made.cert.pem())
 }
 
+/// Asks through TLS, with these params besides.
+async fn ask(folder: &Path, port: u16, more: serde_json::Value) -> Finished {
+    let mut params = more;
+    params["base_url"] = format!("https://localhost:{port}").into();
+    let playbook = one_step::write(folder, &params, &json!({}));
+    run(&["run", &playbook, "--output", "json"], &[("token", TOKEN)]).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_certificate_is_trusted_only_when_the_playbook_says_so() {
-    let hosts = vec![Host {
-        hostname: "host-1".into(),
-        ..Host::default()
-    }];
-    let server = FleetServer::start(Fleet {
-        hosts,
-        ..Fleet::default()
-    })
-    .await
-    .unwrap();
+    let server = one_step::fleet(vec![host(HOST)]).await;
     let (port, certificate) = tls_before(&server).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), certificate).unwrap();
     std::fs::write(folder.path().join("empty.pem"), "no certificate").unwrap();
-    let ask = async |name: &str, more: serde_json::Value| {
-        let mut params = json!({
-            "backend": "fleetdm",
-            "base_url": format!("https://localhost:{port}"),
-            "api_token": "{{ secrets.token }}",
-            "template": "logged_in_users",
-            "target_hosts": ["host-1"],
-        });
-        params
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        let playbook = folder.path().join(name);
-        std::fs::write(
-            &playbook,
-            json!([{"id": "ask", "type": "osquery_live_query", "params": params}]).to_string(),
-        )
-        .unwrap();
-        run(
-            &["run", playbook.to_str().unwrap(), "--output", "json"],
-            &[("token", &Fleet::default().token)],
-        )
-        .await
-    };
-    let refused = ask("untrusted.yaml", json!({})).await;
+    let ask = async |more: serde_json::Value| ask(folder.path(), port, more).await;
+    let refused = ask(json!({})).await;
     assert_eq!(refused.code(), 1, "{}", refused.stderr);
     let error = &refused.report()["steps"][0]["error"];
     assert!(error["message"].as_str().unwrap().contains("certificate"), "{error}");
@@ -107,16 +84,13 @@ async fn a_private_certificate_is_trusted_only_when_the_playbook_says_so() {
         "nothing was sent over a connection that is not trusted"
     );
 
-    for (name, more) in [
-        ("ca.yaml", json!({"ca_file": "ca.pem"})),
-        ("anybody.yaml", json!({"verify_tls": false})),
-    ] {
-        let done = ask(name, more).await;
-        assert_eq!(done.code(), 0, "{name}: {}{}", done.stdout, done.stderr);
+    for more in [json!({"ca_file": "ca.pem"}), json!({"verify_tls": false})] {
+        let done = ask(more.clone()).await;
+        assert_eq!(done.code(), 0, "{more}: {}{}", done.stdout, done.stderr);
     }
     let before = server.requests().len();
-    for (name, file) in [("empty.yaml", "empty.pem"), ("missing.yaml", "missing.pem")] {
-        let done = ask(name, json!({"ca_file": file})).await;
+    for file in ["empty.pem", "missing.pem"] {
+        let done = ask(json!({"ca_file": file})).await;
         assert_eq!(done.code(), 2, "{}", done.stdout);
         assert!(done.stderr.contains("CA file"), "{}", done.stderr);
     }
@@ -125,16 +99,7 @@ async fn a_private_certificate_is_trusted_only_when_the_playbook_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_asks_who_we_are_is_shown_a_certificate() {
-    let hosts = vec![Host {
-        hostname: "host-1".into(),
-        ..Host::default()
-    }];
-    let server = FleetServer::start(Fleet {
-        hosts,
-        ..Fleet::default()
-    })
-    .await
-    .unwrap();
+    let server = one_step::fleet(vec![host(HOST)]).await;
     let client = rcgen::generate_simple_self_signed(vec!["playbook".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(vec!["playbook".to_owned()]).unwrap();
     let (port, authority) = tls_that_asks(&server, Some(client.cert.der())).await;
@@ -151,21 +116,11 @@ async fn a_server_that_asks_who_we_are_is_shown_a_certificate() {
     write("keyless.pem", 0o600, client.cert.pem());
     write("mixed.pem", 0o600, client.cert.pem() + &key(&other));
     let ask = async |certificate: Option<&str>| {
-        let mut step = json!({"id": "ask", "type": "osquery_live_query", "params": {
-            "backend": "fleetdm",
-            "base_url": format!("https://localhost:{port}"),
-            "api_token": "{{ secrets.token }}",
-            "template": "logged_in_users",
-            "target_hosts": ["host-1"],
-            "ca_file": "ca.pem",
-        }});
+        let mut more = json!({"ca_file": "ca.pem"});
         if let Some(file) = certificate {
-            step["params"]["client_certificate"] = file.into();
+            more["client_certificate"] = file.into();
         }
-        let playbook = folder.path().join("playbook.yaml");
-        std::fs::write(&playbook, json!([step]).to_string()).unwrap();
-        let args = ["run", playbook.to_str().unwrap(), "--output", "json"];
-        run(&args, &[("token", &Fleet::default().token)]).await
+        ask(folder.path(), port, more).await
     };
     let unknown = ask(None).await;
     assert_eq!(unknown.code(), 1, "{}{}", unknown.stdout, unknown.stderr);

@@ -86,7 +86,7 @@ pub(crate) struct SecretsArgs {
     /// Secrets, a YAML map of names to values; readable by you alone
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets: Option<PathBuf>,
-    /// Run this for secrets that are in neither file nor environment, such as `pass show fleet/{name}`; without `{name}`,
+    /// Run this for secrets that are in neither file nor environment, such as `pass show soc/{name}`; without `{name}`,
     /// it prints a YAML map
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) secrets_command: Option<SecretsCommand>,

@@ -298,7 +298,7 @@ fn facts(call: &PlannedCall) -> Vec<Fact> {
             alarming: !finding.ok,
             ..Fact::new(
                 finding.subject.as_str(),
-                format!("{} {}", if finding.ok { "✓" } else { "✗" }, finding.text),
+                format!("{} {}", if finding.ok { "✔" } else { "✘" }, finding.text),
             )
         });
     }

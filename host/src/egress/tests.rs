@@ -2,6 +2,7 @@ use wiremock::matchers::{any, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::policy::{Policy, PolicyError};
 
 const TOKEN: &str = "value-of-the-token";
 
@@ -18,7 +19,7 @@ fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
         tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
-    let egress = Egress::new(&Clients::default(), &grant, vault, limits, ends).unwrap();
+    let egress = Egress::new(&Network::default(), &grant, vault, limits, ends).unwrap();
     (egress, handle)
 }
 
@@ -142,7 +143,7 @@ async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
         };
         let vault = Vault::new(crate::secrets::Secrets::new([]));
         let ends = Instant::now() + Duration::from_secs(30);
-        let egress = Egress::new(&Clients::new(policy), &grant, vault, &Limits::default(), ends).unwrap();
+        let egress = Egress::new(&Network::new(policy), &grant, vault, &Limits::default(), ends).unwrap();
         let sent = egress.send(get("/hosts")).await;
         let opened = egress.connect("/socket", &[], Duration::from_secs(5)).await;
         (sent, opened.map(drop), egress.acted())

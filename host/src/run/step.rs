@@ -195,7 +195,7 @@ impl Run<'_> {
                 step: &step.id,
                 step_type,
                 item,
-                attempt: attempts.made(),
+                attempt,
                 params: &params.value,
             };
             let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
@@ -211,7 +211,7 @@ impl Run<'_> {
                 Ok(outcome) => {
                     return Called {
                         outcome: Ok(outcome),
-                        attempts: attempts.made(),
+                        attempts: attempt,
                     };
                 }
                 Err(error) => error,
@@ -219,11 +219,9 @@ impl Run<'_> {
             let verdict = attempts.after(&error);
             let mut error = StepError::from(&error);
             match verdict {
-                Verdict::Again(_) if self.stubs.is_some() => {
-                    attempts.again();
-                    continue;
-                }
                 Verdict::Again(wait) => {
+                    // Nobody has to recover where nobody was asked.
+                    let wait = self.stubs.map_or(wait, |_| Duration::ZERO);
                     (self.observer)(RunEvent::StepRetried {
                         id: step.id.clone(),
                         item: index,

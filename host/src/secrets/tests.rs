@@ -127,3 +127,15 @@ fn a_masked_text_names_its_secrets_and_shows_no_value() {
     assert_eq!(vault.named_in(&format!("a {token} b")), ["token"]);
     assert_eq!(vault.named_in("S3cr3t-value"), [""; 0]);
 }
+
+#[test]
+fn a_token_that_a_server_gave_is_hidden_from_then_on() {
+    let vault = vault("hunter2-and-more");
+    let hidden = |text: &str| vault.redactor().redact(text).into_owned();
+    assert_eq!(hidden("hunter2-and-more, session-1"), "[secret token], session-1");
+    vault.capture("session", "session-1".into());
+    assert_eq!(
+        hidden("hunter2-and-more, session-1"),
+        "[secret token], [secret session]"
+    );
+}
