@@ -201,6 +201,8 @@ impl Listener for Breakable {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, peer) = Listener::accept(&mut self.0).await;
+        // As Go's servers have it: a small frame does not wait for the one before it to be acknowledged.
+        let _ = stream.set_nodelay(true);
         let breaker = Breaker::default();
         (Connection { stream, breaker }, peer)
     }

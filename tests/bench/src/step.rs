@@ -1,0 +1,132 @@
+//! What a step costs beside its requests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use playbook_host::{
+    CancellationToken, Engine, EventSink, Grant, Limits, Network, Origin, Playbook, Plugin, RunInputs, Runner, Secrets,
+    StepCall, Tls, Vault,
+};
+use serde_json::{Value, json};
+use step_osquery::live_query;
+
+use crate::Outcome;
+use crate::child::Server;
+use crate::native::Native;
+use crate::server::{Size, TOKEN};
+use crate::table::{Table, median, us};
+
+/// Steps before those that are counted: connections and caches are then as they stay.
+const WARMING: usize = 50;
+
+/// Steps that are counted.
+const STEPS: usize = 1_000;
+
+pub(crate) fn measure(table: &mut Table) -> Outcome {
+    let server = Server::start(
+        &Size {
+            hosts: 1,
+            reports: 0,
+            rows: 0,
+        }
+        .argument(),
+    )?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let directory = tempfile::tempdir()?;
+        let engine = Engine::new(Some(directory.path()))?;
+        let limits = Limits::default();
+        let plugin = Plugin::load(&engine, "bench", embedded_plugin::COMPONENT, &limits).await?;
+        let network = Network::default();
+        let mut runner = Runner::new(engine, limits);
+        runner.load("bench", embedded_plugin::COMPONENT).await?;
+        let playbook = Playbook::parse("bench.yaml", &playbook(&server.url))?;
+        let native = Native::new(&server.url)?;
+        let params = params(&server.url);
+        let text = params.to_string();
+
+        let (mut bare, mut called, mut run, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for number in 0..WARMING + STEPS {
+            let began = Instant::now();
+            live_query::run(&native, &text)
+                .await
+                .map_err(|failure| failure.message)?;
+            let natively = began.elapsed();
+            let began = Instant::now();
+            plugin.run(&network, call(&server.url, &params)?).await?;
+            let in_plugin = began.elapsed();
+            let began = Instant::now();
+            let secrets = Secrets::new([("fleetdm_token".to_owned(), TOKEN.into())]);
+            let prepared = runner.prepare(&playbook, RunInputs::new(secrets))?;
+            let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())).await;
+            assert_eq!(report.steps[0].attempts, 1);
+            let as_playbook = began.elapsed();
+            let began = Instant::now();
+            plugin
+                .render_template(live_query::NAME, "logged_in_users", &json!({}))
+                .await?;
+            let without_requests = began.elapsed();
+            if number >= WARMING {
+                bare.push(natively);
+                called.push(in_plugin);
+                run.push(as_playbook);
+                idle.push(without_requests);
+            }
+        }
+        let (bare, called, run) = (median(bare), median(called), median(run));
+        let above = |time: Duration| format!("{} above", us(time.saturating_sub(bare)));
+        let natively = format!("the same requests natively: {}", us(bare));
+        table.add(
+            "a live query of one host, called with its params",
+            us(called),
+            &natively,
+            "",
+        );
+        table.add("what the plugin and its limits cost", above(called), "", "200 µs");
+        table.add(
+            "the same as a playbook, rendered, validated and reported",
+            above(run),
+            "",
+            "",
+        );
+        table.add("an instance and a call that makes no request", us(median(idle)), "", "");
+        Ok(())
+    })
+}
+
+fn call(url: &str, params: &Value) -> Outcome<StepCall> {
+    Ok(StepCall {
+        step_type: live_query::NAME.to_owned(),
+        params: params.clone(),
+        vault: Vault::new(Secrets::default()),
+        grant: Some(Grant {
+            origin: Origin::of(url)?,
+            tls: Tls::default(),
+        }),
+        timeout: None,
+        cancel: CancellationToken::new(),
+        events: EventSink::ignore(),
+    })
+}
+
+pub(crate) fn params(url: &str) -> Value {
+    json!({
+        "backend": "fleetdm",
+        "base_url": url,
+        "api_token": TOKEN,
+        "template": "logged_in_users",
+        "target_hosts": ["host-1.corp.example"],
+        "timeout_seconds": 30,
+    })
+}
+
+pub(crate) fn playbook(url: &str) -> String {
+    let mut step = json!({
+        "id": "users",
+        "name": "Who is logged in",
+        "type": live_query::NAME,
+        "params": params(url),
+    });
+    step["params"]["api_token"] = json!("{{ secrets.fleetdm_token }}");
+    step.to_string()
+}
