@@ -19,7 +19,7 @@ use crate::egress::{Egress, Grant, Network};
 use crate::event::EventSink;
 use crate::finding::Finding;
 use crate::plugin::{Plugin, PluginError, StepFailure};
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaReader};
 use crate::secrets::{Redactor, Vault};
 use crate::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
 
@@ -100,13 +100,16 @@ pub(crate) struct Notice {
 
 impl Plugin {
     /// Asks the plugin which connectors it provides.
-    pub(crate) async fn describe_connectors(&self) -> Result<Result<Vec<ConnectorType>, String>, PluginError> {
+    pub(crate) async fn describe_connectors(
+        &self,
+        schema: SchemaReader,
+    ) -> Result<Result<Vec<ConnectorType>, String>, PluginError> {
         let described = self
             .call_connector(self.offline(), async |accessor, connector| {
                 connector.call_describe(accessor).await
             })
             .await?;
-        Ok(ConnectorType::parse_all(described))
+        Ok(ConnectorType::parse_all(described, schema))
     }
 
     /// Tests a connection.
@@ -238,12 +241,12 @@ impl Plugin {
 }
 
 impl ConnectorType {
-    fn parse_all(described: Vec<wit::ConnectorType>) -> Result<Vec<Self>, String> {
+    fn parse_all(described: Vec<wit::ConnectorType>, schema: SchemaReader) -> Result<Vec<Self>, String> {
         check_names("connector", described.iter().map(|one| one.name.as_str()))?;
-        described.into_iter().map(Self::parse).collect()
+        described.into_iter().map(|one| Self::parse(one, schema)).collect()
     }
 
-    fn parse(described: wit::ConnectorType) -> Result<Self, String> {
+    fn parse(described: wit::ConnectorType, schema: SchemaReader) -> Result<Self, String> {
         check_line(&described.name, &described.summary)?;
         check_names("stream", described.streams.iter().map(|one| one.name.as_str()))?;
         check_names("form of events", described.formats.iter().map(|one| one.name.as_str()))?;
@@ -251,16 +254,15 @@ impl ConnectorType {
             check_line(&stream.name, &stream.summary)?;
         }
         let name = described.name;
-        let schema = |what: &str, text: &str| {
+        let read = |what: &str, text: &str| {
             check_text(&format!("the {what} schema of the connector `{name}`"), text)?;
             let value = serde_json::from_str(text)
                 .map_err(|e| format!("the {what} schema of the connector `{name}` is not JSON: {e}"))?;
-            Schema::compile(value)
-                .map_err(|e| format!("the {what} schema of the connector `{name}` is not a JSON Schema: {e}"))
+            schema(value).map_err(|e| format!("the {what} schema of the connector `{name}` is not a JSON Schema: {e}"))
         };
         let formats = described.formats.into_iter().map(|format| {
             Ok(EventFormat {
-                schema: schema("event", &format.schema)?,
+                schema: read("event", &format.schema)?,
                 name: format.name,
             })
         });
@@ -273,8 +275,8 @@ impl ConnectorType {
             summary: stream.summary,
         });
         Ok(Self {
-            config: schema("config", &described.config_schema)?,
-            options: schema("options", &described.options_schema)?,
+            config: read("config", &described.config_schema)?,
+            options: read("options", &described.options_schema)?,
             summary: described.summary,
             streams: streams.collect(),
             formats,

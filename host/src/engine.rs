@@ -80,20 +80,22 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Compiles a component, or takes its compiled form from the cache.
+    /// The compiled form of the component with this SHA-256, if it was [kept](Self::keep).
+    pub(crate) fn kept(&self, sha256: &str) -> Option<Component> {
+        self.cache.as_ref()?.load(&self.wasmtime, sha256)
+    }
+
+    /// Compiles a component.
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Component, EngineError> {
-        if let Some(cache) = &self.cache
-            && let Some(component) = cache.load(&self.wasmtime, bytes)
-        {
-            return Ok(component);
+        Component::new(&self.wasmtime, bytes).map_err(|e| EngineError::Compile(format!("{e:#}")))
+    }
+
+    /// Keeps a compiled component for the next start. To be called when all of the plugin was found to be in order.
+    pub(crate) fn keep(&self, sha256: &str, component: &Component) {
+        let Some(cache) = &self.cache else { return };
+        // A cache that cannot be written costs the next start some time and nothing else.
+        if let Err(error) = cache.store(&self.wasmtime, sha256, component) {
+            tracing::debug!(%error, "the compiled plugin was not cached");
         }
-        let component = Component::new(&self.wasmtime, bytes).map_err(|e| EngineError::Compile(format!("{e:#}")))?;
-        if let Some(cache) = &self.cache {
-            // A cache that cannot be written costs the next start some time and nothing else.
-            if let Err(error) = cache.store(&self.wasmtime, bytes, &component) {
-                tracing::debug!(%error, "the compiled plugin was not cached");
-            }
-        }
-        Ok(component)
     }
 }

@@ -21,6 +21,7 @@ use crate::event::EventSink;
 use crate::finding::Finding;
 use crate::inspection::Inspection;
 use crate::limits::Limits;
+use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
 use crate::step_type::StepType;
 use crate::store::Memory;
@@ -121,7 +122,18 @@ impl Plugin {
         {
             return Err(unfit(format!("it says that it was made for `{}`", cut(stated))));
         }
-        let component = engine.compile(bytes).map_err(|source| PluginError::Load {
+        let kept = engine.kept(&sha256);
+        // What was kept was in order when it was: its schemas are compiled when they are needed, which may be never.
+        let schema = if kept.is_some() {
+            Schema::to_be_compiled
+        } else {
+            Schema::compile
+        };
+        let compiled = match &kept {
+            Some(component) => Ok(component.clone()),
+            None => engine.compile(bytes),
+        };
+        let component = compiled.map_err(|source| PluginError::Load {
             plugin: plugin(),
             source,
         })?;
@@ -155,15 +167,18 @@ impl Plugin {
                     step.call_describe(accessor).await
                 })
                 .await?;
-            loaded.step_types = StepType::parse_all(described).map_err(misdescribed)?;
+            loaded.step_types = StepType::parse_all(described, schema).map_err(misdescribed)?;
         }
         if loaded.connector.is_some() {
-            loaded.connector_types = loaded.describe_connectors().await?.map_err(misdescribed)?;
+            loaded.connector_types = loaded.describe_connectors(schema).await?.map_err(misdescribed)?;
         }
         if let Some(statement) = statement {
             let step_types = loaded.step_types.iter().map(|step| step.name.as_str());
             let connectors = loaded.connector_types.iter().map(|connector| connector.name.as_str());
             statement.check(step_types, connectors).map_err(misdescribed)?;
+        }
+        if kept.is_none() {
+            engine.keep(&loaded.sha256, &component);
         }
         Ok(loaded)
     }

@@ -1,6 +1,7 @@
 //! JSON Schemas, and their complaints in words a playbook author can use.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
@@ -18,8 +19,12 @@ const LARGEST_PATTERN: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Schema {
     document: Value,
-    validator: Validator,
+    /// Made when it is first needed, if not before: patterns take a while.
+    validator: OnceLock<Result<Validator, String>>,
 }
+
+/// How the schemas of a plugin are read: compiled at once, or when they are needed.
+pub(crate) type SchemaReader = fn(Value) -> Result<Schema, String>;
 
 /// What a value does wrong. The message never shows the value, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,6 +50,21 @@ pub struct SchemaProblem {
 }
 
 impl SchemaProblem {
+    /// A problem of a value.
+    fn new(pointer: String, code: Code, message: String) -> Self {
+        Self {
+            values: vec![pointer.clone()],
+            pointer,
+            at_key: false,
+            code,
+            message,
+            hint: None,
+            rendered_hint: None,
+            missing: None,
+            meant: None,
+        }
+    }
+
     /// The values that it is about, as JSON pointers: with other values there would be no problem.
     pub(crate) fn values(&self) -> &[String] {
         &self.values
@@ -109,14 +129,30 @@ impl Role {
 impl Schema {
     /// Compiles a schema. One that would be too much work to validate with is refused: plugins bring schemas.
     pub fn compile(document: Value) -> Result<Self, String> {
+        let schema = Self::to_be_compiled(document)?;
+        schema.validator()?;
+        Ok(schema)
+    }
+
+    /// A schema that is compiled when it is first needed: one that was compiled before, in an earlier process.
+    pub(crate) fn to_be_compiled(document: Value) -> Result<Self, String> {
         bounds::check(&document)?;
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            // This engine never backtracks.
-            .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_PATTERN))
-            .build(&document)
-            .map_err(|error| error.masked().to_string())?;
-        Ok(Self { document, validator })
+        Ok(Self {
+            document,
+            validator: OnceLock::new(),
+        })
+    }
+
+    fn validator(&self) -> Result<&Validator, String> {
+        let compile = || {
+            jsonschema::options()
+                .with_draft(Draft::Draft202012)
+                // This engine never backtracks.
+                .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_PATTERN))
+                .build(&self.document)
+                .map_err(|error| error.masked().to_string())
+        };
+        self.validator.get_or_init(compile).as_ref().map_err(Clone::clone)
     }
 
     /// The schema itself.
@@ -172,8 +208,16 @@ impl Schema {
 
     /// Everything that is wrong with a value.
     pub fn validate(&self, value: &Value) -> Vec<SchemaProblem> {
+        let validator = match self.validator() {
+            Ok(validator) => validator,
+            // The plugin describes itself otherwise than it did when its schemas were checked.
+            Err(error) => {
+                let message = format!("the plugin's schema cannot be used: {}", cut(&error));
+                return vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];
+            }
+        };
         let mut seen = HashSet::new();
-        let errors = self.validator.iter_errors(value);
+        let errors = validator.iter_errors(value);
         let mut problems: Vec<SchemaProblem> = errors
             .flat_map(|error| self.explain(&error))
             .filter(|problem| seen.insert(problem.clone()))
@@ -195,17 +239,7 @@ impl Schema {
 
     fn explain(&self, error: &ValidationError<'_>) -> Vec<SchemaProblem> {
         let pointer = error.instance_path().as_str().to_owned();
-        let problem = |code, message: String| SchemaProblem {
-            pointer: pointer.clone(),
-            at_key: false,
-            code,
-            message,
-            hint: None,
-            values: vec![pointer.clone()],
-            rendered_hint: None,
-            missing: None,
-            meant: None,
-        };
+        let problem = |code, message: String| SchemaProblem::new(pointer.clone(), code, message);
         let name = subject(&pointer);
         if let Some(message) = self.custom_message(error) {
             // A message that has no subject is about the value.
@@ -224,15 +258,15 @@ impl Schema {
                 return unexpected
                     .iter()
                     .map(|key| SchemaProblem {
-                        pointer: format!("{pointer}/{}", escape_key(key)),
                         at_key: true,
-                        code: Code::UnknownKey,
-                        message: format!("unknown key `{}`", cut(key)),
                         hint: suggestion(key, known.iter().map(String::as_str)),
                         values: Vec::new(),
-                        rendered_hint: None,
-                        missing: None,
                         meant: nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
+                        ..SchemaProblem::new(
+                            format!("{pointer}/{}", escape_key(key)),
+                            Code::UnknownKey,
+                            format!("unknown key `{}`", cut(key)),
+                        )
                     })
                     .collect();
             }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::bindings::exports::playbook::plugin::step as wit;
 use crate::described::{check_line, check_names, check_text};
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaReader};
 
 /// A kind of step that a plugin provides.
 #[derive(Debug)]
@@ -53,24 +53,23 @@ pub struct TemplateParam {
 
 impl StepType {
     /// All that a plugin describes.
-    pub(crate) fn parse_all(described: Vec<wit::StepType>) -> Result<Vec<Self>, String> {
+    pub(crate) fn parse_all(described: Vec<wit::StepType>, schema: SchemaReader) -> Result<Vec<Self>, String> {
         check_names("step type", described.iter().map(|one| one.name.as_str()))?;
-        described.into_iter().map(Self::parse).collect()
+        described.into_iter().map(|one| Self::parse(one, schema)).collect()
     }
 
-    fn parse(described: wit::StepType) -> Result<Self, String> {
+    fn parse(described: wit::StepType, schema: SchemaReader) -> Result<Self, String> {
         check_line(&described.name, &described.summary)?;
         check_names("template", described.templates.iter().map(|one| one.name.as_str()))?;
-        let schema = |what: &str, text: &str| {
+        let read = |what: &str, text: &str| {
             check_text(&format!("the {what} schema of `{}`", described.name), text)?;
             let value = serde_json::from_str(text)
                 .map_err(|e| format!("the {what} schema of `{}` is not JSON: {e}", described.name))?;
-            Schema::compile(value)
-                .map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
+            schema(value).map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
         };
-        let params = schema("params", &described.params_schema)?;
+        let params = read("params", &described.params_schema)?;
         params.check_provenance(&described.name)?;
-        let result = schema("result", &described.result_schema)?;
+        let result = read("result", &described.result_schema)?;
         let templates = described
             .templates
             .into_iter()

@@ -44,9 +44,10 @@ impl Network {
             return Ok(client.clone());
         }
         let resolver = Resolver::new(self.policy.clone(), proxy_hosts());
+        // Reading the platform's certificates is most of the work, so it is done once.
         let mut websocket_tls = tls::client_config(tls)?;
+        let mut http_tls = websocket_tls.clone();
         websocket_tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut http_tls = tls::client_config(tls)?;
         http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |builder: reqwest::ClientBuilder, tls: rustls::ClientConfig| {
             builder
