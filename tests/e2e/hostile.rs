@@ -1,5 +1,6 @@
 //! Plugins that misbehave: each ends in a typed error that names it, within its limits, and the host goes on.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use playbook_host::{
     RunReport, Runner, Secrets, StepStatus,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -145,6 +148,9 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(Some(&cache)).unwrap()
 });
 
+/// How many connections a call may have open at once.
+const CONNECTIONS: usize = 16;
+
 const TOKEN: &str = "tq-8842-secret-value";
 
 /// Small limits, so that tests are fast.
@@ -155,6 +161,7 @@ fn limits() -> Limits {
     limits.deadline = Duration::from_secs(20);
     limits.grace = Duration::from_millis(200);
     limits.result = 8 << 20;
+    limits.connections = CONNECTIONS;
     limits
 }
 
@@ -383,20 +390,40 @@ async fn no_request_goes_elsewhere_or_carries_what_it_must_not() {
     assert!(said(&refused).contains("Denied"), "{}", said(&refused));
 }
 
+/// A server that takes its time, and the most connections that it had open at once.
+async fn slow_server() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = most.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (open, most) = (open.clone(), most.clone());
+            tokio::spawn(async move {
+                most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let _ = client.read(&mut [0; 4096]).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                open.fetch_sub(1, Ordering::SeqCst);
+                let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+                let _ = client.write_all(answer).await;
+            });
+        }
+    });
+    (url, seen)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_requests_wait_their_turn() {
-    let server = MockServer::start().await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(204))
-        .mount(&server)
-        .await;
     for how in ["open thousands", "open thousands of websockets"] {
-        let ran = ran(how, json!({"url": server.uri()})).await;
+        let (url, most) = slow_server().await;
+        let ran = ran(how, json!({"url": url, "timeout": 10})).await;
         let said = said(&ran);
         assert!(
             said.ends_with("failed") || said.ends_with("opened") || said.contains("was stopped"),
             "{said}"
         );
+        let most = most.load(Ordering::SeqCst);
+        assert!((2..=CONNECTIONS).contains(&most), "{how}: {most} connections at once");
     }
 }
 

@@ -187,12 +187,17 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
             Ok(said("told"))
         }
         "open thousands" => {
-            let answers = join_all((0..5_000).map(|_| http::send(get("/slow")))).await;
+            // None of them ends before the call does: one that was given up would be open at the server still.
+            let patient = || Request {
+                timeout_ms: 60_000,
+                ..get("/slow")
+            };
+            let answers = join_all((0..5_000).map(|_| http::send(patient()))).await;
             let failed = answers.iter().filter(|answer| answer.is_err()).count();
             Ok(said(&format!("{failed} failed")))
         }
         "open thousands of websockets" => {
-            let sockets = join_all((0..5_000).map(|_| websocket::connect("/socket".into(), Vec::new(), 1_000))).await;
+            let sockets = join_all((0..5_000).map(|_| websocket::connect("/socket".into(), Vec::new(), 60_000))).await;
             Ok(said(&format!(
                 "{} opened",
                 sockets.iter().filter(|socket| socket.is_ok()).count()
