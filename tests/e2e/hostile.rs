@@ -294,6 +294,40 @@ async fn each_misbehaviour_of_a_run_ends_in_its_own_error_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_finds_nothing_of_another_call() {
+    let mut runner = Runner::new(ENGINE.clone(), limits());
+    runner.load("hostile", hostile_component::COMPONENT).await.unwrap();
+    let step = |id: &str, token: &str, more: Value| {
+        let params = json!({"how": "remember", "token": token});
+        let mut step = json!({"id": id, "type": "misbehave", "params": params});
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        step
+    };
+    let items: Vec<String> = (0..12).map(|at| format!("item-{at}")).collect();
+    let playbook = json!([
+        step("one", "first", json!({})),
+        step("two", "second", json!({})),
+        step("each", "{{ item }}", json!({"for_each": items, "concurrency": 4})),
+    ]);
+    let playbook = Playbook::parse("hostile.yaml", &playbook.to_string()).unwrap();
+    for _ in 0..2 {
+        let prepared = runner.prepare(&playbook, RunInputs::new(Secrets::default())).unwrap();
+        let report = runner
+            .run(prepared, CancellationToken::new(), Arc::new(|_: RunEvent| ()))
+            .await;
+        let said = |step: usize| report.steps[step].result.clone().unwrap_or_default();
+        assert_eq!(
+            (said(0), said(1)),
+            (json!({"said": "first"}), json!({"said": "second"})),
+            "{report:?}"
+        );
+        for (entry, item) in said(2).as_array().unwrap().iter().zip(&items) {
+            assert_eq!(entry["result"]["said"], json!(item), "{entry}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_never_ends_is_dropped_at_its_time_limit() {
     let began = std::time::Instant::now();
     let ran = ran("wait for ever", json!({"timeout": 1})).await;

@@ -22,7 +22,9 @@ async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown
     // `env` finds the others without a PATH of its own.
     let each = format!("/bin/sh -c 'test \"$0\" = token && echo {TOKEN}' {{name}}");
     let all = format!("/bin/echo 'token: {TOKEN}'");
-    for command in [&each, &all] {
+    // What a shell would act on is printed, as a comment.
+    let signs = format!("/bin/echo 'token: {TOKEN} #' && false || $(exit 1) > /nowhere/at-all");
+    for command in [&each, &all, &signs] {
         let done = ask(&server, &["--secrets-command", command], &[]).await;
         assert_eq!(done.code(), 0, "{command}: {}{}", done.stdout, done.stderr);
     }

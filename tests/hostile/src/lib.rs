@@ -5,6 +5,7 @@
 #![cfg(target_family = "wasm")]
 
 use std::hint::black_box;
+use std::sync::Mutex;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -236,6 +237,12 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
                 ..get("/")
             };
             refused(http::send(request).await)
+        }
+        "remember" => {
+            static EARLIER: Mutex<Vec<String>> = Mutex::new(Vec::new());
+            let mut earlier = EARLIER.lock().expect("nothing panics with it");
+            earlier.push(text("token"));
+            Ok(said(&earlier.join(" ")))
         }
         "tell the secret" => {
             log::write(log::Level::Error, &format!("the token is {}", text("token")));
