@@ -431,9 +431,9 @@ async fn slow_server() -> (String, Arc<AtomicUsize>) {
     let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let seen = most.clone();
     tokio::spawn(async move {
-        let mut slow = 0..4 * CONNECTIONS;
+        let mut slow = 0..2 * CONNECTIONS;
         while let Ok((mut client, _)) = listener.accept().await {
-            let wait = Duration::from_millis(if slow.next().is_some() { 250 } else { 0 });
+            let wait = Duration::from_millis(if slow.next().is_some() { 500 } else { 0 });
             let (open, most) = (open.clone(), most.clone());
             tokio::spawn(async move {
                 if !matches!(client.read(&mut [0; 4096]).await, Ok(1..)) {
