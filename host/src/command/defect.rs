@@ -29,7 +29,7 @@ mod tests {
         );
         let put_together: [fn(); 4] = [
             || panic!("no {}", std::hint::black_box("hunter2-value")),
-            || Err::<(), _>(std::hint::black_box("hunter2-value")).expect("it is a number"),
+            || std::hint::black_box(Err::<(), _>("hunter2-value")).expect("it is a number"),
             || assert_eq!(std::hint::black_box("hunter2-value"), "other"),
             || std::panic::panic_any(std::hint::black_box("hunter2-value").to_owned()),
         ];

@@ -439,9 +439,10 @@ async fn an_answer_beyond_the_limit_is_refused() {
 /// Everything that an error says, however it is asked.
 fn formats(error: &EgressError) -> String {
     let chain = std::iter::successors(Some(error as &dyn std::error::Error), |&error| error.source());
-    chain
-        .map(|error| format!("{error} {error:#} {error:?} {error:#?}\n"))
-        .collect()
+    let said: Vec<String> = chain
+        .map(|error| format!("{error} {error:#} {error:?} {error:#?}"))
+        .collect();
+    said.join("\n")
 }
 
 #[tokio::test]

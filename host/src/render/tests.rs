@@ -90,9 +90,10 @@ fn a_secret_is_never_looked_at_or_changed() {
 /// Everything that an error says, however it is asked.
 fn formats(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain
-        .map(|error| format!("{error} {error:#} {error:?} {error:#?}\n"))
-        .collect()
+    let said: Vec<String> = chain
+        .map(|error| format!("{error} {error:#} {error:?} {error:#?}"))
+        .collect();
+    said.join("\n")
 }
 
 #[test]
