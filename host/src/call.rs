@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::Plugin;
 use crate::capability::clock::Clock;
+use crate::capability::progress::Pace;
 use crate::egress::Egress;
 use crate::engine::Engine;
 use crate::event::{CallEvent, EventSink};
@@ -34,6 +35,7 @@ pub(crate) struct CallState {
     pub(crate) tape: Option<Tape>,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
+    pub(crate) progress: Pace,
     memory: MemoryCap,
     vault: Vault,
     sink: EventSink,
@@ -145,6 +147,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     let cancel = context.cancel.clone();
     let deadline = context.deadline;
     let context_clock = context.clock.clone();
+    let progress = Pace::new(context.sink.clone());
     let meter = CpuMeter::new(context.cpu);
     let mut store = Store::new(
         pre.engine(),
@@ -158,6 +161,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             tape: context.tape,
             panic: None,
             log_messages_left: limits.log_messages,
+            progress: progress.clone(),
             memory: MemoryCap(limits.memory),
             vault: context.vault,
             sink: context.sink,
@@ -202,8 +206,10 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             ended = running => ended.map_err(Some),
             () = tokio::time::sleep(deadline) => return Err(CallError::Deadline { after: deadline }),
             () = stopping => Err(None),
+            never = progress.keep() => match never {},
         }
     };
+    progress.pass();
     match ended {
         Ok(returned) => Ok(returned),
         Err(None) => Err(CallError::Cancelled),

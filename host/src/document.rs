@@ -78,6 +78,11 @@ impl Document {
         &self.value
     }
 
+    /// The value alone.
+    pub(crate) fn into_value(self) -> Value {
+        self.value
+    }
+
     /// Where the value at a JSON pointer stands; if there is none, where the nearest value around it stands.
     pub(crate) fn span(&self, pointer: &str) -> Range<usize> {
         self.outline.nearest(pointer).map_or(0..0, |spans| spans.value)

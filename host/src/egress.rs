@@ -1,7 +1,8 @@
 //! Everything that leaves for the network goes through here.
 //!
-//! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else. Redirects are not followed. Secret handles
-//! become values at the last moment, in the request that is sent, and answers lose what the plugin asked to capture.
+//! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else, and redirects are followed inside it only.
+//! Secret handles become values at the last moment, in the request that is sent, and answers lose what the plugin asked to
+//! capture.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use secrecy::zeroize::Zeroizing;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -32,6 +35,9 @@ pub(crate) use self::socket::Socket;
 
 /// How often a request that may be repeated is repeated.
 const RETRIES: usize = 3;
+
+/// How many redirects of a request are followed.
+const REDIRECTS: usize = 5;
 
 /// The longest pause that a server may wish for.
 const LONGEST_WISH: Duration = Duration::from_mins(1);
@@ -229,11 +235,13 @@ impl Egress {
 }
 
 /// A request that has been checked and holds values.
+///
+/// Ours are zeroed; the copies that the client makes of header fields and bodies to send them are beyond reach.
 struct Prepared {
     url: url::Url,
     headers: HeaderMap,
     /// The type of the body, and the body.
-    body: Option<(&'static str, String)>,
+    body: Option<(&'static str, Zeroizing<String>)>,
 }
 
 impl Granted {
@@ -318,7 +326,7 @@ impl Granted {
         if !path.starts_with('/') {
             return Err(invalid("it must begin with `/`"));
         }
-        if path.contains(['\\', '#']) || path.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if !is_encoded(path) {
             return Err(invalid("it must be percent-encoded"));
         }
         if Vault::contains_handle(path) {
@@ -346,20 +354,28 @@ impl Granted {
         Ok(headers)
     }
 
-    fn body(&self, body: &Body) -> Result<String, EgressError> {
+    fn body(&self, body: &Body) -> Result<Zeroizing<String>, EgressError> {
         match body {
-            Body::Json(json) => self.reveal(json, Place::Json),
+            Body::Json(json) => self.json(json),
             Body::Form(fields) => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 for (name, value) in fields {
                     form.append_pair(name, &self.reveal(value, Place::Plain)?);
                 }
-                Ok(form.finish())
+                Ok(form.finish().into())
             }
         }
     }
 
-    fn reveal(&self, text: &str, place: Place) -> Result<String, EgressError> {
+    /// A JSON document with values in the place of handles, which can stand in its strings only.
+    fn json(&self, json: &str) -> Result<Zeroizing<String>, EgressError> {
+        match serde_json::from_str::<IgnoredAny>(json) {
+            Ok(_) => self.reveal(json, Place::Json),
+            Err(_) => Err(EgressError::InvalidRequest("what is sent as JSON is not JSON".into())),
+        }
+    }
+
+    fn reveal(&self, text: &str, place: Place) -> Result<Zeroizing<String>, EgressError> {
         self.vault
             .substitute(text, place)
             .map_err(|e| EgressError::InvalidRequest(e.to_string()))
@@ -372,20 +388,45 @@ impl Granted {
         deadline: Instant,
     ) -> Result<Response, EgressError> {
         let exchange = async {
-            let mut builder = self
-                .client
-                .http
-                .request(request.method.clone(), prepared.url.clone())
-                .headers(prepared.headers.clone());
-            if let Some((content_type, body)) = &prepared.body {
-                builder = builder.header("content-type", *content_type).body(body.clone());
+            let mut url = prepared.url.clone();
+            let mut redirects = 0..REDIRECTS;
+            loop {
+                let mut builder = self
+                    .client
+                    .http
+                    .request(request.method.clone(), url.clone())
+                    .headers(prepared.headers.clone());
+                if let Some((content_type, body)) = &prepared.body {
+                    builder = builder.header("content-type", *content_type).body(String::clone(body));
+                }
+                let response = builder.send().await.map_err(|e| self.failed(e))?;
+                match self.redirected(request, &url, &response) {
+                    // A request like any other, except that the server asked for it.
+                    Some(to) if redirects.next().is_some() => {
+                        self.count()?;
+                        url = to;
+                    }
+                    _ => return self.read(response, &request.capture).await,
+                }
             }
-            let response = builder.send().await.map_err(|e| self.failed(e))?;
-            self.read(response, &request.capture).await
         };
         tokio::time::timeout_at(deadline, exchange)
             .await
             .unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    /// Where an answer leads, if it redirects a request that only reads to a path that the plugin itself could ask for.
+    fn redirected(&self, request: &Request, from: &url::Url, response: &reqwest::Response) -> Option<url::Url> {
+        if request.method != Method::GET || !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
+            return None;
+        }
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        // A server that puts a token into an address would have it in the logs of all that stands between.
+        if !is_encoded(location) || self.vault.redactor().redact(location) != location {
+            return None;
+        }
+        let to = from.join(location).ok()?;
+        (Origin::of_url(&to).ok()? == self.origin).then_some(to)
     }
 
     async fn read(&self, mut response: reqwest::Response, capture: &[String]) -> Result<Response, EgressError> {
@@ -426,6 +467,11 @@ impl Granted {
     }
 }
 
+/// Whether a path has nothing that parsers read in different ways.
+fn is_encoded(path: &str) -> bool {
+    !path.contains(['\\', '#']) && !path.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
 /// Puts handles in the place of the strings that the plugin declared to be secrets.
 pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
     if pointers.is_empty() {
@@ -434,6 +480,7 @@ pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec
     let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
         return body;
     };
+    drop(Zeroizing::new(body));
     for pointer in pointers {
         if let Some(Value::String(found)) = json.pointer_mut(pointer) {
             *found = vault.capture(pointer.trim_start_matches('/'), std::mem::take(found));

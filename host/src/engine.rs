@@ -9,6 +9,11 @@ use wasmtime::{Config, Engine as Wasmtime};
 
 use crate::cache::CompiledCache;
 
+// It runs the built-in plugin against a simulated server, of which nothing here knows.
+#[cfg(all(test, feature = "cli"))]
+#[path = "../../tests/guest_memory.rs"]
+mod guest_memory;
+
 /// What runs plugins, and its version.
 pub const RUNTIME: &str = "wasmtime 48.0.8";
 
@@ -44,16 +49,22 @@ impl Engine {
     /// An engine that keeps compiled components in `cache_dir`, or nowhere.
     ///
     /// The directory is created private to the user; one that others may write to is not used.
+    pub fn new(cache_dir: Option<&Path>) -> Result<Self, EngineError> {
+        Self::configured(cache_dir, |_| ())
+    }
+
+    /// The same, with something about the runtime that tests want to be otherwise.
     #[expect(
         clippy::disallowed_methods,
         reason = "the timer is a thread, since a runtime may be busy with the plugin"
     )]
-    pub fn new(cache_dir: Option<&Path>) -> Result<Self, EngineError> {
+    pub(crate) fn configured(cache_dir: Option<&Path>, more: impl FnOnce(&mut Config)) -> Result<Self, EngineError> {
         let mut config = Config::new();
         config.wasm_component_model(true);
         config.wasm_component_model_async(true);
         config.epoch_interruption(true);
         config.max_wasm_stack(STACK);
+        more(&mut config);
         let wasmtime = Wasmtime::new(&config).map_err(|e| EngineError::Config(format!("{e:#}")))?;
         let weak = wasmtime.weak();
         std::thread::Builder::new()

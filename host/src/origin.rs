@@ -41,7 +41,8 @@ impl Origin {
         Self::of_url(&Url::parse(url)?)
     }
 
-    fn of_url(url: &Url) -> Result<Self, OriginError> {
+    /// The same of what is a URL already.
+    pub(crate) fn of_url(url: &Url) -> Result<Self, OriginError> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,

@@ -527,3 +527,6 @@ fn type_hints(error: &ValidationError<'_>) -> (Option<String>, Option<&'static s
 fn is_old_boolean(text: &str) -> bool {
     ["yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str())
 }
+
+#[cfg(test)]
+mod tests;

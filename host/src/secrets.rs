@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
@@ -69,9 +70,12 @@ impl Secrets {
     /// Reads a YAML map of names to values. What is said about the text never shows any of it but names.
     pub fn parse(source: Source) -> Result<Self, Diagnostics> {
         let document = Document::parse(source);
-        document
-            .and_then(|(document, problems)| Self::of(&document, problems))
-            .map_err(Diagnostics::without_text)
+        let read = document.and_then(|(document, problems)| {
+            let read = Self::of(&document, problems);
+            zero(document.into_value());
+            read
+        });
+        read.map_err(Diagnostics::without_text)
     }
 
     fn of(document: &Document, mut problems: Diagnostics) -> Result<Self, Diagnostics> {
@@ -136,6 +140,16 @@ impl Secrets {
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Zeroes all texts of a value.
+fn zero(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(items) => items.into_iter().for_each(zero),
+        Value::Object(map) => map.into_iter().for_each(|(_, value)| zero(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -292,9 +306,12 @@ impl Vault {
     }
 
     /// The text with each handle replaced by its value, escaped as its place needs.
-    pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<String, UnknownHandle> {
+    pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<Zeroizing<String>, UnknownHandle> {
         let known = self.known();
-        let mut revealed = String::with_capacity(text.len());
+        // With room for all values, since a text that grows leaves a copy behind. Escaping makes six letters of one at most.
+        let values = known.issued.values().map(|secret| secret.value.expose_secret().len());
+        let room = text.matches(HANDLE_PREFIX).count() * 6 * values.max().unwrap_or_default();
+        let mut revealed = Zeroizing::new(String::with_capacity(text.len() + room));
         let mut rest = text;
         while let Some(at) = rest.find(HANDLE_PREFIX) {
             let handle = rest.get(at..at + HANDLE_LENGTH).ok_or(UnknownHandle)?;
@@ -303,7 +320,7 @@ impl Vault {
             match place {
                 Place::Plain => revealed.push_str(value),
                 Place::Json => {
-                    let quoted = Value::from(value).to_string();
+                    let quoted = Zeroizing::new(serde_json::to_string(value).expect("a text can be written as JSON"));
                     revealed.push_str(&quoted[1..quoted.len() - 1]);
                 }
             }

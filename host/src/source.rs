@@ -1,8 +1,11 @@
 //! Text that people wrote.
 
+use std::fmt;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
+
+use secrecy::zeroize::Zeroizing;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 
@@ -10,10 +13,17 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 const LARGEST: usize = 1 << 20;
 
 /// A named text: a playbook, a connector file, an alert, a file of secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     name: String,
-    text: String,
+    /// Zeroed when it is no longer needed, as it may be a file of secrets.
+    text: Zeroizing<String>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&self.name).finish()
+    }
 }
 
 impl Source {
@@ -24,14 +34,17 @@ impl Source {
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        Self { name, text }
+        Self {
+            name,
+            text: text.into(),
+        }
     }
 
     /// A text from its bytes, which must be UTF-8.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self, Diagnostics> {
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self::new(name, text)),
-            Err(error) => Err(not_utf8(name.into(), error.as_bytes()).into()),
+            Err(error) => Err(not_utf8(name.into(), &Zeroizing::new(error.into_bytes())).into()),
         }
     }
 
@@ -97,7 +110,7 @@ fn not_utf8(name: String, bytes: &[u8]) -> Diagnostic {
     // Only for its place to be shown: what is not text becomes a mark.
     let source = Arc::new(Source {
         name,
-        text: String::from_utf8_lossy(bytes).into_owned(),
+        text: String::from_utf8_lossy(bytes).into_owned().into(),
     });
     Diagnostic::error(
         Code::NotUtf8,

@@ -40,13 +40,27 @@ fn named(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
 }
 
 #[test]
-fn unsafe_code_is_where_the_compiled_cache_is_loaded_and_nowhere_else() {
+fn unsafe_code_is_where_it_cannot_be_done_without_and_nowhere_else() {
     let folders = ["host", "step-osquery", "tests"];
     let keyword = concat!("unsafe", " {");
     assert_eq!(occurrences(&folders, keyword), named(&[("host/src/cache.rs", 1)]));
+    // A test gives the runtime memories that can be looked into.
+    let found = occurrences(&folders, concat!("unsafe", " impl"));
+    assert_eq!(found, named(&[("tests/guest_memory.rs", 2)]));
+    for other in [
+        concat!("unsafe", " fn"),
+        concat!("unsafe", " extern"),
+        concat!("unsafe", "("),
+    ] {
+        assert_eq!(occurrences(&folders, other), []);
+    }
     // The bindings of the guest are generated; what they hold runs in the sandbox.
     let allowed = concat!("unsafe", "_code");
-    let expected = named(&[("host/src/cache.rs", 1), ("step-osquery/src/component.rs", 1)]);
+    let expected = named(&[
+        ("host/src/cache.rs", 1),
+        ("step-osquery/src/component.rs", 1),
+        ("tests/guest_memory.rs", 2),
+    ]);
     let mut found = occurrences(&folders, allowed);
     found.retain(|(name, _)| !name.ends_with("architecture.rs") && !name.ends_with("lib.rs"));
     assert_eq!(found, expected);

@@ -425,10 +425,13 @@ async fn a_hostile_record_draws_nothing_and_opens_nothing() {
     value["report"]["duration_ms"] = json!(u64::MAX);
     value["report"]["steps"][0]["error"] = json!({"kind": EVIL, "message": EVIL, "hint": EVIL});
     value["report"]["run_id"] = json!("../../../etc/passwd");
+    // A server that nobody is to ask, and a file that nobody is to look for.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
     for call in value["calls"].as_array_mut().unwrap() {
         call["step"] = json!(EVIL);
-        call["params"]["ca_file"] = json!("/etc/shadow");
-        call["params"]["base_url"] = json!("http://169.254.169.254");
+        call["params"]["ca_file"] = json!("/nowhere/ca.pem");
+        call["params"]["base_url"] = json!(format!("http://{}", server.local_addr().unwrap()));
         call["item"] = json!({"index": u64::from(u32::MAX), "value": EVIL});
     }
     std::fs::write(&path, value.to_string()).unwrap();
@@ -438,7 +441,10 @@ async fn a_hostile_record_draws_nothing_and_opens_nothing() {
     let replayed = replay(&path, &["-vv"]).await;
     for text in [&shown.stdout, &shown.stderr, &replayed.stdout, &replayed.stderr] {
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text}");
+        assert!(!text.contains("/nowhere/ca.pem"), "{text}");
     }
+    let asked = server.accept().map_err(|error| error.kind());
+    assert_eq!(asked.err(), Some(std::io::ErrorKind::WouldBlock));
     let page = std::fs::read_to_string(page).unwrap();
     assert!(!page.contains("<script>alert"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -1,7 +1,7 @@
 //! Where secrets come from.
 
 use serde_json::json;
-use sim::fleet::FleetServer;
+use sim::fleet::{Fleet, FleetServer, User};
 
 use crate::command::{Finished, run};
 use crate::one_step::{self, HOST, TOKEN, host};
@@ -22,7 +22,9 @@ async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown
     // `env` finds the others without a PATH of its own.
     let each = format!("/bin/sh -c 'test \"$0\" = token && echo {TOKEN}' {{name}}");
     let all = format!("/bin/echo 'token: {TOKEN}'");
-    for command in [&each, &all] {
+    // What a shell would act on is printed, as a comment.
+    let signs = format!("/bin/echo 'token: {TOKEN} #' && false || $(exit 1) > /nowhere/at-all");
+    for command in [&each, &all, &signs] {
         let done = ask(&server, &["--secrets-command", command], &[]).await;
         assert_eq!(done.code(), 0, "{command}: {}{}", done.stdout, done.stderr);
     }
@@ -59,4 +61,37 @@ async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown
     assert_eq!(done.code(), 2, "{}", done.stderr);
     assert!(done.stderr.contains("has no readable `token`"), "{}", done.stderr);
     assert_eq!(server.requests().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_much_is_said_no_secret_is() {
+    let fleet = Fleet {
+        users: vec![User {
+            email: "soc@corp.example".into(),
+            password: "pa\"ss/word + hunter2".into(),
+        }],
+        hosts: vec![host(HOST)],
+        ..Fleet::default()
+    };
+    let server = FleetServer::start(fleet).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let login = json!({"base_url": server.url(), "username": "soc@corp.example", "password": "{{ secrets.password }}"});
+    let playbook = one_step::write(folder.path(), &login, &json!({}));
+    let text = std::fs::read_to_string(&playbook).unwrap();
+    let mut steps: serde_json::Value = serde_json::from_str(&text).unwrap();
+    steps[0]["params"].as_object_mut().unwrap().remove("api_token");
+    std::fs::write(&playbook, steps.to_string()).unwrap();
+    for args in [
+        &["-vvvv"][..],
+        &["-vvvv", "--output", "json"],
+        &["-vvvv", "--output", "ndjson"],
+    ] {
+        let args = [&["run", &playbook], args].concat();
+        let done = run(&args, &[("password", "pa\"ss/word + hunter2")]).await;
+        assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+        for said in [&done.stdout, &done.stderr] {
+            assert!(!said.contains("hunter2") && !said.contains("session-token-"), "{said}");
+        }
+        assert!(done.stderr.contains("DEBUG"), "{}", done.stderr);
+    }
 }

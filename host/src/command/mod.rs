@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod completions;
+mod defect;
 mod demo;
 mod explain;
 mod files;
@@ -109,6 +110,14 @@ impl CommandError {
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(
+            anstream::stderr(),
+            "{}",
+            defect::said(panic.location(), panic.payload())
+        );
+    }));
     let args = Args::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

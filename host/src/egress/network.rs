@@ -1,6 +1,7 @@
 //! The connections that calls share.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,17 +11,30 @@ use crate::resolver::Resolver;
 use crate::tls::{self, Tls, TlsError};
 
 /// The connections that calls share: HTTP clients by how they are secured.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub struct Network {
     policy: Arc<Policy>,
     known: Arc<Mutex<HashMap<Tls, Client>>>,
 }
 
 /// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) http: reqwest::Client,
     pub(super) websocket: reqwest::Client,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Network").field(&self.policy).finish()
+    }
+}
+
+impl fmt::Debug for Client {
+    // It knows the proxies of the environment, with their passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
 }
 
 impl Network {

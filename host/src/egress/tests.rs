@@ -85,6 +85,33 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
             "{name}: {outcome:?}"
         );
     }
+    // Whether or not a handle is in it: in what is no JSON it could stand outside of the strings that it is escaped for.
+    let bodies = [
+        "",
+        "hosts",
+        "{",
+        "{} {}",
+        "{'single': 1}",
+        "[1,]",
+        "{\"line\": \"\n\"}",
+        handle.as_str(),
+        &format!("{{\"token\": {handle}}}"),
+        &format!("{{\"token\": \"{handle}}}"),
+        &format!("{{\"token\": \"{forged}\"}}"),
+        &format!("{{\"token\": \"{handle}\"}}, {{}}"),
+    ];
+    for body in bodies {
+        let request = Request {
+            method: Method::POST,
+            body: Some(Body::Json(body.to_owned())),
+            ..get("/")
+        };
+        let outcome = egress.send(request).await;
+        assert!(
+            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            "{body}: {outcome:?}"
+        );
+    }
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
@@ -190,14 +217,114 @@ async fn a_call_makes_so_many_requests_and_reads_so_many_headers() {
     );
 }
 
+/// A server that redirects from `/old/hosts` to this.
+async fn redirecting(status: u16, location: &str) -> MockServer {
+    let server = MockServer::start().await;
+    let redirect = ResponseTemplate::new(status).insert_header("location", location);
+    for (from, answer) in [("/old/hosts", redirect), ("/new/hosts", ResponseTemplate::new(200))] {
+        let mock = Mock::given(path(from)).respond_with(answer);
+        mock.mount(&server).await;
+    }
+    server
+}
+
+/// What the plugin is answered, and how many requests there were.
+async fn redirected(server: &MockServer, request: Request) -> (u16, usize) {
+    let (egress, _) = egress(server, &Limits::default());
+    let status = egress.send(request).await.unwrap().status;
+    (status, server.received_requests().await.unwrap().len())
+}
+
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
-    let redirect = ResponseTemplate::new(302).insert_header("location", "/login");
-    let server = answering(redirect).await;
-    let (egress, _) = egress(&server, &Limits::default());
-    let response = egress.send(get("/hosts")).await.unwrap();
-    assert_eq!(response.status, 302);
-    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+async fn a_redirect_inside_the_origin_is_followed_with_the_same_header_fields() {
+    for status in [301, 302, 307, 308] {
+        for location in ["/new/hosts", "../new/hosts", "/old/../new/hosts?page=2"] {
+            let server = redirecting(status, location).await;
+            assert_eq!(
+                redirected(&server, get("/old/hosts")).await,
+                (200, 2),
+                "{status} {location}"
+            );
+        }
+    }
+    let server = redirecting(302, "/new/hosts").await;
+    let (egress, handle) = egress(&server, &Limits::default());
+    let request = Request {
+        headers: vec![("authorization".into(), format!("Bearer {handle}"))],
+        ..get("/old/hosts")
+    };
+    assert_eq!(egress.send(request).await.unwrap().status, 200);
+    let sent = server.received_requests().await.unwrap().pop().unwrap();
+    assert_eq!(sent.headers["authorization"], format!("Bearer {TOKEN}"));
+    // Its address written out is the same.
+    let server = MockServer::start().await;
+    let location = format!("{}/new/hosts", server.uri());
+    let redirect = ResponseTemplate::new(302).insert_header("location", location.as_str());
+    Mock::given(path("/old/hosts"))
+        .respond_with(redirect)
+        .mount(&server)
+        .await;
+    assert_eq!(redirected(&server, get("/old/hosts")).await, (404, 2));
+}
+
+#[tokio::test]
+async fn a_redirect_that_leaves_the_origin_is_an_answer_and_is_not_followed() {
+    let elsewhere = answering(ResponseTemplate::new(200)).await;
+    let (host, port) = (elsewhere.address().to_string(), elsewhere.address().port());
+    for location in [
+        format!("http://{host}/new/hosts"),
+        format!("//{host}/new/hosts"),
+        format!("///{host}/new/hosts"),
+        format!("http:\\\\{host}/new/hosts"),
+        format!("/\\{host}/new/hosts"),
+        format!("\\\\{host}/new/hosts"),
+        format!("http://localhost:{port}/new/hosts"),
+        "https://{here}/new/hosts".into(),
+        "http://user@{here}/new/hosts".into(),
+        "http://user:password@{here}/new/hosts".into(),
+        format!("http://{{here}}@{host}/new/hosts"),
+        "ftp://{here}/new/hosts".into(),
+        "file:///etc/passwd".into(),
+        "/new/hosts#fragment".into(),
+        "/new hosts".into(),
+        "http://[/new/hosts".into(),
+        format!("/new/hosts?token={TOKEN}"),
+    ] {
+        let server = MockServer::start().await;
+        let location = location.replace("{here}", &server.address().to_string());
+        let redirect = ResponseTemplate::new(302).insert_header("location", location.as_str());
+        Mock::given(any()).respond_with(redirect).mount(&server).await;
+        assert_eq!(redirected(&server, get("/old/hosts")).await, (302, 1), "{location}");
+    }
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn only_reading_is_redirected_and_not_for_ever() {
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let server = redirecting(307, "/new/hosts").await;
+        let request = Request {
+            method: method.clone(),
+            ..get("/old/hosts")
+        };
+        assert_eq!(redirected(&server, request).await, (307, 1), "{method}");
+    }
+    for status in [300, 303, 304, 305] {
+        let server = redirecting(status, "/new/hosts").await;
+        assert_eq!(redirected(&server, get("/old/hosts")).await, (status, 1));
+    }
+    let server = redirecting(302, "/old/hosts").await;
+    assert_eq!(redirected(&server, get("/old/hosts")).await, (302, 1 + REDIRECTS));
+    // Each is a request.
+    let server = redirecting(302, "/old/hosts").await;
+    let limits = Limits {
+        requests: 3,
+        ..Limits::default()
+    };
+    let (egress, _) = egress(&server, &limits);
+    let outcome = egress.send(get("/old/hosts")).await;
+    assert!(matches!(outcome, Err(EgressError::TooMany { limit: 3 })), "{outcome:?}");
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -307,6 +434,85 @@ async fn an_answer_beyond_the_limit_is_refused() {
         matches!(outcome, Err(EgressError::TooLarge { limit: 1_000, .. })),
         "{outcome:?}"
     );
+}
+
+/// Everything that an error says, however it is asked.
+fn formats(error: &EgressError) -> String {
+    let chain = std::iter::successors(Some(error as &dyn std::error::Error), |&error| error.source());
+    let said: Vec<String> = chain
+        .map(|error| format!("{error} {error:#} {error:?} {error:#?}"))
+        .collect();
+    said.join("\n")
+}
+
+#[tokio::test]
+async fn no_failure_tells_the_path_or_a_secret() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    // A server that answers with this and closes the connection.
+    let raw = async |answer: &'static [u8]| {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let _ = client.read(&mut [0; 4096]).await;
+                let _ = client.write_all(answer).await;
+            }
+        });
+        address
+    };
+    let slow = answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(5))).await;
+    let large = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 101])).await;
+    let padded = answering(ResponseTemplate::new(200).insert_header("x-padding", "x".repeat(2_000).as_str())).await;
+    let closing = raw(b"").await;
+    let echoing = raw(b"HTTP/1.1 200 value-of-the-token\r\ncontent-length: nonsense value-of-the-token\r\n\r\n").await;
+    let short = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{}").await;
+    for (url, expected) in [
+        ("http://127.0.0.1:1".to_owned(), "Connect"),
+        ("http://localhost.invalid".into(), "Resolve"),
+        (format!("https://{closing}"), "Tls Interrupted Connect"),
+        (format!("https://{echoing}"), "Tls"),
+        (format!("http://{closing}"), "Interrupted"),
+        (format!("http://{echoing}"), "Interrupted"),
+        (format!("http://{short}"), "Interrupted"),
+        (slow.uri(), "Timeout"),
+        (large.uri(), "TooLarge"),
+        (padded.uri(), "HeadersTooLarge"),
+        ("http://169.254.169.254".into(), "Policy"),
+    ] {
+        let limits = Limits {
+            body: 100,
+            headers: 1_000,
+            ..Limits::default()
+        };
+        let vault = Vault::new(crate::secrets::Secrets::new([]));
+        let handle = vault.capture("token", TOKEN.to_owned());
+        let grant = Grant {
+            origin: Origin::of(&url).unwrap(),
+            tls: Tls::default(),
+        };
+        let policy = Policy {
+            allow_http: true,
+            ..Policy::default()
+        };
+        let ends = Instant::now() + Duration::from_millis(400);
+        let said = match Egress::new(&Network::new(policy), &grant, vault, &limits, ends) {
+            Err(refused) => format!("Policy {refused} {refused:?}"),
+            Ok(egress) => {
+                let request = Request {
+                    method: Method::POST,
+                    headers: vec![("authorization".into(), format!("Bearer {handle}"))],
+                    body: Some(Body::Json(serde_json::json!({"token": handle}).to_string())),
+                    repeatable: false,
+                    ..get("/hosts/name-of-a-host?query=words-of-an-alert")
+                };
+                formats(&egress.send(request).await.unwrap_err())
+            }
+        };
+        assert!(expected.split(' ').any(|kind| said.contains(kind)), "{url}: {said}");
+        for told in ["name-of-a-host", "words-of-an-alert", TOKEN, &handle] {
+            assert!(!said.contains(told), "{url}: {said}");
+        }
+    }
 }
 
 #[tokio::test]

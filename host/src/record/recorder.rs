@@ -17,14 +17,12 @@ use crate::step_type::StepType;
 use crate::transcript::Tape;
 
 /// Keeps the calls of a run.
-#[derive(Debug)]
 pub(crate) struct Recorder {
     detail: Detail,
     calls: Mutex<Vec<Kept>>,
 }
 
 /// A call, with handles and maybe values in its texts.
-#[derive(Debug)]
 struct Kept {
     /// Its place among the calls: those of the step, of the item, and the attempt.
     order: (usize, usize, u32),

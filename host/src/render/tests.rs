@@ -87,6 +87,57 @@ fn a_secret_is_never_looked_at_or_changed() {
     }
 }
 
+/// Everything that an error says, however it is asked.
+fn formats(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    let said: Vec<String> = chain
+        .map(|error| format!("{error} {error:#} {error:?} {error:#?}"))
+        .collect();
+    said.join("\n")
+}
+
+#[test]
+fn no_formatting_of_an_error_of_the_engine_shows_what_templates_see() {
+    let renderer = renderer();
+    let handle = renderer.vault.handle("fleet_token").unwrap();
+    let context = Jinja::from_pairs(renderer.context.clone());
+    for template in [
+        "{{ secrets.fleet_token.x.y }}",
+        "{{ secrets.fleet_token + 1 }}",
+        "{{ secrets.fleet_token - alert.count }}",
+        "{{ secrets.fleet_token | uper }}",
+        "{{ secrets.fleet_token | round }}",
+        "{{ secrets.fleet_token | int }}",
+        "{{ secrets.fleet_token | batch(2) | first | first | abs }}",
+        "{{ secrets.fleet_token is nothing }}",
+        "{{ secrets.fleet_token() }}",
+        "{{ secrets.fleet_token.upper(1, 2) }}",
+        "{{ secrets() }}",
+        "{{ secrets.absent.x }}",
+        "{{ secrets | items }}",
+        "{{ (secrets.fleet_token ~ alert.host) | abs }}",
+        "{{ [secrets.fleet_token, alert.host] | sum }}",
+        "{{ {'a': secrets.fleet_token} | abs }}",
+        "{% set s = secrets.fleet_token %}{% set t = alert.nested %}{{ t.user.x.y ~ s }}",
+        "{% for a, b, c in [[secrets.fleet_token, alert.host]] %}{{ a }}{% endfor %}",
+        "{% macro m(a) %}{{ a.x.y }}{% endmacro %}{{ m(secrets.fleet_token) }}",
+        "{{ alert.host.x.y ~ secrets.fleet_token }}",
+    ] {
+        let said = match ENVIRONMENT.render_str(template, &context) {
+            Err(error) => formats(&error),
+            // A few go well; they are refused before it comes to that.
+            Ok(_) => String::new(),
+        };
+        for value in [VALUE, handle.as_str(), "web-01", "root"] {
+            assert!(!said.contains(value), "{template}: {said}");
+        }
+        let said = format!("{:?}", renderer.render(template).expect_err(template));
+        for value in [VALUE, handle.as_str(), "web-01", "root"] {
+            assert!(!said.contains(value), "{template}: {said}");
+        }
+    }
+}
+
 #[test]
 fn each_mistake_has_its_own_words_and_place() {
     for (template, code, part, hint) in [

@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::str::FromStr;
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use tokio::io::AsyncReadExt as _;
 
 use super::Secrets;
@@ -101,13 +102,13 @@ impl SecretsCommand {
     /// The secrets with these names. Those that a command without `{name}` prints besides are among them, too.
     pub async fn secrets(&self, names: &[String]) -> Result<Secrets, LookupError> {
         if !self.args.iter().any(|arg| arg.contains(NAME)) {
-            let source = Source::new("the command for secrets", &self.run(None).await?);
+            let source = Source::new("the command for secrets", self.run(None).await?.as_str());
             return Secrets::parse(source).map_err(LookupError::Map);
         }
         let mut found = BTreeMap::new();
         for name in names {
-            let mut value = self.run(Some(name)).await?;
-            value.truncate(value.trim_end_matches(['\r', '\n']).len());
+            let printed = self.run(Some(name)).await?;
+            let value = printed.trim_end_matches(['\r', '\n']);
             if value.is_empty() {
                 return Err(self.printed("nothing"));
             }
@@ -120,7 +121,7 @@ impl SecretsCommand {
         clippy::disallowed_methods,
         reason = "the operator names the program, and nothing else is started"
     )]
-    async fn run(&self, name: Option<&String>) -> Result<String, LookupError> {
+    async fn run(&self, name: Option<&String>) -> Result<Zeroizing<String>, LookupError> {
         let start = |source| LookupError::Start {
             program: self.program.clone(),
             source,
@@ -136,7 +137,8 @@ impl SecretsCommand {
             .kill_on_drop(true)
             .spawn()
             .map_err(start)?;
-        let mut printed = Vec::new();
+        // With room for everything, since what grows leaves a copy behind.
+        let mut printed = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 64));
         let stdout = child.stdout.take().expect("it is piped");
         stdout
             .take(LONGEST + 1)
@@ -154,7 +156,8 @@ impl SecretsCommand {
                 status,
             });
         }
-        String::from_utf8(printed).map_err(|_| self.printed("something that is no text"))
+        let text = std::str::from_utf8(&printed).map_err(|_| self.printed("something that is no text"))?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     fn printed(&self, what: &'static str) -> LookupError {

@@ -14,7 +14,10 @@ fn a_handle_becomes_its_value_escaped_for_its_place() {
     let vault = vault("a\"b\\c");
     let handle = vault.handle("token").unwrap();
     assert_eq!(
-        vault.substitute(&format!("Bearer {handle}"), Place::Plain).unwrap(),
+        vault
+            .substitute(&format!("Bearer {handle}"), Place::Plain)
+            .unwrap()
+            .as_str(),
         "Bearer a\"b\\c"
     );
     let json = vault
@@ -91,7 +94,8 @@ proptest! {
     fn substitution_changes_nothing_but_handles(text in "[ -~]{0,60}") {
         let vault = vault("some-value");
         prop_assume!(!Vault::contains_handle(&text));
-        prop_assert_eq!(vault.substitute(&text, Place::Json).unwrap(), text);
+        let revealed = vault.substitute(&text, Place::Json).unwrap();
+        prop_assert_eq!(revealed.as_str(), text);
     }
 }
 
@@ -138,4 +142,99 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
         hidden("hunter2-and-more, session-1"),
         "[secret token], [secret session]"
     );
+}
+
+#[tokio::test]
+async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
+    use crate::egress::Egress;
+    use crate::transcript::Tape;
+    use crate::{
+        CancellationToken, ConnectorInputs, EventSink, Grant, Identity, Limits, Network, Origin, RunInputs, StepCall,
+        Tls, Trust,
+    };
+    const VALUE: &str = "hunter2-value";
+    let value = || SecretString::from(VALUE);
+    let text = format!("token: {VALUE}");
+    let secrets = Secrets::new([("token".to_owned(), value())]);
+    let vault = Vault::new(secrets.clone());
+    let handle = vault.handle("token").unwrap();
+    vault.capture("session", format!("{VALUE}-of-a-session"));
+    let grant = Grant {
+        origin: Origin::of("http://127.0.0.1:9").unwrap(),
+        tls: Tls {
+            trust: Trust::Platform,
+            identity: Some(Identity::new(VALUE.into())),
+        },
+    };
+    let call = StepCall {
+        step_type: "ask".into(),
+        params: serde_json::json!({"token": handle}),
+        vault: vault.clone(),
+        grant: Some(grant.clone()),
+        timeout: None,
+        cancel: CancellationToken::new(),
+        events: EventSink::ignore(),
+    };
+    let connector = ConnectorInputs {
+        secrets: secrets.clone(),
+        vars: serde_json::Map::new(),
+        directory: ".".into(),
+        format: None,
+    };
+    // A tape has what the server said, before it was searched.
+    let tape = Tape::new();
+    let socket = tape.socket("/socket", &[]);
+    socket.received(&Ok(Some(VALUE.to_owned())));
+    let network = Network::default();
+    let ends = tokio::time::Instant::now();
+    let plain = Grant {
+        tls: Tls::default(),
+        ..grant.clone()
+    };
+    let egress = Egress::new(&network, &plain, vault.clone(), &Limits::default(), ends).unwrap();
+    let broken = Secrets::parse(Source::new("secrets.yaml", format!("{text}\n- {VALUE}"))).unwrap_err();
+    let odd = Secrets::parse(Source::new("secrets.yaml", format!("to-ken: {VALUE}"))).unwrap_err();
+    let refused = "op".parse::<SecretsCommand>().unwrap();
+    let issued = Issued {
+        name: "token".into(),
+        value: value(),
+    };
+    let tables: [(&str, &dyn fmt::Debug); 21] = [
+        ("secrets", &secrets),
+        ("vault", &vault),
+        ("redactor", &vault.redactor()),
+        (
+            "a revealed text's error",
+            &vault.substitute("secret-handle-", Place::Plain),
+        ),
+        ("inputs of a run", &RunInputs::new(secrets.clone())),
+        ("inputs of a connector", &connector),
+        ("call", &call),
+        ("grant", &grant),
+        ("tls", &grant.tls),
+        ("identity", &grant.tls.identity),
+        ("network", &network),
+        ("policy", network.policy()),
+        ("egress", &egress.clone().taped(Some(tape.clone()))),
+        ("tape", &tape),
+        ("tape of a socket", &socket),
+        ("file", &Source::new("secrets.yaml", text.as_str())),
+        ("what is wrong with a file", &broken),
+        ("what is wrong with a name", &odd),
+        (
+            "command",
+            &format!("op --password {VALUE}").parse::<SecretsCommand>().unwrap(),
+        ),
+        (
+            "what is wrong with a command",
+            &refused.secrets(&["token".into()]).await.map(drop),
+        ),
+        ("value", &issued.value),
+    ];
+    for (what, debug) in tables {
+        let shown = format!("{debug:?} {debug:#?}");
+        assert!(!shown.contains("hunter2"), "{what}: {shown}");
+        // A list of bytes is a spelling, too.
+        assert!(!shown.contains("104, 117, 110, 116"), "{what}: {shown}");
+    }
 }

@@ -5,6 +5,7 @@
 #![cfg(target_family = "wasm")]
 
 use std::hint::black_box;
+use std::sync::Mutex;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -187,12 +188,17 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
             Ok(said("told"))
         }
         "open thousands" => {
-            let answers = join_all((0..5_000).map(|_| http::send(get("/slow")))).await;
+            // None of them ends before the call does: one that was given up would be open at the server still.
+            let patient = || Request {
+                timeout_ms: 60_000,
+                ..get("/slow")
+            };
+            let answers = join_all((0..5_000).map(|_| http::send(patient()))).await;
             let failed = answers.iter().filter(|answer| answer.is_err()).count();
             Ok(said(&format!("{failed} failed")))
         }
         "open thousands of websockets" => {
-            let sockets = join_all((0..5_000).map(|_| websocket::connect("/socket".into(), Vec::new(), 1_000))).await;
+            let sockets = join_all((0..5_000).map(|_| websocket::connect("/socket".into(), Vec::new(), 60_000))).await;
             Ok(said(&format!(
                 "{} opened",
                 sockets.iter().filter(|socket| socket.is_ok()).count()
@@ -231,6 +237,12 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
                 ..get("/")
             };
             refused(http::send(request).await)
+        }
+        "remember" => {
+            static EARLIER: Mutex<Vec<String>> = Mutex::new(Vec::new());
+            let mut earlier = EARLIER.lock().expect("nothing panics with it");
+            earlier.push(text("token"));
+            Ok(said(&earlier.join(" ")))
         }
         "tell the secret" => {
             log::write(log::Level::Error, &format!("the token is {}", text("token")));
