@@ -1,5 +1,5 @@
-//! Turns `templates/*.toml` into one JSON text that the crate embeds, in the order of the file names.
-//! The text holds no path: the component must come out the same wherever it is built.
+//! Turns `templates/*.toml` into entries with a JSON text each, which the crate embeds in the order of the file names.
+//! The texts hold no path: the component must come out the same wherever it is built.
 
 #![allow(
     clippy::disallowed_methods,
@@ -50,9 +50,18 @@ fn embed(folder: &Path) -> Result<(), String> {
         .iter()
         .map(|file| read(file).map_err(|problem| format!("{}: {problem}", file.display())))
         .collect::<Result<Vec<_>, _>>()?;
-    let text = serde_json::to_string(&templates).map_err(|error| error.to_string())?;
+    let entries = templates
+        .iter()
+        .map(|template| {
+            let json = serde_json::to_string(template).map_err(|error| error.to_string())?;
+            Ok(format!("Entry::new({:?}, {json:?}),\n", template.name))
+        })
+        .collect::<Result<String, String>>()?;
     let out = env::var("OUT_DIR").map_err(|error| error.to_string())?;
-    fs::write(Path::new(&out).join("templates.json"), text).map_err(|error| error.to_string())
+    let count = templates.len();
+    let entries =
+        format!("/// The templates, in the order of their names.\nstatic ENTRIES: [Entry; {count}] = [\n{entries}];\n");
+    fs::write(Path::new(&out).join("templates.rs"), entries).map_err(|error| error.to_string())
 }
 
 fn read(file: &Path) -> Result<Template, String> {

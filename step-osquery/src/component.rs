@@ -39,7 +39,7 @@ impl Guest for Component {
             summary: live_query::SUMMARY.into(),
             params_schema: live_query::PARAMS_SCHEMA.into(),
             result_schema: live_query::RESULT_SCHEMA.into(),
-            templates: Template::all().iter().map(describe_template).collect(),
+            templates: Template::all().map(describe_template).collect(),
         }]
     }
 

@@ -3,7 +3,7 @@
 //! Templates are data (`templates/*.toml`), each with typed parameters. A value that is not exactly what its parameter
 //! stands for is refused, never escaped, so that a rendered statement always has the shape of its template.
 
-use std::{fmt, sync::LazyLock};
+use std::{fmt, sync::OnceLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -19,10 +19,31 @@ pub use error::TemplateError;
 use data::Piece;
 use path::AbsolutePath;
 
-static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/templates.json")))
-        .expect("the build script wrote this text from the same types")
-});
+// `ENTRIES`: one for each template.
+include!(concat!(env!("OUT_DIR"), "/templates.rs"));
+
+/// A template that is read when it is first asked for: a plugin's call needs one of them, and begins anew each time.
+struct Entry {
+    name: &'static str,
+    json: &'static str,
+    template: OnceLock<Template>,
+}
+
+impl Entry {
+    const fn new(name: &'static str, json: &'static str) -> Self {
+        Self {
+            name,
+            json,
+            template: OnceLock::new(),
+        }
+    }
+
+    fn template(&self) -> &Template {
+        self.template.get_or_init(|| {
+            serde_json::from_str(self.json).expect("the build script wrote this text from the same types")
+        })
+    }
+}
 
 /// A statement that a template rendered. There is no other way to make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +64,15 @@ impl fmt::Display for Sql {
 
 impl Template {
     /// All templates, by name.
-    pub fn all() -> &'static [Template] {
-        &TEMPLATES
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        ENTRIES.iter().map(Entry::template)
     }
 
     /// The template with this name.
     pub fn named(name: &str) -> Result<&'static Template, TemplateError> {
-        let found = TEMPLATES.iter().find(|template| template.name == name);
-        found.ok_or_else(|| {
-            let known = TEMPLATES.iter().map(Template::name).collect();
+        let found = ENTRIES.iter().find(|entry| entry.name == name);
+        found.map(Entry::template).ok_or_else(|| {
+            let known = ENTRIES.iter().map(|entry| entry.name).collect();
             TemplateError::unknown_template(name, known)
         })
     }

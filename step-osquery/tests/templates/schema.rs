@@ -62,7 +62,7 @@ fn the_params_schema_knows_exactly_the_backends() {
 #[test]
 fn the_params_schema_knows_exactly_the_templates_and_their_params() {
     let schema = params_schema();
-    let templates: BTreeSet<_> = Template::all().iter().map(Template::name).collect();
+    let templates: BTreeSet<_> = Template::all().map(Template::name).collect();
     let choices: BTreeSet<_> = schema["properties"]["template"]["enum"]
         .as_array()
         .expect("a list")

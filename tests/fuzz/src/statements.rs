@@ -37,8 +37,8 @@ pub fn params(data: &[u8]) {
             assert!(!params.targets.names().is_empty(), "an empty list is never all hosts");
             assert!(params.targets.names().iter().all(|name| !name.trim().is_empty()));
             assert!(params.base_url.path("/x").starts_with('/'), "{:?}", params.base_url);
-            let fits = |template: &&Template| shape(&plain(template)) == shape(params.sql.as_str());
-            assert!(Template::all().iter().any(|template| fits(&template)), "{}", params.sql);
+            let fits = |template: &Template| shape(&plain(template)) == shape(params.sql.as_str());
+            assert!(Template::all().any(fits), "{}", params.sql);
         }
         Err(failure) => {
             let said = failure.message + failure.hint.as_deref().unwrap_or_default();
