@@ -18,7 +18,6 @@ fn the_statements_with_default_values_are_these() {
 #[test]
 fn the_allowlist_is_these_templates_with_these_params() {
     let list: Vec<String> = Template::all()
-        .iter()
         .map(|template| {
             let params: Vec<_> = template.params().iter().map(Param::name).collect();
             format!("{}({})", template.name(), params.join(", "))
