@@ -1,7 +1,7 @@
 //! Counts instructions, which are the same on a busy machine, and fails where they have grown by more than 5 %.
 //!
-//! `make instructions` runs it; it needs Valgrind and `gungraun-runner`. Only the thread that runs plugins is counted, not the
-//! simulated servers. Who makes something faster, or has a reason for more, writes the new figure down here.
+//! `make instructions` runs it; it needs Valgrind and `gungraun-runner`. Nothing here is sent: what servers said was recorded, or
+//! is made up, so that each run does the same. Who makes something faster, or has a reason for more, writes the new figure down here.
 
 #![allow(
     missing_docs,
@@ -10,26 +10,25 @@
     reason = "the macros make items without words, and print"
 )]
 
+mod paper;
+
 use std::hint::black_box;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::path::Path;
 use std::time::Duration;
 
 use gungraun::prelude::*;
-use playbook_host::{
-    CancellationToken, ConnectorInputs, Engine, Limits, Lines, Once, Playbook, Poller, RunInputs, RunStatus, Runner,
-    Secrets, Source, StateFile,
-};
-use serde_json::{Map, json};
-use tempfile::TempDir;
+use gungraun::{Callgrind, EventKind};
+use playbook_host::{Engine, EventSink, Limits, Playbook, RunInputs, RunRecord, Runner, Secrets};
+use serde_json::json;
+use step_osquery::connector::{self, Settings};
 use tokio::runtime::Runtime;
 
-/// The token of the server.
-const TOKEN: &str = "bench-token-of-the-simulated-fleet";
+use self::paper::Paper;
 
-/// A compiled plugin, kept between the benchmarks of a process.
-static CACHE: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a temporary directory can be made"));
+const TOKEN: &str = "token-of-no-server";
+
+/// Compiled plugins, which the processes of all benchmarks share: Valgrind takes two minutes to compile one.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled");
 
 /// Counted code runs on the thread that is counted.
 fn one_thread() -> Runtime {
@@ -42,30 +41,11 @@ async fn runner() -> Runner {
     let mut limits = Limits::default();
     // It runs fifty times slower here.
     limits.cpu = Duration::from_hours(1);
-    limits.poll_cpu = Duration::from_hours(1);
-    let engine = Engine::new(Some(CACHE.path())).expect("the runtime starts");
+    let engine = Engine::new(Some(Path::new(CACHE))).expect("the runtime starts");
     let mut runner = Runner::new(engine, limits);
     let loaded = runner.load("built-in", embedded_plugin::COMPONENT).await;
     loaded.expect("the built-in plugin is in order");
     runner
-}
-
-/// A simulated Fleet server in a process of its own, which Valgrind does not slow down. It ends with this one.
-fn server(hosts: usize) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(["serve", &json!([hosts, 0, 0]).to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the server starts");
-    let mut url = String::new();
-    let stdout = child.stdout.take().expect("it is piped");
-    BufReader::new(stdout)
-        .read_line(&mut url)
-        .expect("it prints its address");
-    // It serves until its input ends.
-    std::mem::forget(child.stdin.take());
-    url.trim().to_owned()
 }
 
 fn secrets() -> Secrets {
@@ -99,7 +79,7 @@ fn started() -> Runtime {
 }
 
 // From the start to the moment before the first request.
-#[library_benchmark]
+#[library_benchmark(config = figure(150_000_000))]
 #[bench::warm(started())]
 fn start(runtime: Runtime) -> Runtime {
     runtime.block_on(async {
@@ -110,70 +90,51 @@ fn start(runtime: Runtime) -> Runtime {
     runtime
 }
 
-/// A loaded runner, and a playbook that it has run once.
-fn ready(hosts: usize) -> (Runtime, Runner, Playbook) {
+/// A run that was recorded with all that its servers said.
+const RECORD: &[u8] = include_bytes!("../../records/v1.json");
+
+fn recorded() -> (Runtime, Runner, RunRecord) {
     let runtime = one_thread();
     let runner = runtime.block_on(runner());
-    let playbook = playbook(&server(hosts), hosts);
-    let ready = (runtime, runner, playbook);
-    run(&ready);
-    ready
+    let record = RunRecord::parse(RECORD).expect("records of this version are readable");
+    (runtime, runner, record)
 }
 
-fn run((runtime, runner, playbook): &(Runtime, Runner, Playbook)) {
-    let inputs = RunInputs::new(secrets());
-    let prepared = runner.prepare(playbook, inputs).expect("the playbook is valid");
-    let report = runtime.block_on(runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())));
-    assert_eq!(report.status, RunStatus::Success);
+// Four calls of steps, with their requests, websockets and rows, against servers and clocks of the record.
+#[library_benchmark(config = figure(100_000_000))]
+#[bench::recorded(recorded())]
+fn step(recorded: (Runtime, Runner, RunRecord)) -> (Runtime, Runner, RunRecord) {
+    let (runtime, runner, record) = &recorded;
+    for call in &record.calls {
+        let replayed = runtime.block_on(runner.replay(record, call, EventSink::ignore()));
+        assert!(replayed.outcome.is_some(), "{:?}", replayed.reason);
+    }
+    recorded
 }
 
-// A step of one host.
-#[library_benchmark]
-#[bench::one_host(ready(1))]
-fn step(ready: (Runtime, Runner, Playbook)) -> (Runtime, Runner, Playbook) {
-    run(&ready);
-    ready
-}
-
-// A step of many hosts, with two rows each.
-#[library_benchmark]
-#[bench::of_200_hosts(ready(200))]
-fn rows(ready: (Runtime, Runner, Playbook)) -> (Runtime, Runner, Playbook) {
-    run(&ready);
-    ready
-}
-
-fn poller() -> (Runtime, Poller, TempDir) {
-    let runtime = one_thread();
-    let runner = runtime.block_on(runner());
-    let directory = TempDir::new().expect("a temporary directory can be made");
-    let config = json!({"base_url": server(1_000), "api_token": "{{ secrets.fleetdm_token }}"});
-    let file = json!({"connector": "fleetdm", "name": "bench", "config": config});
-    let connector = runner.read_connector(Source::new("bench.yaml", file.to_string()));
-    let connector = connector.expect("the connector file is valid");
-    let inputs = ConnectorInputs {
-        secrets: secrets(),
-        vars: Map::new(),
-        directory: directory.path().to_owned(),
-        format: None,
+// A first poll: pages of hosts become events. Natively, and without a runner: the plugin's own code.
+#[library_benchmark(config = figure(500_000_000))]
+#[bench::of_2000_hosts(Paper::with(2_000))]
+fn pages(paper: Paper) -> Paper {
+    let settings = Settings {
+        format: "aisoc".into(),
+        config: json!({"base_url": "https://fleet.example.com", "api_token": TOKEN}).to_string(),
+        options: "{}".into(),
     };
-    let prepared = runner.prepare_connector(&connector, inputs);
-    let prepared = prepared.expect("the connector file is valid");
-    let store = StateFile::open(directory.path(), "bench", "bench").expect("the state file can be made");
-    let sinks: Vec<Arc<dyn playbook_host::Sink>> = vec![Arc::new(Lines::new(std::io::sink()))];
-    let poller = runner.poller(prepared, Arc::new(store), sinks, Arc::new(|_| ()));
-    (runtime, poller, directory)
+    let polled = futures::executor::block_on(connector::poll(&paper, "fleetdm", "hosts", &settings));
+    assert_eq!(polled.expect("the pages are right").failures, Vec::<String>::new());
+    assert_eq!(paper.events.get(), 2_000);
+    paper
 }
 
-// A first poll: pages of hosts become events.
-#[library_benchmark]
-#[bench::of_1000_hosts(poller())]
-fn pages(polled: (Runtime, Poller, TempDir)) -> (Runtime, Poller, TempDir) {
-    let once = polled.0.block_on(polled.1.run_once(CancellationToken::new()));
-    assert_eq!(once.expect("the store and the sink work"), Once::Complete);
-    polled
+/// Fails where there are 5 % more than this.
+fn figure(instructions: u64) -> LibraryBenchmarkConfig {
+    let limit = instructions / 100 * 105;
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(Callgrind::with_args(["--cache-sim=no"]).hard_limits([(EventKind::Ir, limit)]));
+    config
 }
 
-library_benchmark_group!(name = paths, benchmarks = [start, step, rows, pages]);
+library_benchmark_group!(name = paths, benchmarks = [start, step, pages]);
 
 main!(library_benchmark_groups = paths);
