@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::LazyLock;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: &mut Command, statuses: &[i32]) -> Outcome<Used> {
 
 /// Waits for a process that began at a moment.
 pub(crate) fn finish(mut child: Child, began: Instant, statuses: &[i32]) -> Outcome<Used> {
+    let peak = watch_memory(child.id());
     let mut stdout = String::new();
     if let Some(mut pipe) = child.stdout.take() {
         pipe.read_to_string(&mut stdout)?;
@@ -74,9 +76,29 @@ pub(crate) fn finish(mut child: Child, began: Instant, statuses: &[i32]) -> Outc
     Ok(Used {
         wall,
         cpu: used.rusage.utime + used.rusage.stime,
-        peak: used.rusage.maxrss,
+        peak: peak.join().expect("reading a number does not panic"),
         stdout,
     })
+}
+
+/// Reads a process's high-water mark until it ends. The system's own account begins with the memory of whoever started it.
+fn watch_memory(id: u32) -> JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(now) = memory(&id.to_string(), "VmHWM:") {
+            peak = now;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        peak
+    })
+}
+
+/// A figure of a process's memory, in bytes; none once it has ended.
+pub(crate) fn memory(process: &str, figure: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(figure))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// A server in a process of its own, which ends when this is dropped.

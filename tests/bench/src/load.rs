@@ -110,10 +110,5 @@ pub(crate) fn steps(url: &str, steps: usize, at_once: usize) -> Outcome {
 
 /// Memory of this process that is resident, in bytes.
 fn resident() -> Outcome<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok())
-        .ok_or("no VmRSS")?;
-    Ok(kib << 10)
+    Ok(child::memory("self", "VmRSS:").ok_or("the system does not say how much memory there is")?)
 }
