@@ -64,6 +64,8 @@ impl Engine {
         config.wasm_component_model_async(true);
         config.epoch_interruption(true);
         config.max_wasm_stack(STACK);
+        // Memory is allocated when an instance is made. The pooling allocator saved 0.1 ms of a live query's 3.3 ms, and reserves
+        // 4 GiB of addresses for each instance that may be there at once, which not every container grants.
         more(&mut config);
         let wasmtime = Wasmtime::new(&config).map_err(|e| EngineError::Config(format!("{e:#}")))?;
         let weak = wasmtime.weak();
