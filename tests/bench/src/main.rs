@@ -9,6 +9,7 @@
     clippy::disallowed_macros,
     reason = "it measures with the system's clock, starts processes, connects, and prints"
 )]
+#![allow(clippy::cast_precision_loss, reason = "figures are rounded to what can be read")]
 
 mod child;
 mod live_query;
@@ -27,8 +28,11 @@ use self::table::Table;
 /// What can go wrong ends the program: a table with holes would be read as complete.
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// Measures a group.
+type Measure = fn(&mut Table) -> Outcome;
+
 /// The groups of the table, in their order.
-const GROUPS: [(&str, fn(&mut Table) -> Outcome); 5] = [
+const GROUPS: [(&str, Measure); 5] = [
     ("start", start::measure),
     ("step", step::measure),
     ("live-query", live_query::measure),

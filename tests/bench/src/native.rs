@@ -60,12 +60,12 @@ impl Services for Native {
         if let Some(body) = request.body {
             builder = builder.header("content-type", "application/json").body(body);
         }
-        let response = builder.send().await.map_err(failed)?;
+        let response = builder.send().await.map_err(|error| broken(&error))?;
         let status = response.status().as_u16();
         let fields = response.headers().iter();
         let headers = fields.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
         let headers = headers.collect();
-        let body = response.bytes().await.map_err(failed)?.to_vec();
+        let body = response.bytes().await.map_err(|error| broken(&error))?.to_vec();
         self.heard.fetch_add(body.len(), Ordering::Relaxed);
         Ok(Response { status, headers, body })
     }
@@ -108,7 +108,7 @@ impl Services for Native {
     fn part(&self, _: &str, _: Result<String, String>) {}
 
     async fn cancellation(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -142,10 +142,6 @@ impl Socket for NativeSocket {
     async fn close(&self) {
         let _ = self.socket.lock().await.close(None).await;
     }
-}
-
-fn failed(error: reqwest::Error) -> TransportError {
-    broken(&error)
 }
 
 fn broken(error: &dyn std::error::Error) -> TransportError {

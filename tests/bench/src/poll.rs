@@ -109,8 +109,7 @@ fn pair(size: Size) -> Outcome<Pair> {
 }
 
 fn lines(path: &Path) -> Outcome<usize> {
-    let text = std::fs::read(path)?;
-    Ok(text.iter().filter(|byte| **byte == b'\n').count())
+    Ok(std::fs::read_to_string(path)?.lines().count())
 }
 
 /// The same poll without a plugin: one batch at a time is journaled, delivered and remembered, as the runner does it.
@@ -203,7 +202,7 @@ impl Feeds for Polling {
             events: events.collect(),
             changes: changes.collect(),
         };
-        let begun = batch.events.is_empty() || self.blocking(&batch, |store, batch| store.begin(batch)).await;
+        let begun = batch.events.is_empty() || self.blocking(&batch, Store::begin).await;
         if !begun || self.sink.deliver(&batch.events).await.is_err() {
             return Err(Closed);
         }

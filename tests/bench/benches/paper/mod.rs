@@ -122,7 +122,7 @@ impl Services for Paper {
     fn part(&self, _: &str, _: Result<String, String>) {}
 
     async fn cancellation(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
