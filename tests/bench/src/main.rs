@@ -12,9 +12,11 @@
 #![allow(clippy::cast_precision_loss, reason = "figures are rounded to what can be read")]
 
 mod child;
+mod counted;
 mod live_query;
 mod load;
 mod native;
+mod paper;
 mod poll;
 mod server;
 mod start;
@@ -49,6 +51,9 @@ fn main() -> Outcome {
         ["serve", description] => server::serve(description),
         ["request", url] => start::request(url),
         ["poll-natively", url, directory] => poll::natively(url, directory),
+        ["start-once", cache] => counted::start(cache),
+        ["replay", cache] => counted::replay(cache),
+        ["poll-paper"] => counted::poll(),
         ["steps", url, steps, at_once] => load::steps(url, steps.parse()?, at_once.parse()?),
         groups => {
             if let Some(unknown) = groups
