@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use wait4::Wait4 as _;
 
 use crate::Outcome;
+use crate::server::{Size, TOKEN};
 
 /// What a finished process used.
 pub(crate) struct Used {
@@ -38,9 +39,14 @@ static CACHE: LazyLock<TempDir> = LazyLock::new(|| {
 /// The `playbook` that was built with this program, started as it is at every start but the first.
 pub(crate) fn playbook() -> Outcome<Command> {
     let mut command = Command::new(beside("playbook")?);
-    command.env("PLAYBOOK_SECRET_FLEETDM_TOKEN", crate::server::TOKEN);
+    command.env("PLAYBOOK_SECRET_FLEETDM_TOKEN", TOKEN);
+    Ok(cached(command))
+}
+
+/// A process that finds the plugin compiled.
+pub(crate) fn cached(mut command: Command) -> Command {
     command.env("XDG_CACHE_HOME", CACHE.path());
-    Ok(command)
+    command
 }
 
 /// A part of this program.
@@ -54,15 +60,15 @@ fn beside(name: &str) -> Outcome<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// Runs a process to its end, which must be one of these statuses.
-pub(crate) fn run(command: &mut Command, statuses: &[i32]) -> Outcome<Used> {
+/// Runs a process to its end, which must be a success.
+pub(crate) fn run(command: &mut Command) -> Outcome<Used> {
     let began = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    finish(child, began, statuses)
+    finish(child, began)
 }
 
-/// Waits for a process that began at a moment.
-pub(crate) fn finish(mut child: Child, began: Instant, statuses: &[i32]) -> Outcome<Used> {
+/// Waits for the success of a process that began at a moment.
+pub(crate) fn finish(mut child: Child, began: Instant) -> Outcome<Used> {
     let peak = watch_memory(child.id());
     let mut stdout = String::new();
     if let Some(mut pipe) = child.stdout.take() {
@@ -70,7 +76,7 @@ pub(crate) fn finish(mut child: Child, began: Instant, statuses: &[i32]) -> Outc
     }
     let used = child.wait4()?;
     let wall = began.elapsed();
-    if !used.status.code().is_some_and(|code| statuses.contains(&code)) {
+    if !used.status.success() {
         return Err(format!("a process ended with {}: {stdout}", used.status).into());
     }
     Ok(Used {
@@ -109,9 +115,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a simulated Fleet server of this description.
-    pub(crate) fn start(description: &str) -> Outcome<Self> {
-        let mut child = part(&["serve", description])?
+    /// Starts a simulated Fleet server.
+    pub(crate) fn start(size: Size) -> Outcome<Self> {
+        let mut child = part(&["serve", &size.argument()])?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

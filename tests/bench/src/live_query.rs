@@ -52,15 +52,7 @@ struct Query {
 
 /// Runs the command against a server in this process, which knows when it sent the last answer.
 async fn run(hosts: usize) -> Outcome<Query> {
-    let server = FleetServer::start(
-        Size {
-            hosts,
-            reports: 0,
-            rows: 0,
-        }
-        .fleet(),
-    )
-    .await?;
+    let server = FleetServer::start(Size::of(hosts).fleet()).await?;
     let directory = tempfile::tempdir()?;
     let mut command = child::playbook()?;
     command
@@ -73,7 +65,7 @@ async fn run(hosts: usize) -> Outcome<Query> {
     let began = Instant::now();
     let child = command.spawn()?;
     let finishing = tokio::task::spawn_blocking(move || {
-        let used = child::finish(child, began, &[0])?;
+        let used = child::finish(child, began)?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((used, Instant::now()))
     });
     let last = loop {
@@ -101,15 +93,7 @@ async fn run(hosts: usize) -> Outcome<Query> {
 /// Bytes of answers and frames that go into the plugin, and bytes of the result that come out, for each row. They are the same
 /// natively, where they are easily counted.
 async fn crossing(hosts: usize) -> Outcome<(usize, usize)> {
-    let server = FleetServer::start(
-        Size {
-            hosts,
-            reports: 0,
-            rows: 0,
-        }
-        .fleet(),
-    )
-    .await?;
+    let server = FleetServer::start(Size::of(hosts).fleet()).await?;
     let native = Native::new(server.url())?;
     let mut params = step::params(server.url());
     params["target_hosts"] = json!(names(hosts));

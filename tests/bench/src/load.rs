@@ -22,15 +22,10 @@ const CROWDED: usize = 5_000;
 const LASTING: usize = 100_000;
 
 pub(crate) fn measure(table: &mut Table) -> Outcome {
-    let size = Size {
-        hosts: 1,
-        reports: 0,
-        rows: 0,
-    };
     let run = |steps: usize, at_once: usize| {
-        let server = Server::start(&size.argument())?;
+        let server = Server::start(Size::of(1))?;
         let args = ["steps", &server.url, &steps.to_string(), &at_once.to_string()];
-        let used = child::run(&mut child::part(&args)?, &[0])?;
+        let used = child::run(&mut child::cached(child::part(&args)?))?;
         let told: Value = serde_json::from_str(&used.stdout)?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((used, told))
     };

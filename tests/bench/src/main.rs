@@ -43,7 +43,7 @@ const GROUPS: [(&str, Measure); 5] = [
 ];
 
 fn main() -> Outcome {
-    // Another test of this process's would have it from the library; the baselines have it from here.
+    // The baselines' clients take it from here; the library brings its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();

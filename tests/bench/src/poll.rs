@@ -21,13 +21,8 @@ const REPORTS: usize = 500;
 const ROWS: usize = 1_000;
 
 pub(crate) fn measure(table: &mut Table) -> Outcome {
-    let tenth = Size {
-        hosts: HOSTS / 10,
-        reports: 0,
-        rows: 0,
-    };
-    let few = pair(tenth)?;
-    let many = pair(Size { hosts: HOSTS, ..tenth })?;
+    let few = pair(Size::of(HOSTS / 10))?;
+    let many = pair(Size::of(HOSTS))?;
     let full = pair(Size {
         hosts: HOSTS,
         reports: REPORTS,
@@ -78,7 +73,7 @@ fn add(table: &mut Table, what: &str, pair: &Pair) {
 
 /// One poll by the command, and one natively, of servers that are alike.
 fn pair(size: Size) -> Outcome<Pair> {
-    let server = Server::start(&size.argument())?;
+    let server = Server::start(size)?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("bench.yaml");
     let config = json!({"base_url": server.url, "api_token": "{{ secrets.fleetdm_token }}"});
@@ -90,13 +85,14 @@ fn pair(size: Size) -> Outcome<Pair> {
         .args(["poll", "--once", "--state"])
         .arg(directory.path().join("state"));
     command.arg("--sink").arg(&events).arg(&file);
-    let ours = child::run(&mut command, &[0])?;
+    let ours = child::run(&mut command)?;
     let native = directory.path().join("native");
     std::fs::create_dir(&native)?;
-    let natively = child::run(
-        &mut child::part(&["poll-natively", &server.url, &native.display().to_string()])?,
-        &[0],
-    )?;
+    let natively = child::run(&mut child::part(&[
+        "poll-natively",
+        &server.url,
+        &native.display().to_string(),
+    ])?)?;
     let told = lines(&events)?;
     if told != lines(&native.join("events.ndjson"))? || told < size.hosts + size.reports * size.rows {
         return Err("events are missing".into());

@@ -24,6 +24,15 @@ pub(crate) struct Size {
 const REPORTING: usize = 10;
 
 impl Size {
+    /// So many hosts, and no reports.
+    pub(crate) fn of(hosts: usize) -> Self {
+        Self {
+            hosts,
+            reports: 0,
+            rows: 0,
+        }
+    }
+
     /// As an argument of the process that serves it.
     pub(crate) fn argument(self) -> String {
         json!([self.hosts, self.reports, self.rows]).to_string()

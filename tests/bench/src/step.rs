@@ -23,14 +23,7 @@ const WARMING: usize = 50;
 const STEPS: usize = 1_000;
 
 pub(crate) fn measure(table: &mut Table) -> Outcome {
-    let server = Server::start(
-        &Size {
-            hosts: 1,
-            reports: 0,
-            rows: 0,
-        }
-        .argument(),
-    )?;
+    let server = Server::start(Size::of(1))?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let directory = tempfile::tempdir()?;
