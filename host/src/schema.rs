@@ -216,6 +216,10 @@ impl Schema {
                 return vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];
             }
         };
+        // Results can be large, and are nearly always in order: whether they are is found faster than what is wrong.
+        if validator.is_valid(value) {
+            return Vec::new();
+        }
         let mut seen = HashSet::new();
         let errors = validator.iter_errors(value);
         let mut problems: Vec<SchemaProblem> = errors

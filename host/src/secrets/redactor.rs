@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Values shorter than this are left: replacing every `a` of a text would hide nothing and ruin it.
 const SHORTEST: usize = 4;
@@ -78,20 +78,30 @@ impl Redactor {
 
     /// The JSON value without secrets in any text or key.
     #[must_use]
-    pub fn redact_json(&self, value: Value) -> Value {
-        if self.0.is_none() {
-            return value;
+    pub fn redact_json(&self, mut value: Value) -> Value {
+        if self.0.is_some() {
+            self.scrub(&mut value);
         }
+        value
+    }
+
+    /// The same in place: results can be large, and hardly ever hold a secret.
+    fn scrub(&self, value: &mut Value) {
         match value {
-            Value::String(text) => Value::String(self.redact(&text).into_owned()),
-            Value::Array(items) => items.into_iter().map(|item| self.redact_json(item)).collect(),
-            Value::Object(entries) => Value::Object(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (self.redact(&key).into_owned(), self.redact_json(value)))
-                    .collect::<Map<_, _>>(),
-            ),
-            other => other,
+            Value::String(text) => {
+                if let Cow::Owned(redacted) = self.redact(text) {
+                    *text = redacted;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
+            Value::Object(entries) => {
+                entries.values_mut().for_each(|value| self.scrub(value));
+                if entries.keys().any(|key| matches!(self.redact(key), Cow::Owned(_))) {
+                    let old = std::mem::take(entries).into_iter();
+                    *entries = old.map(|(key, value)| (self.redact(&key).into_owned(), value)).collect();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
