@@ -190,7 +190,6 @@ pub(crate) fn notice(source: &Source, notice: Notice) -> Event {
     } = notice;
     let dedupe_key = key(&[source.connector, &source.origin, "notice", &code, &id]);
     Event {
-        raw: serde_json::json!({"code": code, "id": id, "description": description}),
         alert_id: format!("{}-{code}-{id}", source.connector),
         about: About::Notice { code },
         severity,

@@ -3,13 +3,15 @@
 mod aisoc;
 mod ecs;
 mod ocsf;
+mod raw;
 
-use std::fmt::Write as _;
+use std::rc::Rc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use self::raw::Raw;
 use crate::failure::{Failure, Kind};
 use crate::severity::Severity;
 use crate::tally::Row;
@@ -26,7 +28,7 @@ pub struct Source {
 }
 
 /// Something that happened, before it is spelt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Event {
     /// What it is about.
     pub about: About,
@@ -37,7 +39,7 @@ pub struct Event {
     /// The particulars.
     pub description: String,
     /// The host, if there is one.
-    pub host: Option<HostName>,
+    pub host: Option<Rc<HostName>>,
     /// What the server calls the thing.
     pub external_id: String,
     /// Names the event for people; not unique.
@@ -46,12 +48,10 @@ pub struct Event {
     pub dedupe_key: String,
     /// When it happened, by the server's clock.
     pub time: Timestamp,
-    /// What the server said.
-    pub raw: Value,
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum About {
     /// The posture of a host.
     Host {
@@ -61,17 +61,13 @@ pub enum About {
         platform: String,
         /// Its operating system.
         os_version: String,
+        /// What the server said of it.
+        raw: Box<RawValue>,
     },
     /// A row that a query returned.
     Row {
-        /// The query's name.
-        query: String,
-        /// The query's id or, where it has none, its name.
-        query_id: String,
-        /// Its statement.
-        sql: String,
-        /// The table that decided the severity.
-        table: Option<String>,
+        /// The query.
+        query: Rc<Query>,
         /// The row.
         row: Row,
     },
@@ -80,6 +76,19 @@ pub enum About {
         /// A stable word.
         code: String,
     },
+}
+
+/// A query, as the events of its rows name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Its name.
+    pub name: String,
+    /// Its id or, where it has none, its name.
+    pub id: String,
+    /// Its statement.
+    pub sql: String,
+    /// The table that decided the severity.
+    pub table: Option<String>,
 }
 
 /// A host as an event names it.
@@ -98,7 +107,7 @@ pub struct Format {
     pub name: &'static str,
     /// JSON Schema of an event.
     pub schema: &'static str,
-    spell: fn(&Source, &Event) -> Map<String, Value>,
+    spell: fn(&Source, &Event, &Raw<'_>) -> serde_json::Result<String>,
 }
 
 impl Format {
@@ -131,7 +140,10 @@ impl Format {
 
     /// The event as one JSON object.
     pub fn spell(self, source: &Source, event: &Event) -> String {
-        Value::Object((self.spell)(source, event)).to_string()
+        let spelt = (self.spell)(source, event, &Raw::of(event));
+        spelt
+            .or_else(|_| (self.spell)(source, event, &Raw::Unreadable))
+            .expect("all but what a server said are plain texts and numbers")
     }
 }
 
@@ -160,10 +172,8 @@ pub fn content(row: &Row) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
 /// The first characters of a text.

@@ -1,11 +1,11 @@
 //! Rows that queries returned, as events.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use crate::event::{About, Event, HostName, Source, content, cut, key, row_in_words};
+use crate::event::{About, Event, HostName, Query, Source, content, cut, key, row_in_words};
 use crate::severity::Severity;
 use crate::tables::tables;
 use crate::tally::Row;
@@ -15,11 +15,8 @@ pub(crate) const BATCH: usize = 1_000;
 
 /// A query, and what its rows have in common.
 pub(crate) struct Asked {
-    name: String,
-    id: String,
-    sql: String,
+    query: Rc<Query>,
     severity: Severity,
-    table: Option<String>,
     /// Whether the statement could be read; if not, its rows are like those of any other table.
     pub(crate) understood: bool,
 }
@@ -31,11 +28,13 @@ impl Asked {
         let tables = tables.unwrap_or_default();
         let (severity, table) = Severity::of_tables(&tables);
         Self {
-            name: name.to_owned(),
-            id,
-            sql: sql.to_owned(),
+            query: Rc::new(Query {
+                name: name.to_owned(),
+                id,
+                sql: sql.to_owned(),
+                table: table.map(str::to_owned),
+            }),
             severity,
-            table: table.map(str::to_owned),
             understood,
         }
     }
@@ -44,7 +43,7 @@ impl Asked {
     pub(crate) fn events(
         &self,
         source: &Source,
-        host: &HostName,
+        host: &Rc<HostName>,
         time: Timestamp,
         rows: impl IntoIterator<Item = Row>,
     ) -> Vec<Event> {
@@ -61,7 +60,7 @@ impl Asked {
     fn event(
         &self,
         source: &Source,
-        host: &HostName,
+        host: &Rc<HostName>,
         time: Timestamp,
         row: Row,
         content: &str,
@@ -73,7 +72,7 @@ impl Asked {
             &source.origin,
             "query_row",
             &host.id,
-            &self.id,
+            &self.query.id,
             content,
         ];
         if occurrence > 1 {
@@ -82,25 +81,21 @@ impl Asked {
         let dedupe_key = key(&parts);
         // Alerts are collapsed by title and host, so a severe row's title says what it is about.
         let title = if self.severity >= Severity::High {
-            format!("{} query: {}: {}", source.product, self.name, row_in_words(&row))
+            format!("{} query: {}: {}", source.product, self.query.name, row_in_words(&row))
         } else {
-            format!("{} query: {}", source.product, self.name)
+            format!("{} query: {}", source.product, self.query.name)
         };
         Event {
             severity: self.severity,
             title,
-            description: cut(&self.sql, 400),
-            alert_id: format!("{}-q{}-h{}-{}", source.connector, self.id, host.id, &dedupe_key[..8]),
-            external_id: self.id.clone(),
-            host: Some(host.clone()),
+            description: cut(&self.query.sql, 400),
+            alert_id: format!("{}-q{}-h{}-{}", source.connector, self.query.id, host.id, &dedupe_key[..8]),
+            external_id: self.query.id.clone(),
+            host: Some(Rc::clone(host)),
             dedupe_key,
             time,
-            raw: Value::Object(row.clone()),
             about: About::Row {
-                query: self.name.clone(),
-                query_id: self.id.clone(),
-                sql: self.sql.clone(),
-                table: self.table.clone(),
+                query: Rc::clone(&self.query),
                 row,
             },
         }

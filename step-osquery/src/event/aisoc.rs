@@ -1,59 +1,135 @@
 //! `AiSOC`'s envelope: canonical fields, and a row's columns beside them.
 
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
-use super::{About, Event, Source};
+use super::{About, Event, Raw, Source};
+use crate::tally::Row;
 
-pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
-    let (kind, event_type) = match &event.about {
-        About::Host { status, .. } if status == "flapping" => ("host", "host_flapping"),
-        About::Host { .. } => ("host", "host_status"),
-        About::Row { .. } => ("query_row", "osquery_query_row"),
-        About::Notice { .. } => ("notice", "connector_notice"),
-    };
-    let mut spelt = Map::new();
-    let mut put = |name: &str, value: Value| spelt.insert(name.to_owned(), value);
-    put("source", source.connector.into());
-    put("category", "endpoint".into());
-    put("kind", kind.into());
-    put("event_type", event_type.into());
-    put("severity", event.severity.word().into());
-    put("title", event.title.as_str().into());
-    put("description", event.description.as_str().into());
-    put("alert_id", event.alert_id.as_str().into());
-    let hostname = event.host.as_ref().map(|host| host.hostname.as_str());
-    put("hostname", hostname.into());
-    put("host", hostname.into());
-    put("external_id", event.external_id.as_str().into());
-    match &event.about {
+/// The fields of a row's event, which a column cannot replace.
+const FIELDS: [&str; 17] = [
+    "source",
+    "category",
+    "kind",
+    "event_type",
+    "severity",
+    "title",
+    "description",
+    "alert_id",
+    "hostname",
+    "host",
+    "external_id",
+    "osquery_table",
+    "query_name",
+    "dedupe_key",
+    "time",
+    "timestamp",
+    "raw_event",
+];
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    source: &'a str,
+    category: &'a str,
+    kind: &'a str,
+    event_type: &'a str,
+    severity: &'a str,
+    title: &'a str,
+    description: &'a str,
+    alert_id: &'a str,
+    hostname: Option<&'a str>,
+    host: Option<&'a str>,
+    external_id: &'a str,
+    #[serde(flatten)]
+    about: Particulars<'a>,
+    dedupe_key: &'a str,
+    // AiSOC looks at `time` first, and osquery has columns of that name.
+    time: Timestamp,
+    timestamp: Timestamp,
+    raw_event: &'a Raw<'a>,
+    #[serde(flatten)]
+    columns: Columns<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Particulars<'a> {
+    Host {
+        status: &'a str,
+        platform: &'a str,
+        os_version: &'a str,
+    },
+    Row {
+        osquery_table: Option<&'a str>,
+        query_name: &'a str,
+    },
+    Notice {
+        code: &'a str,
+    },
+}
+
+/// The columns of a row, if it is an event of one.
+struct Columns<'a>(Option<&'a Row>);
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (column, value) in self.0.into_iter().flatten() {
+            if !FIELDS.contains(&column.as_str()) {
+                map.serialize_entry(column, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
+    let (kind, event_type, about) = match &event.about {
         About::Host {
             status,
             platform,
             os_version,
+            ..
         } => {
-            put("status", status.as_str().into());
-            put("platform", platform.as_str().into());
-            put("os_version", os_version.as_str().into());
+            let event_type = if status == "flapping" { "host_flapping" } else { "host_status" };
+            let about = Particulars::Host {
+                status,
+                platform,
+                os_version,
+            };
+            ("host", event_type, about)
         }
-        About::Row { query, table, .. } => {
-            put("osquery_table", table.as_deref().into());
-            put("query_name", query.as_str().into());
+        About::Row { query, .. } => {
+            let about = Particulars::Row {
+                osquery_table: query.table.as_deref(),
+                query_name: &query.name,
+            };
+            ("query_row", "osquery_query_row", about)
         }
-        About::Notice { code } => {
-            put("code", code.as_str().into());
-        }
-    }
-    put("dedupe_key", event.dedupe_key.as_str().into());
-    // AiSOC looks at `time` first, and osquery has columns of that name.
-    put("time", json!(event.time));
-    put("timestamp", json!(event.time));
-    put("raw_event", event.raw.clone());
-    if let About::Row { row, .. } = &event.about {
-        for (column, value) in row {
-            if !spelt.contains_key(column) {
-                spelt.insert(column.clone(), value.clone());
-            }
-        }
-    }
-    spelt
+        About::Notice { code } => ("notice", "connector_notice", Particulars::Notice { code }),
+    };
+    let hostname = event.host.as_ref().map(|host| host.hostname.as_str());
+    serde_json::to_string(&Envelope {
+        source: source.connector,
+        category: "endpoint",
+        kind,
+        event_type,
+        severity: event.severity.word(),
+        title: &event.title,
+        description: &event.description,
+        alert_id: &event.alert_id,
+        hostname,
+        host: hostname,
+        external_id: &event.external_id,
+        about,
+        dedupe_key: &event.dedupe_key,
+        time: event.time,
+        timestamp: event.time,
+        raw_event: raw,
+        columns: Columns(match &event.about {
+            About::Row { row, .. } => Some(row),
+            About::Host { .. } | About::Notice { .. } => None,
+        }),
+    })
 }

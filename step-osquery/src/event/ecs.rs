@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Event, Source};
+use super::{About, Event, Raw, Source};
 use crate::severity::Severity;
 
-pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
+pub(super) fn spell(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json::Result<String> {
     let (kind, action, dataset) = match &event.about {
         About::Host { status, .. } => ("state", format!("host-{status}"), "host".to_owned()),
         About::Row { .. } => ("event", "snapshot".to_owned(), "result".to_owned()),
@@ -44,19 +44,12 @@ pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
         }
         put("host", named);
     }
-    if let About::Row {
-        query,
-        query_id,
-        row,
-        table,
-        ..
-    } = &event.about
-    {
-        put("rule", json!({"id": query_id, "name": query}));
+    if let About::Row { query, row } = &event.about {
+        put("rule", json!({"id": query.id, "name": query.name}));
         put("osquery", Value::Object(row.clone()));
-        put("osquery_meta", json!({"table": table}));
+        put("osquery_meta", json!({"table": query.table}));
     }
-    spelt
+    serde_json::to_string(&spelt)
 }
 
 /// ECS leaves the numbers to the source: these are syslog's idea of urgency turned around, as Elastic's own rules score.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Event, Source};
+use super::{About, Event, Raw, Source};
 use crate::severity::Severity;
 use crate::tally::Row;
 
@@ -39,7 +39,7 @@ const BASE_EVENT: Class = Class {
     activity: (99, "Notice"),
 };
 
-pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
+pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
     let class = match &event.about {
         About::Host { .. } => DEVICE_INVENTORY,
         About::Row { .. } => LIVE_EVIDENCE,
@@ -68,7 +68,7 @@ pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
             "product": {"name": source.product, "vendor_name": source.product, "url_string": source.origin},
         }),
     );
-    put("raw_data", event.raw.to_string().into());
+    put("raw_data", serde_json::to_string(raw)?.into());
     if let Some(host) = &event.host {
         let mut device = json!({"type_id": 0, "uid": host.id, "hostname": host.hostname, "name": host.hostname});
         if let About::Host {
@@ -84,18 +84,12 @@ pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
             put("status_id", 99.into());
             put("status", status.as_str().into());
         }
-        About::Row {
-            query,
-            query_id,
-            sql,
-            table,
-            row,
-        } => {
+        About::Row { query, row } => {
             put(
                 "query_info",
-                json!({"uid": query_id, "name": query, "query_string": sql}),
+                json!({"uid": query.id, "name": query.name, "query_string": query.sql}),
             );
-            put("query_evidence", evidence(table.as_deref(), row));
+            put("query_evidence", evidence(query.table.as_deref(), row));
             put("unmapped", Value::Object(row.clone()));
         }
         About::Notice { code } => {
@@ -103,7 +97,7 @@ pub(super) fn spell(source: &Source, event: &Event) -> Map<String, Value> {
             put("status_detail", event.description.as_str().into());
         }
     }
-    spelt
+    serde_json::to_string(&spelt)
 }
 
 fn severity(severity: Severity) -> (u64, &'static str) {

@@ -1,12 +1,12 @@
 //! The stream `hosts`: an event for each host whose status has changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::api::FleetApi;
@@ -212,7 +212,6 @@ impl<S: Feeds> Watching<'_, '_, S> {
             Some(before) => after.seq != before.seq,
         };
         if tell {
-            let raw = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
             events.push(event(&self.poll.source, &host, &after, now, raw));
         }
         Ok(())
@@ -322,7 +321,7 @@ fn next(before: Option<&Remembered>, status: &str, name: &str, now: i64, window:
     }
 }
 
-fn event(source: &Source, host: &Host, after: &Remembered, now: Timestamp, raw: Value) -> Event {
+fn event(source: &Source, host: &Host, after: &Remembered, now: Timestamp, raw: &RawValue) -> Event {
     let status = if after.flapping { "flapping" } else { &after.status };
     let id = host.id.to_string();
     let (seq, at) = (after.seq.to_string(), after.at.to_string());
@@ -355,14 +354,14 @@ fn event(source: &Source, host: &Host, after: &Remembered, now: Timestamp, raw: 
             status: status.to_owned(),
             platform: host.platform.clone(),
             os_version: host.os_version.clone(),
+            raw: raw.to_owned(),
         },
-        host: Some(HostName {
+        host: Some(Rc::new(HostName {
             hostname: host.hostname.clone(),
             id: id.clone(),
-        }),
+        })),
         external_id: id,
         time: now,
-        raw,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stream `reports`: an event for each row that a saved query has returned since it was last read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -309,10 +310,10 @@ impl<S: Feeds> Reading<'_, '_, S> {
                 fresh.retain(|row| !before.contains(&content(row)));
             }
             if !quiet(newest) {
-                let host = HostName {
+                let host = Rc::new(HostName {
                     id: id.to_string(),
                     hostname: name,
-                };
+                });
                 events.extend(asked.events(&self.poll.source, &host, newest, fresh));
             }
             if events.len() >= BATCH {

@@ -19,7 +19,7 @@ use crate::tally::{Answer, Row};
 
 /// An answer that was not told yet.
 struct Fresh {
-    host: HostName,
+    host: Rc<HostName>,
     at: Timestamp,
     rows: Vec<Row>,
     /// Whether it is only remembered.
@@ -87,7 +87,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                         } else {
                             self.hostname(&node).await?
                         };
-                        let host = HostName { hostname, id: node };
+                        let host = Rc::new(HostName { hostname, id: node });
                         fresh.push(Fresh {
                             host,
                             at: item.created_at,
