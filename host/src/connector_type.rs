@@ -1,5 +1,6 @@
 //! Connectors as plugins provide them: describing, checking, polling.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -22,6 +23,7 @@ use crate::plugin::{Plugin, PluginError, StepFailure};
 use crate::schema::{Schema, SchemaReader};
 use crate::secrets::{Redactor, Vault};
 use crate::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
+use crate::visible::is_plain;
 
 /// A kind of system that a plugin can watch.
 #[derive(Debug)]
@@ -370,7 +372,8 @@ fn event_text(event: wit::Event, redactor: &Redactor) -> Result<EventText, Strin
     if !is_object {
         return Err("an event is not a JSON object".into());
     }
-    let clean = !event.json.contains(char::is_control) && redactor.redact(&event.json) == event.json;
+    let on_one_line = is_plain(&event.json) || !event.json.contains(char::is_control);
+    let clean = on_one_line && matches!(redactor.redact(&event.json), Cow::Borrowed(_));
     let json = if clean {
         event.json
     } else {

@@ -15,7 +15,7 @@ use crate::egress::Network;
 use crate::event::{CallEvent, EventSink};
 use crate::plugin::{FailureKind, Plugin, PluginError, StepFailure};
 use crate::sink::{SinkError, Sinks};
-use crate::store::{Batch, Change, Memory, Severity, Store, StoreError, hosts_key};
+use crate::store::{Batch, Memory, Severity, Store, StoreError, hosts_key};
 
 mod health;
 // It polls a simulated server with the built-in plugin, of which nothing here knows.
@@ -211,7 +211,7 @@ impl Poller {
         *turn = Turn::Taken;
         let events = batch.events.len();
         if self.hand_over(&batch, stop).await? {
-            self.remember(&batch.changes).await?;
+            self.remember(Arc::new(batch)).await?;
             *turn = Turn::Open;
             (self.observer)(PollEvent::Redelivered { events });
         }
@@ -301,10 +301,11 @@ impl Poller {
         let delivering = async move {
             let mut delivered = 0;
             while let Some(batch) = batches.recv().await {
-                if !self.deliver(&batch, stop).await? {
+                let events = batch.events.len();
+                if !self.deliver(batch, stop).await? {
                     break;
                 }
-                delivered += batch.events.len();
+                delivered += events;
             }
             Ok::<_, PollError>(delivered)
         };
@@ -313,20 +314,21 @@ impl Poller {
     }
 
     /// Delivers a batch and makes its changes. Tells whether it was acknowledged; it is not when there is no time left.
-    async fn deliver(&self, batch: &Batch, stop: &CancellationToken) -> Result<bool, PollError> {
+    async fn deliver(&self, batch: Batch, stop: &CancellationToken) -> Result<bool, PollError> {
+        let batch = Arc::new(batch);
         let mut turn = self.turn.lock().await;
         if *turn == Turn::Taken {
             return Ok(false);
         }
         *turn = Turn::Taken;
         if !batch.events.is_empty() {
-            let (store, kept) = (self.store.clone(), batch.clone());
+            let (store, kept) = (self.store.clone(), Arc::clone(&batch));
             blocking(move || store.begin(&kept)).await?;
-            if !self.hand_over(batch, stop).await? {
+            if !self.hand_over(&batch, stop).await? {
                 return Ok(false);
             }
         }
-        self.remember(&batch.changes).await?;
+        self.remember(batch).await?;
         *turn = Turn::Open;
         Ok(true)
     }
@@ -366,9 +368,9 @@ impl Poller {
         Ok(true)
     }
 
-    async fn remember(&self, changes: &[Change]) -> Result<(), PollError> {
-        let (store, changes) = (self.store.clone(), changes.to_vec());
-        Ok(blocking(move || store.commit(&changes)).await?)
+    async fn remember(&self, batch: Arc<Batch>) -> Result<(), PollError> {
+        let store = self.store.clone();
+        Ok(blocking(move || store.commit(&batch.changes)).await?)
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// The text on one line, with every character that has no shape of its own spelled out: the usual control characters by
 /// their names (`[ESC]`, `[LF]`), everything else by its number (`[U+202E]`).
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| !is_hidden(c)) {
+    if is_plain(text) || text.chars().all(|c| !is_hidden(c)) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -36,7 +36,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// A JSON text with every character escaped that `visible` would spell out and JSON leaves as it is. It means the same.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
     let hidden = |c: char| is_hidden(c) && c >= '\x7f';
-    if !json.contains(hidden) {
+    if is_plain(json) || !json.contains(hidden) {
         return Cow::Borrowed(json);
     }
     let mut shown = String::with_capacity(json.len() + 16);
@@ -55,6 +55,12 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
 /// The same for a text of several lines, which stay lines.
 pub(crate) fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a text is of ASCII characters that have a shape, as most are: no other question about characters is answered as
+/// fast.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Whether a character has no shape, or moves the ones around it. Spaces, combining marks and variation selectors that

@@ -104,7 +104,7 @@ impl Poller {
             key: key.to_owned(),
             value: Some(value),
         }];
-        let delivered = self.deliver(&Batch { events, changes }, stop).await?;
+        let delivered = self.deliver(Batch { events, changes }, stop).await?;
         Ok(if delivered { told } else { 0 })
     }
 }
