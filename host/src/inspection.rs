@@ -61,9 +61,14 @@ pub struct InspectionError(String);
 impl Inspection {
     /// Reads a component's bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, InspectionError> {
+        Self::hashed(bytes, format!("{:x}", Sha256::digest(bytes)))
+    }
+
+    /// The same for bytes whose hash is known.
+    pub(crate) fn hashed(bytes: &[u8], sha256: String) -> Result<Self, InspectionError> {
         let mut inspection = Self {
             size: bytes.len(),
-            sha256: format!("{:x}", Sha256::digest(bytes)),
+            sha256,
             imports: Vec::new(),
             exports: Vec::new(),
             statement: None,

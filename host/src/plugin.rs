@@ -97,6 +97,17 @@ pub struct StepCall {
 impl Plugin {
     /// Compiles a component and asks it what it provides. `name` is how errors refer to it.
     pub async fn load(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
+        Self::load_as(engine, name, bytes, None, limits).await
+    }
+
+    /// The same, where the hash of the bytes may be known.
+    pub(crate) async fn load_as(
+        engine: &Engine,
+        name: &str,
+        bytes: &[u8],
+        sha256: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Self, PluginError> {
         let plugin = || name.to_owned();
         let unfit = |reason: String| PluginError::Contract {
             plugin: plugin(),
@@ -112,7 +123,11 @@ impl Plugin {
             exports,
             statement,
             ..
-        } = Inspection::read(bytes).map_err(|source| PluginError::File {
+        } = match sha256 {
+            Some(sha256) => Inspection::hashed(bytes, sha256.to_owned()),
+            None => Inspection::read(bytes),
+        }
+        .map_err(|source| PluginError::File {
             plugin: plugin(),
             source,
         })?;

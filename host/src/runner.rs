@@ -25,6 +25,7 @@ use crate::source::Source;
 use crate::step_type::StepType;
 use crate::store::Store;
 use crate::testing::TestFile;
+use crate::tls::Tls;
 
 /// Loaded plugins, ready to run playbooks.
 ///
@@ -105,6 +106,16 @@ impl Runner {
         }
     }
 
+    /// Reads the certificate authorities of the platform on another thread. They are hundreds of files; whoever is about to
+    /// connect to something can have them read while it does something else.
+    pub fn prepare_to_connect(&self) {
+        let network = self.network.clone();
+        tokio::task::spawn_blocking(move || {
+            // Whoever connects is told what is wrong with them.
+            let _ = network.get(&Tls::default());
+        });
+    }
+
     /// What plugins may reach.
     pub fn policy(&self) -> &Policy {
         self.network.policy()
@@ -124,9 +135,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Loads a plugin, unless the ones before it provide one of its step types or connectors.
-    pub async fn load_unless_provided(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
-        let plugin = Plugin::load(&self.engine, name, component, &self.limits).await?;
+    /// Loads a plugin that is part of the program, unless the ones before it provide one of its step types or connectors.
+    ///
+    /// `sha256` is the component's, in hexadecimal, made when the program was: hashing is a tenth of a start. It must be
+    /// right, since what an engine has compiled is found by it.
+    pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
+        let plugin = Plugin::load_as(&self.engine, name, component, Some(sha256), &self.limits).await?;
         if self.taken(&plugin).is_none() {
             self.plugins.push(Arc::new(plugin));
         }

@@ -8,7 +8,7 @@ use super::args::{CheckArgs, Output};
 use super::{CommandError, Exit, inputs, poll, print};
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(
+    let runner = inputs::connecting_runner(
         &args.connector.policy,
         &args.connector.plugins,
         Some(&args.connector.file),

@@ -38,9 +38,24 @@ pub(crate) async fn runner_under(
     plugins: &PluginsArgs,
     file: Option<&Path>,
 ) -> Result<Runner, CommandError> {
+    load(runner_without_plugins(policy)?, plugins, file).await
+}
+
+/// The same, for plugins that will connect to something.
+pub(crate) async fn connecting_runner(
+    policy: &PolicyArgs,
+    plugins: &PluginsArgs,
+    file: Option<&Path>,
+) -> Result<Runner, CommandError> {
+    let runner = runner_without_plugins(policy)?;
+    runner.prepare_to_connect();
+    load(runner, plugins, file).await
+}
+
+fn runner_without_plugins(policy: &PolicyArgs) -> Result<Runner, CommandError> {
     let mut limits = Limits::default();
     let policy = read_policy(policy, &mut limits)?;
-    load(Runner::new(engine()?, limits).with_policy(policy), plugins, file).await
+    Ok(Runner::new(engine()?, limits).with_policy(policy))
 }
 
 fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, CommandError> {
@@ -77,7 +92,7 @@ async fn load(mut runner: Runner, args: &PluginsArgs, file: Option<&Path>) -> Re
             .map_err(|error| plugin_error(&error))?;
     }
     runner
-        .load_unless_provided(BUILT_IN, embedded_plugin::COMPONENT)
+        .load_built_in(BUILT_IN, embedded_plugin::COMPONENT, embedded_plugin::SHA256)
         .await
         .map_err(|error| plugin_error(&error))?;
     Ok(runner)

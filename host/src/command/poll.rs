@@ -16,7 +16,7 @@ use super::metrics::Metrics;
 use super::{CommandError, Exit, inputs, run};
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(
+    let runner = inputs::connecting_runner(
         &args.connector.policy,
         &args.connector.plugins,
         Some(&args.connector.file),

@@ -16,7 +16,7 @@ use super::watch::Watch;
 use super::{CommandError, Exit, inputs, plan, print};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::runner_under(&args.policy, &args.plugins, Some(&args.file)).await?;
+    let runner = inputs::connecting_runner(&args.policy, &args.plugins, Some(&args.file)).await?;
     let mut problems = Diagnostics::default();
     let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
     let playbook = inputs::keep(playbook, &mut problems);

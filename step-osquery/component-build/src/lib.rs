@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest as _, Sha256};
 use wasm_encoder::ComponentSection as _;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -70,7 +71,7 @@ pub struct Guest<'a> {
     pub prebuilt: Option<&'a str>,
 }
 
-/// Compiles the guest, and writes the component to a file in `OUT_DIR`. To be called by a build script.
+/// Compiles the guest, and writes the component to a file in `OUT_DIR`, with its SHA-256 in another. To be called by a build script.
 ///
 /// The crates that guests have in common are compiled once if one guest's `target_dir` is given to the next.
 #[allow(clippy::missing_panics_doc, reason = "a build script can do nothing better")]
@@ -81,7 +82,7 @@ pub fn build(guest: Guest<'_>, target_dir: Option<&Path>, file: &str) {
         println!("cargo::rerun-if-env-changed={name}");
         if let Some(prebuilt) = env::var_os(name) {
             println!("cargo::rerun-if-changed={}", Path::new(&prebuilt).display());
-            fs::copy(&prebuilt, &component).expect("the variable names a readable file");
+            write(&component, &fs::read(&prebuilt).expect("the variable names a readable file"));
             return;
         }
     }
@@ -109,7 +110,16 @@ pub fn build(guest: Guest<'_>, target_dir: Option<&Path>, file: &str) {
         data: statement(&contract, &provides).into_bytes().into(),
     };
     section.append_to_component(&mut encoded);
-    fs::write(&component, encoded).expect("OUT_DIR can be written");
+    write(&component, &encoded);
+}
+
+/// Writes a component, and its SHA-256 beside it.
+fn write(path: &Path, component: &[u8]) {
+    let sha256 = format!("{:x}", Sha256::digest(component));
+    let beside = path.with_added_extension("sha256");
+    fs::write(path, component)
+        .and_then(|()| fs::write(beside, sha256))
+        .expect("OUT_DIR can be written");
 }
 
 /// The custom section in which a component says what it is, so that nobody has to run it to know.
