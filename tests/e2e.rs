@@ -66,6 +66,8 @@ mod poll_osctrl;
 mod poll_reports;
 #[path = "e2e/polled.rs"]
 mod polled;
+#[path = "e2e/proxies.rs"]
+mod proxies;
 #[path = "e2e/record.rs"]
 mod record;
 #[path = "scripted_fleet.rs"]

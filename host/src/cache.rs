@@ -3,7 +3,7 @@
 //! A compiled component is machine code: loading one runs whatever it holds. So the cache is used only if its directory
 //! and files belong to this user and nobody else may write to them, and a file's name covers everything that decides
 //! whether it fits: the component, the runtime's version and settings, and the CPU's features. A file ends with the BLAKE3
-//! digest of the rest, which tells one that was damaged. A key would add nothing: whoever can write as this user could
+//! digest of its name and the rest, which tells one that was damaged or changed places. A key would add nothing: whoever can write as this user could
 //! read it, too, and needs no cache to run code.
 //!
 //! Every start waits for this. The digest is BLAKE3, since SHA-256 of 5 MB takes 20 ms on processors without instructions for it
@@ -40,7 +40,7 @@ impl CompiledCache {
             return None;
         }
         let path = self.path(engine, sha256);
-        if fs::symlink_metadata(&path).ok()?.is_symlink() {
+        if !fs::symlink_metadata(&path).ok()?.is_file() {
             return None;
         }
         // What was looked at is what is read: the file, and not its name, is asked whose it is.
@@ -49,7 +49,7 @@ impl CompiledCache {
             return None;
         }
         let length = file.metadata().ok()?.len().checked_sub(DIGEST)?;
-        let mut digest = blake3::Hasher::new();
+        let mut digest = digest_of(&path);
         digest.update_reader((&mut file).take(length)).ok()?;
         let mut stated = [0; blake3::OUT_LEN];
         file.read_exact(&mut stated).ok()?;
@@ -70,9 +70,10 @@ impl CompiledCache {
         }
         let compiled = component.serialize().map_err(io::Error::other)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        let path = self.path(engine, sha256);
         file.write_all(&compiled)?;
-        file.write_all(blake3::hash(&compiled).as_bytes())?;
-        file.persist(self.path(engine, sha256)).map_err(|e| e.error)?;
+        file.write_all(digest_of(&path).update(&compiled).finalize().as_bytes())?;
+        file.persist(path).map_err(|e| e.error)?;
         Ok(())
     }
 
@@ -82,6 +83,13 @@ impl CompiledCache {
         key.0.update(sha256);
         self.dir.join(format!("{:x}.cwasm", key.0.finalize()))
     }
+}
+
+/// The digest of an entry, which begins with its name: one that was put in the place of another does not fit.
+fn digest_of(path: &Path) -> blake3::Hasher {
+    let mut digest = blake3::Hasher::new();
+    digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+    digest
 }
 
 /// Feeds `Hash` values to SHA-256, since 64 bits would not do for a name that must never be mistaken.
@@ -184,6 +192,23 @@ mod tests {
         }
         fs::write(&path, &whole).unwrap();
         assert!(cache.load(&engine, SHA256).is_some());
+    }
+
+    #[test]
+    fn an_entry_in_the_place_of_another_is_not_loaded() {
+        let (_dir, engine, cache, path) = filled();
+        let other = "ba7816bf";
+        fs::copy(path, cache.path(&engine, other)).unwrap();
+        assert!(cache.load(&engine, other).is_none());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let (_dir, engine, cache, path) = filled();
+        fs::remove_file(&path).unwrap();
+        let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        assert!(cache.load(&engine, SHA256).is_none());
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Egress {
     ) -> Result<Self, GrantRefused> {
         network.policy().check(&grant.origin)?;
         let granted = Granted {
-            client: network.get(&grant.tls)?,
+            client: network.client(&grant.tls, grant.origin.host())?,
             origin: grant.origin.clone(),
             vault,
             connections: Arc::new(Semaphore::new(limits.connections)),
@@ -463,7 +463,7 @@ impl Granted {
     }
 
     fn failed(&self, error: reqwest::Error) -> EgressError {
-        EgressError::of(error, &self.origin)
+        EgressError::of(error, &self.origin, self.client.proxies)
     }
 }
 

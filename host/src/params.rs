@@ -25,6 +25,9 @@ use crate::tls::{self, Identity, Tls, TlsError, Trust};
 /// How long a rendered value may be to be shown, in bytes.
 const LONGEST_SHOWN: usize = 60;
 
+/// The params that name a place or a thing. Secrets become values in the headers and bodies of requests only.
+const NAMES: [Role; 4] = [Role::Origin, Role::CaFile, Role::ClientCertificate, Role::Targets];
+
 /// What an author wrote for a plugin: a map in a file, and the schema that the plugin has for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Written<'a> {
@@ -74,14 +77,19 @@ impl<'a> Written<'a> {
         {
             return found;
         }
-        for (name, value) in self.values {
-            if self.is_known(name) && !self.schema.accepts_untrusted(name) {
-                let pointer = format!("{}/{}", self.pointer, escape_key(name));
-                each_text(value, &pointer, &mut |pointer, text| {
-                    let range = render::check(text, self.scope).ok().and_then(|seen| seen.untrusted_at);
-                    found.extend(range.map(|range| self.untrusted(name, pointer, range)));
-                });
-            }
+        let is_a_name = |param: &str| NAMES.iter().any(|role| self.schema.role(*role) == Some(param));
+        for (name, value) in self.values.iter().filter(|(name, _)| self.is_known(name)) {
+            let (trusted, is_a_name) = (!self.schema.accepts_untrusted(name), is_a_name(name));
+            let pointer = format!("{}/{}", self.pointer, escape_key(name));
+            each_text(value, &pointer, &mut |pointer, text| {
+                let Ok(seen) = render::check(text, self.scope) else {
+                    return;
+                };
+                let untrusted = seen.untrusted_at.filter(|_| trusted);
+                found.extend(untrusted.map(|range| self.untrusted(name, pointer, range)));
+                let secrets = seen.secrets.into_iter().filter(|_| is_a_name);
+                found.extend(secrets.map(|(_, range)| self.misplaced_secret(name, pointer, range)));
+            });
         }
         // A template's value is not known yet, so what the schema says of it does not count.
         let values = Value::Object(self.values.clone());
@@ -108,6 +116,13 @@ impl<'a> Written<'a> {
         )
         .at(Place::bytes(self.document.source().clone(), span))
         .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`")
+    }
+
+    fn misplaced_secret(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
+        let span = self.document.span_within(pointer, range);
+        Diagnostic::error(Code::InvalidValue, format!("`{name}` cannot hold a secret"))
+            .at(Place::bytes(self.document.source().clone(), span))
+            .hint("secrets go into the headers and bodies of requests only; write the value here, or use `vars`")
     }
 
     /// Renders the values and validates them.

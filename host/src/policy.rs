@@ -169,12 +169,7 @@ impl Policy {
         if let Some(address) = address {
             self.check_address(&origin.host().to_string(), address)?;
         }
-        let this_machine = match (address, origin.host()) {
-            (Some(address), _) => reach(address) == Reach::Loopback,
-            (None, Host::Domain(name)) => is_localhost(name),
-            (None, _) => false,
-        };
-        if origin.is_secure() || self.allow_http || this_machine {
+        if origin.is_secure() || self.allow_http || is_this_machine(origin.host()) {
             return Ok(());
         }
         Err(PolicyError::Unencrypted { origin: origin.clone() })
@@ -198,6 +193,15 @@ impl Policy {
             Reach::Loopback if self.deny_private => refused("this machine's own"),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether a server is on this machine, so that what is sent to it leaves for no network.
+pub(crate) fn is_this_machine(host: &Host<impl AsRef<str>>) -> bool {
+    match host {
+        Host::Ipv4(v4) => reach(IpAddr::V4(*v4)) == Reach::Loopback,
+        Host::Ipv6(v6) => reach(IpAddr::V6(*v6)) == Reach::Loopback,
+        Host::Domain(name) => is_localhost(name.as_ref()),
     }
 }
 

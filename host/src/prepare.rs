@@ -18,7 +18,7 @@ pub struct Prepared<'p> {
     pub(crate) playbook: &'p Playbook,
     pub(crate) inputs: RunInputs,
     /// The variables, those with their defaults among them.
-    vars: Map<String, Value>,
+    pub(crate) vars: Map<String, Value>,
     pub(crate) vault: Vault,
     pub(crate) outlooks: Vec<Outlook>,
 }

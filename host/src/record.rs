@@ -19,6 +19,7 @@ use crate::run::{Observer, Run};
 use crate::runner::Runner;
 use crate::secrets::Redactor;
 use crate::transcript::Transcript;
+use crate::visible::visible_json;
 
 mod file;
 mod recorder;
@@ -192,7 +193,7 @@ impl RunRecord {
         let playbook = prepared.playbook;
         for step in &playbook.steps {
             if let Some((_, step_type)) = runner.provider(&step.kind) {
-                Recorder::hide_written(&prepared.vault, step, step_type);
+                Recorder::hide_written(prepared, step, step_type);
             }
         }
         let calls = recorder.finish(&prepared.vault);
@@ -228,9 +229,8 @@ impl RunRecord {
 
     /// Its text, one JSON object.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a record has only texts as keys");
-        text.push('\n');
-        text
+        let text = serde_json::to_string_pretty(self).expect("a record has only texts as keys");
+        visible_json(&text).into_owned() + "\n"
     }
 }
 

@@ -45,6 +45,21 @@ pub(crate) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
+/// What of a text stands outside of templates.
+pub(crate) fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| text.find(mark)).min() else {
+            return Some(text);
+        };
+        let close = text[at + 1..].chars().next().map(|c| if c == '{' { '}' } else { c });
+        let close = close.map(|close| format!("{close}}}"));
+        rest = close.and_then(|close| text[at + 2..].split_once(close.as_str()).map(|(_, rest)| rest));
+        Some(&text[..at])
+    })
+}
+
 /// The names of the secrets that a text uses. What is no template uses none.
 pub fn secret_names(text: &str) -> Vec<String> {
     let mentions = check(text, Scope::Roots).unwrap_or_default();

@@ -25,7 +25,6 @@ use crate::source::Source;
 use crate::step_type::StepType;
 use crate::store::Store;
 use crate::testing::TestFile;
-use crate::tls::Tls;
 
 /// Loaded plugins, ready to run playbooks.
 ///
@@ -112,7 +111,7 @@ impl Runner {
         let network = self.network.clone();
         tokio::task::spawn_blocking(move || {
             // Whoever connects is told what is wrong with them.
-            let _ = network.get(&Tls::default());
+            let _ = network.prepare();
         });
     }
 

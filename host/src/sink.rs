@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::connector::PreparedConnector;
 use crate::egress::Network;
+use crate::policy::is_this_machine;
 use crate::render::Renderer;
 use crate::secrets::{Place, Secrets, Vault};
 use crate::store::EventText;
@@ -71,18 +72,14 @@ impl<W: io::Write + Send> Sink for Lines<W> {
             // Writing waits when the reader is slow. That is meant, and must not stop the other tasks.
             let write = || {
                 let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                // It may be a terminal.
-                let text = String::from_utf8(lines(events)).map_err(io::Error::other)?;
-                writer
-                    .write_all(visible_json(&text).as_bytes())
-                    .and_then(|()| writer.flush())
+                writer.write_all(lines(events).as_bytes()).and_then(|()| writer.flush())
             };
             blocking(write).map_err(|error| SinkError::Gone(format!("cannot write to standard output: {error}")))
         })
     }
 }
 
-/// One JSON object a line at the end of a file. Synced to the disk is acknowledged.
+/// One JSON object a line at the end of a file. Synced to the disk is acknowledged; written, if it is a pipe or a device.
 #[derive(Debug)]
 pub struct FileSink {
     file: Mutex<File>,
@@ -122,10 +119,12 @@ impl Sink for FileSink {
     fn deliver<'a>(&'a self, events: &'a [EventText]) -> BoxFuture<'a, Result<(), SinkError>> {
         Box::pin(async move {
             let write = || {
-                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-                let before = file.metadata()?.len();
-                let written = file.write_all(&lines(events)).and_then(|()| file.sync_data());
-                if written.is_err() {
+                let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                let about = file.metadata()?;
+                let before = about.len();
+                let sync = || if about.is_file() { file.sync_data() } else { Ok(()) };
+                let written = (&*file).write_all(lines(events).as_bytes()).and_then(|()| sync());
+                if written.is_err() && about.is_file() {
                     // A full disk: what was written comes again, so it is taken back.
                     file.set_len(before)?;
                 }
@@ -167,6 +166,9 @@ pub enum WebhookError {
     /// No URL that can be posted to.
     #[error("`{0}` is not an http or https URL")]
     Url(String),
+    /// Events would go over the network for everybody to read.
+    #[error("events would go to {0} unencrypted, where others can read them")]
+    Unencrypted(String),
     /// Not `NAME: VALUE`.
     #[error("`{0}` is not a header of the form NAME: VALUE")]
     Header(String),
@@ -185,17 +187,26 @@ pub enum WebhookError {
 
 impl Webhook {
     /// A webhook for the events of a connector. Headers are `NAME: VALUE`; values may use `{{ secrets.… }}`.
+    ///
+    /// Unless `allow_http` is set, http is for this machine only: events tell what is on machines, and headers hold tokens.
     pub fn new(
         url: &str,
         headers: &[String],
         secrets: Secrets,
         connector: &PreparedConnector,
-        network: &Network,
+        allow_http: bool,
     ) -> Result<Self, WebhookError> {
         let parsed = Url::parse(url)
             .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let parsed = parsed.ok_or_else(|| WebhookError::Url(url.to_owned()))?;
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let unusable = || WebhookError::Url(url.to_owned());
+        let parsed = parsed.ok_or_else(unusable)?;
+        let host = parsed.host().ok_or_else(unusable)?;
+        if parsed.scheme() == "http" && !allow_http && !is_this_machine(&host) {
+            return Err(WebhookError::Unencrypted(host.to_string()));
+        }
+        // What plugins may reach does not matter here.
+        let client = Network::default().client(&Tls::default(), &host)?;
         let vault = Vault::new(secrets);
         let renderer = Renderer::new(vault.clone(), serde_json::json!({}));
         let headers = headers.iter().map(|header| read_header(header, &renderer, &vault));
@@ -204,7 +215,7 @@ impl Webhook {
         name.set_query(None);
         let _ = name.set_password(None).and_then(|()| name.set_username(""));
         Ok(Self {
-            client: network.get(&Tls::default())?.http,
+            client: client.http,
             headers: headers.collect::<Result<_, _>>()?,
             envelope: Envelope {
                 id: connector.name().to_owned(),
@@ -282,11 +293,12 @@ impl Sink for Webhook {
     }
 }
 
-fn lines(events: &[EventText]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(events.iter().map(|event| event.json.len() + 1).sum());
+/// The events, one on a line, with nothing in them that a terminal would obey or hide: files are shown on one, too.
+fn lines(events: &[EventText]) -> String {
+    let mut text = String::with_capacity(events.iter().map(|event| event.json.len() + 1).sum());
     for event in events {
-        text.extend_from_slice(event.json.as_bytes());
-        text.push(b'\n');
+        text.push_str(&visible_json(&event.json));
+        text.push('\n');
     }
     text
 }

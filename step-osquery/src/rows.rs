@@ -89,7 +89,13 @@ impl Asked {
             severity: self.severity,
             title,
             description: cut(&self.query.sql, 400),
-            alert_id: format!("{}-q{}-h{}-{}", source.connector, self.query.id, host.id, &dedupe_key[..8]),
+            alert_id: format!(
+                "{}-q{}-h{}-{}",
+                source.connector,
+                self.query.id,
+                host.id,
+                &dedupe_key[..8]
+            ),
             external_id: self.query.id.clone(),
             host: Some(Rc::clone(host)),
             dedupe_key,

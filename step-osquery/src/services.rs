@@ -102,8 +102,8 @@ impl From<TransportError> for Failure {
                 failure(Kind::Unavailable).hint("check that base_url is right and that the server is running")
             }
             TransportKind::Tls => failure(Kind::Unavailable).hint(
-                "if the server's certificate comes from a private authority, name its PEM file in ca_file; \
-                 verify_tls: false switches the check off",
+                "if the server's certificate comes from a private authority, name its PEM file in ca_file; if the server \
+                 asks for a certificate, name yours in client_certificate; verify_tls: false switches the check off",
             ),
             TransportKind::Timeout => failure(Kind::Timeout),
             TransportKind::Interrupted => failure(Kind::Unavailable),

@@ -74,6 +74,14 @@ async fn a_policys_limits_hold_and_its_mistakes_have_their_place() {
         "{}",
         done.stdout
     );
+    // A live query has two connections open at once.
+    let two = operator.write("two.yaml", "limits: {connections: 2}");
+    let done = operator.run(url, &["--policy", &two]).await;
+    assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+    let one = operator.write("one.yaml", "limits: {connections: 1}");
+    let done = operator.run(url, &["--policy", &one]).await;
+    assert_eq!(done.code(), 2, "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("one.yaml:1:"), "{}", done.stderr);
     let wrong = operator.write("wrong.yaml", "allow_origin: []");
     let done = operator.run(url, &["--policy", &wrong]).await;
     assert_eq!(done.code(), 2);

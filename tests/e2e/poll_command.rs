@@ -214,6 +214,46 @@ async fn events_go_to_standard_output_unless_told_otherwise() {
     assert!(again.stderr.contains("delivered again"), "{}", again.stderr);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sink_may_be_a_device_or_a_pipe() {
+    let (_server, polled) = start(fleet(2), json!({})).await;
+    let (file, state) = (polled.path("connector.yaml"), polled.path("state"));
+    let args = [
+        "poll",
+        file.to_str().unwrap(),
+        "--once",
+        "--state",
+        state.to_str().unwrap(),
+    ];
+    let done = run(&[&args[..], &["--sink", "/dev/stdout"]].concat(), &[("token", TOKEN)]).await;
+    assert_eq!((done.code(), done.stdout.lines().count()), (0, 2), "{}", done.stderr);
+}
+
+#[tokio::test]
+async fn what_a_terminal_would_obey_is_in_no_file_of_events() {
+    let mut fleet = fleet(1);
+    fleet.hosts[0].hostname = "photo_\u{202e}gnp.exe".into();
+    let (_server, polled) = start(fleet, json!({})).await;
+    let (file, state, events) = (
+        polled.path("connector.yaml"),
+        polled.path("state"),
+        polled.path("events.ndjson"),
+    );
+    let [file, state, to] = [&file, &state, &events].map(|path| path.to_str().unwrap());
+    let done = run(
+        &["poll", file, "--once", "--state", state, "--sink", to],
+        &[("token", TOKEN)],
+    )
+    .await;
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    let text = std::fs::read_to_string(&events).unwrap();
+    assert!(
+        text.contains(r"photo_\u202egnp.exe") && !text.contains('\u{202e}'),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn a_sink_that_cannot_be_used_is_said_before_anything_is_asked() {
     let (server, polled) = start(fleet(1), json!({})).await;
@@ -223,6 +263,7 @@ async fn a_sink_that_cannot_be_used_is_said_before_anything_is_asked() {
             "cannot write to `/nowhere/events.ndjson`",
         ),
         (&["--sink", "ftp://example.com/"], "is not an http or https URL"),
+        (&["--sink", "http://example.com/"], "use https, or --allow-http"),
         (
             &["--sink", "https://example.com", "--sink-header", "no header"],
             "NAME: VALUE",

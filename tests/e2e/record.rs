@@ -361,6 +361,21 @@ async fn a_password_in_the_playbook_is_not_in_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nor_are_the_parts_of_one() {
+    let recorded = Recorded::start(
+        &PLAYBOOK
+            .replace("vars: {", "vars: {half: null, ")
+            .replace("\"{{ secrets.password }}\"", "\"it's a {{ vars.half }}\""),
+    )
+    .await;
+    recorded.run(&["--var", "half=\"battery\""]).await;
+    let text = std::fs::read_to_string(recorded.record()).unwrap();
+    for hidden in ["battery", "it's a"] {
+        assert!(!text.contains(hidden), "{hidden}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_record_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("record.json");

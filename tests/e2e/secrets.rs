@@ -1,9 +1,11 @@
 //! Where secrets come from.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sim::fleet::{Fleet, FleetServer, User};
 
-use crate::command::{Finished, run};
+use crate::command::{Finished, finish, playbook, run};
 use crate::one_step::{self, HOST, TOKEN, host};
 
 /// Runs a playbook whose token is a secret, with these arguments.
@@ -61,6 +63,32 @@ async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown
     assert_eq!(done.code(), 2, "{}", done.stderr);
     assert!(done.stderr.contains("has no readable `token`"), "{}", done.stderr);
     assert_eq!(server.requests().len(), before);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_the_command_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = one_step::write(folder.path(), &json!({"base_url": "http://127.0.0.1:9"}), &json!({}));
+    let pid_file = folder.path().join("pid");
+    let command = format!("/bin/sh -c 'echo $$ > {}; exec sleep 600' {{name}}", pid_file.display());
+    let child = playbook(&["run", &file, "--secrets-command", &command], &[])
+        .spawn()
+        .unwrap();
+    let pid = loop {
+        match std::fs::read_to_string(&pid_file) {
+            Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let kill = |signal: &str, pid: &str| std::process::Command::new("kill").args([signal, pid]).output().unwrap();
+    assert!(kill("-INT", &child.id().unwrap().to_string()).status.success());
+    let done = finish(child).await;
+    assert_eq!(done.code(), 130, "{}", done.stderr);
+    assert!(done.stderr.contains("nothing was sent"), "{}", done.stderr);
+    while kill("-0", &pid).status.success() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,7 +104,7 @@ pub(crate) struct PolicyArgs {
     /// Let steps reach this server only; repeat for more. Of a policy's servers, only those that are also named here
     #[arg(long = "allow-origin", value_name = "URL")]
     pub(crate) allow_origins: Vec<String>,
-    /// Let steps reach servers of other machines over http, where anybody on the way can read and change what is sent
+    /// Let steps and sinks reach servers of other machines over http, where anybody on the way can read and change what is sent
     #[arg(long)]
     pub(crate) allow_http: bool,
     /// Let steps reach no private address, and none of this machine

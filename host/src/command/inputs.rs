@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::CommandError;
 use super::args::{PluginsArgs, PolicyArgs, SecretsArgs};
 use super::lock::Lock;
+use super::run::interrupted;
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";
@@ -167,7 +168,11 @@ pub(crate) async fn look_up(
     if let Some(command) = &args.secrets_command {
         let missing = secrets.missing(names.clone());
         if !missing.is_empty() {
-            let found = command.secrets(&missing).await.map_err(lookup_error)?;
+            let found = tokio::select! {
+                found = command.secrets(&missing) => found.map_err(lookup_error)?,
+                // The command is stopped, too.
+                () = interrupted() => return Err(CommandError::interrupted()),
+            };
             secrets = secrets.or(&found);
         }
     }

@@ -96,6 +96,14 @@ impl CommandError {
         }
     }
 
+    /// Somebody asked to stop before anything was sent.
+    pub(crate) fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            ..Self::new("interrupted while secrets were looked up; nothing was sent")
+        }
+    }
+
     pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
     }
@@ -212,7 +220,10 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let text = visible_json(text);
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CommandError::new(format!("cannot write to standard output: {error}")))
+            // Too late to say that nothing was sent.
+            Err(CommandError::failed(format!(
+                "cannot write to standard output: {error}"
+            )))
         }
         _ => Ok(()),
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook_host::{
-    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Network, Once, PollError,
-    PollEvent, PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook, secret_names,
+    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError, PollEvent,
+    PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook, WebhookError, secret_names,
 };
 
 use super::args::{ConnectorArgs, PollArgs};
@@ -25,7 +25,7 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let format = args.format.clone();
     let (prepared, secrets) = prepare(&runner, &args.connector, secrets, format, &args.sink_headers).await?;
-    let sinks = sinks(&args, &secrets, &prepared)?;
+    let sinks = sinks(&args, &secrets, &prepared, runner.policy().allow_http)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
         None => StateFile::user_dir().ok_or_else(|| {
@@ -94,16 +94,22 @@ pub(crate) async fn prepare(
 }
 
 /// Where the command line says that events go.
-fn sinks(args: &PollArgs, secrets: &Secrets, connector: &PreparedConnector) -> Result<Sinks, CommandError> {
+fn sinks(
+    args: &PollArgs,
+    secrets: &Secrets,
+    connector: &PreparedConnector,
+    allow_http: bool,
+) -> Result<Sinks, CommandError> {
     let sink = |name: &String| -> Result<Arc<dyn Sink>, CommandError> {
         if name == "-" {
             return Ok(Arc::new(Lines::new(std::io::stdout())));
         }
         if name.contains("://") {
-            let headers = &args.sink_headers;
-            // The policy is about what plugins reach; this is the operator's own.
-            let webhook = Webhook::new(name, headers, secrets.clone(), connector, &Network::default());
-            return Ok(Arc::new(webhook.map_err(|error| CommandError::new(error.to_string()))?));
+            let webhook = Webhook::new(name, &args.sink_headers, secrets.clone(), connector, allow_http);
+            return Ok(Arc::new(webhook.map_err(|error| {
+                let hint = matches!(error, WebhookError::Unencrypted(_)).then(|| "use https, or --allow-http".into());
+                CommandError::new(error.to_string()).maybe_hint(hint)
+            })?));
         }
         let file = FileSink::open(Path::new(name));
         Ok(Arc::new(file.map_err(|error| {

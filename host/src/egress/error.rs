@@ -26,8 +26,13 @@ pub(crate) enum EgressError {
     #[error("the name of {origin} has no address: {cause}")]
     Resolve { origin: Origin, cause: String },
     /// Nothing was sent: connection refused.
-    #[error("cannot connect to {origin}: {cause}")]
-    Connect { origin: Origin, cause: String },
+    #[error("cannot connect to {origin}{}: {cause}", if *.proxies { ", or to the proxy that the environment names" } else { "" })]
+    Connect {
+        origin: Origin,
+        cause: String,
+        /// Whether it may have been a proxy that was connected to.
+        proxies: bool,
+    },
     /// Nothing was sent: no agreement on TLS.
     #[error("cannot connect to {origin} securely: {cause}")]
     Tls { origin: Origin, cause: String },
@@ -59,7 +64,7 @@ pub(crate) enum EgressError {
 
 impl EgressError {
     /// What a client's failure means.
-    pub(super) fn of(error: reqwest::Error, origin: &Origin) -> Self {
+    pub(super) fn of(error: reqwest::Error, origin: &Origin, proxies: bool) -> Self {
         let origin = origin.clone();
         let (connecting, timeout) = (error.is_connect(), error.is_timeout());
         // The URL could hold data of the alert; the origin says enough.
@@ -73,11 +78,12 @@ impl EgressError {
             Self::Connect {
                 origin,
                 cause: "no connection within 10 s".into(),
+                proxies,
             }
         } else if connecting && is_dns(&error) {
             Self::Resolve { origin, cause }
         } else if connecting {
-            Self::Connect { origin, cause }
+            Self::Connect { origin, cause, proxies }
         } else {
             Self::Interrupted { origin, cause }
         }

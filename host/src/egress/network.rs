@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use url::Host;
+
 use super::error::root_cause;
-use crate::policy::Policy;
+use crate::policy::{Policy, is_this_machine};
 use crate::resolver::Resolver;
 use crate::tls::{self, Tls, TlsError};
 
@@ -14,12 +16,23 @@ use crate::tls::{self, Tls, TlsError};
 #[derive(Default, Clone)]
 pub struct Network {
     policy: Arc<Policy>,
-    known: Arc<Mutex<HashMap<Tls, Client>>>,
+    known: Arc<Mutex<HashMap<Tls, Clients>>>,
+}
+
+/// The clients that are secured in one way.
+#[derive(Clone)]
+struct Clients {
+    /// By the proxies of the environment, if it names some.
+    proxied: Client,
+    /// For this machine: a proxy would carry off what http may be used for only because it stays here.
+    direct: Client,
 }
 
 /// Two clients, because a websocket upgrade exists in HTTP/1.1 only.
 #[derive(Clone)]
 pub(crate) struct Client {
+    /// Whether the environment names proxies that it may use.
+    pub(super) proxies: bool,
     pub(crate) http: reqwest::Client,
     pub(super) websocket: reqwest::Client,
 }
@@ -51,19 +64,35 @@ impl Network {
         &self.policy
     }
 
+    /// The clients for a server.
+    pub(crate) fn client(&self, tls: &Tls, host: &Host<impl AsRef<str>>) -> Result<Client, TlsError> {
+        let clients = self.clients(tls)?;
+        Ok(if is_this_machine(host) {
+            clients.direct
+        } else {
+            clients.proxied
+        })
+    }
+
+    /// Makes the clients that are used if nothing else is asked for, so that they are there when they are.
+    pub(crate) fn prepare(&self) -> Result<(), TlsError> {
+        self.clients(&Tls::default()).map(drop)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place where connections come from")]
-    pub(crate) fn get(&self, tls: &Tls) -> Result<Client, TlsError> {
-        let mut clients = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(client) = clients.get(tls) {
-            return Ok(client.clone());
+    fn clients(&self, tls: &Tls) -> Result<Clients, TlsError> {
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(clients) = known.get(tls) {
+            return Ok(clients.clone());
         }
-        let resolver = Resolver::new(self.policy.clone(), proxy_hosts());
+        let proxies = proxy_hosts();
+        let named = !proxies.is_empty();
+        let resolver = Resolver::new(self.policy.clone(), proxies);
         // Reading the platform's certificates is most of the work, so it is done once.
-        let mut websocket_tls = tls::client_config(tls)?;
-        let mut http_tls = websocket_tls.clone();
-        websocket_tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        http_tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let build = |builder: reqwest::ClientBuilder, tls: rustls::ClientConfig| {
+        let secured = tls::client_config(tls)?;
+        let build = |builder: reqwest::ClientBuilder, protocols: &[&str]| {
+            let mut tls = secured.clone();
+            tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
             builder
                 .tls_backend_preconfigured(tls)
                 .dns_resolver(resolver.clone())
@@ -74,12 +103,19 @@ impl Network {
                 .build()
                 .map_err(|e| TlsError::Platform(root_cause(&e)))
         };
-        let client = Client {
-            http: build(reqwest::Client::builder(), http_tls)?,
-            websocket: build(reqwest::Client::builder().http1_only(), websocket_tls)?,
+        let pair = |proxies, builder: fn() -> reqwest::ClientBuilder| {
+            Ok(Client {
+                proxies,
+                http: build(builder(), &["h2", "http/1.1"])?,
+                websocket: build(builder().http1_only(), &["http/1.1"])?,
+            })
         };
-        clients.insert(tls.clone(), client.clone());
-        Ok(client)
+        let clients = Clients {
+            proxied: pair(named, reqwest::Client::builder)?,
+            direct: pair(false, || reqwest::Client::builder().no_proxy())?,
+        };
+        known.insert(tls.clone(), clients.clone());
+        Ok(clients)
     }
 }
 

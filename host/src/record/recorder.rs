@@ -9,6 +9,7 @@ use super::{Detail, Outcome, RecordedCall, RecordedItem};
 use crate::params::each_text;
 use crate::playbook::Step;
 use crate::plugin::{PluginError, StepOutcome};
+use crate::prepare::Prepared;
 use crate::render;
 use crate::report::StepError;
 use crate::schema::Schema;
@@ -101,9 +102,17 @@ impl Recorder {
     }
 
     /// Hides what a step is written to give to its server alone, whether or not it ran.
-    pub(crate) fn hide_written(vault: &Vault, step: &Step, step_type: &StepType) {
+    pub(crate) fn hide_written(prepared: &Prepared<'_>, step: &Step, step_type: &StepType) {
+        let vault = &prepared.vault;
         for (param, text) in private(&step_type.params, &step.params) {
             hide(vault, &param, text);
+        }
+        for (param, value) in of_the_server(&step_type.params, &step.params) {
+            each_text(value, "", &mut |_, text| {
+                for part in parts(text, prepared, step) {
+                    hide(vault, param, part);
+                }
+            });
         }
     }
 
@@ -138,7 +147,7 @@ impl Recorder {
 /// The texts in params that are meant for the server alone, where no secret gave them: a password written in the playbook.
 fn private<'p>(schema: &Schema, params: impl IntoIterator<Item = (&'p String, &'p Value)>) -> Vec<(String, String)> {
     let mut private = Vec::new();
-    for (param, value) in params.into_iter().filter(|(param, _)| schema.is_write_only(param)) {
+    for (param, value) in of_the_server(schema, params) {
         each_text(value, "", &mut |_, text| {
             if !Vault::contains_handle(text) && !render::is_template(text) && !text.is_empty() {
                 private.push((param.clone(), text.to_owned()));
@@ -146,6 +155,35 @@ fn private<'p>(schema: &Schema, params: impl IntoIterator<Item = (&'p String, &'
         });
     }
     private
+}
+
+/// The params that are meant for the server alone.
+fn of_the_server<'p>(
+    schema: &Schema,
+    params: impl IntoIterator<Item = (&'p String, &'p Value)>,
+) -> impl Iterator<Item = (&'p String, &'p Value)> {
+    params.into_iter().filter(|(param, _)| schema.is_write_only(param))
+}
+
+/// What a template without secrets is put together of: a password in parts is as good as one in a piece.
+fn parts(template: &str, prepared: &Prepared<'_>, step: &Step) -> Vec<String> {
+    let mut parts = Vec::new();
+    let Ok(seen) = render::check(template, step.scope()) else {
+        return parts;
+    };
+    if !render::is_template(template) || !seen.secrets.is_empty() {
+        return parts;
+    }
+    let mut keep = |value: &Value| each_text(value, "", &mut |_, text| parts.push(text.to_owned()));
+    for var in &seen.vars {
+        prepared.vars.get(&var.name).into_iter().for_each(&mut keep);
+    }
+    if seen.roots.contains("item") {
+        step.for_each.iter().for_each(|list| keep(&list.items));
+    }
+    parts.retain(|part| !render::is_template(part));
+    parts.extend(render::literals(template).map(str::to_owned));
+    parts
 }
 
 /// From here on a text is a secret like those that a server gives, also as YAML may spell it.

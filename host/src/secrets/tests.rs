@@ -80,6 +80,8 @@ proptest! {
             value.clone(),
             Value::from(value.as_str()).to_string(),
             utf8_percent(&value),
+            url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
+            url::Url::parse_with_params("http://h/", [("q", &value)]).unwrap().query().unwrap()[2..].to_owned(),
             base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &value),
         ];
         for spelling in spellings {
@@ -96,6 +98,24 @@ proptest! {
         prop_assume!(!Vault::contains_handle(&text));
         let revealed = vault.substitute(&text, Place::Json).unwrap();
         prop_assert_eq!(revealed.as_str(), text);
+    }
+}
+
+#[test]
+fn a_secret_that_was_cut_off_is_not_shown_either() {
+    let redactor = vault("S3cr3t-value-of-29-characters").redactor();
+    for (text, shown) in [
+        ("said S3cr3t-value-of-…", "said [secret token]…"),
+        (
+            "said S3cr3t-v…, and S3cr3t-value…",
+            "said [secret token]…, and [secret token]…",
+        ),
+        // So little of it says nothing.
+        ("said S3cr3t…", "said S3cr3t…"),
+        ("said … S3cr3t-value-of-29-characters", "said … [secret token]"),
+        ("nothing of it… at all", "nothing of it… at all"),
+    ] {
+        assert_eq!(redactor.redact(text), shown);
     }
 }
 

@@ -82,7 +82,10 @@ pub fn build(guest: Guest<'_>, target_dir: Option<&Path>, file: &str) {
         println!("cargo::rerun-if-env-changed={name}");
         if let Some(prebuilt) = env::var_os(name) {
             println!("cargo::rerun-if-changed={}", Path::new(&prebuilt).display());
-            write(&component, &fs::read(&prebuilt).expect("the variable names a readable file"));
+            write(
+                &component,
+                &fs::read(&prebuilt).expect("the variable names a readable file"),
+            );
             return;
         }
     }

@@ -92,7 +92,11 @@ pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json
             os_version,
             ..
         } => {
-            let event_type = if status == "flapping" { "host_flapping" } else { "host_status" };
+            let event_type = if status == "flapping" {
+                "host_flapping"
+            } else {
+                "host_status"
+            };
             let about = Particulars::Host {
                 status,
                 platform,
