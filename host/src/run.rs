@@ -167,6 +167,10 @@ impl Run<'_> {
         for step in steps {
             self.results.insert(step.id.clone(), entry(StepStatus::Skipped, None));
         }
+        // Results can be large: they are kept for other steps only if one of those looks at results.
+        let looked_at = steps
+            .iter()
+            .any(|step| step.needs_results() || step.gate.needs_results());
         let mut reports: Vec<Option<Arc<StepReport>>> = vec![None; steps.len()];
         // Where the run stopped, and why the steps that it might have come to were not started.
         let mut stopped = None;
@@ -177,8 +181,8 @@ impl Run<'_> {
                 break;
             }
             let (report, exit) = self.step(at).await;
-            self.results
-                .insert(step.id.clone(), entry(report.status, report.result.as_ref()));
+            let result = report.result.as_ref().filter(|_| looked_at);
+            self.results.insert(step.id.clone(), entry(report.status, result));
             reports[at] = Some(self.finished(report));
             if exit == Exit::Failed && step.on_failure == OnFailure::Abort {
                 stopped = Some((at, SkipReason::Aborted));

@@ -69,7 +69,8 @@ impl Guest for Component {
             .into_iter()
             .map(|(subject, text)| wit::Note { subject, text });
         Ok(wit::Outcome {
-            result: outcome.result.to_string(),
+            // `to_string` would go through the formatter of texts, piece by piece.
+            result: serde_json::to_string(&outcome.result).expect("a result has only texts as keys"),
             partial: outcome.partial,
             notes: notes.collect(),
         })

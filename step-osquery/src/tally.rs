@@ -266,12 +266,17 @@ impl<K: Clone + Eq + std::hash::Hash> Tally<K> {
             }
         }
         let partial = !timed_out.is_empty() || !failed.is_empty();
-        let result = json!({
-            "results": results,
-            "partial": partial,
-            "timed_out_hosts": timed_out,
-            "failed_hosts": failed,
-        });
-        Outcome { result, partial, notes }
+        // `json!` would copy what may be many megabytes.
+        let result = [
+            ("results", Value::Object(results)),
+            ("partial", partial.into()),
+            ("timed_out_hosts", timed_out.into()),
+            ("failed_hosts", json!(failed)),
+        ];
+        Outcome {
+            result: result.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+            partial,
+            notes,
+        }
     }
 }
