@@ -3,8 +3,8 @@
 //! A compiled component is machine code: loading one runs whatever it holds. So the cache is used only if its directory
 //! and files belong to this user and nobody else may write to them, and a file's name covers everything that decides
 //! whether it fits: the component, the runtime's version and settings, and the CPU's features. A file ends with the BLAKE3
-//! digest of its name and the rest, which tells one that was damaged or changed places. A key would add nothing: whoever can write as this user could
-//! read it, too, and needs no cache to run code.
+//! digest of its name and the rest, which tells one that was damaged or changed places. A key would add nothing: whoever can
+//! write as this user could read it, too, and needs no cache to run code.
 //!
 //! Every start waits for this. The digest is BLAKE3, since SHA-256 of 5 MB takes 20 ms on processors without instructions for it
 //! (and 3 ms with them); the file is mapped and not read, so that of its code only what runs is loaded.

@@ -40,9 +40,12 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
 }
 
+/// What stands around the parts of a text that are filled in.
+const MARKS: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
+
 /// Whether a text has anything to fill in.
 pub(crate) fn is_template(text: &str) -> bool {
-    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+    MARKS.iter().any(|(open, _)| text.contains(open))
 }
 
 /// What of a text stands outside of templates.
@@ -50,12 +53,11 @@ pub(crate) fn literals(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
-        let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|mark| text.find(mark)).min() else {
+        let marks = MARKS.iter().filter_map(|(open, close)| Some((text.find(open)?, close)));
+        let Some((at, close)) = marks.min() else {
             return Some(text);
         };
-        let close = text[at + 1..].chars().next().map(|c| if c == '{' { '}' } else { c });
-        let close = close.map(|close| format!("{close}}}"));
-        rest = close.and_then(|close| text[at + 2..].split_once(close.as_str()).map(|(_, rest)| rest));
+        rest = text[at..].split_once(*close).map(|(_, rest)| rest);
         Some(&text[..at])
     })
 }

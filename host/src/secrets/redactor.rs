@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::zeroize::Zeroize as _;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -32,6 +33,12 @@ struct Patterns {
     /// What is looked for, and what takes its place.
     spellings: Vec<String>,
     replace: Vec<String>,
+}
+
+impl Drop for Patterns {
+    fn drop(&mut self) {
+        self.spellings.zeroize();
+    }
 }
 
 impl Patterns {

@@ -137,3 +137,57 @@ pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json
         }),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::event::Query;
+    use crate::severity::Severity;
+
+    fn spelt(row: Row) -> Map<String, Value> {
+        let source = Source {
+            connector: "fleetdm",
+            product: "FleetDM",
+            origin: "https://fleet.corp.example".into(),
+        };
+        let query = Query {
+            name: "ports".into(),
+            id: "7".into(),
+            sql: "SELECT * FROM listening_ports".into(),
+            table: None,
+        };
+        let event = Event {
+            about: About::Row {
+                query: Rc::new(query),
+                row,
+            },
+            severity: Severity::Medium,
+            title: "FleetDM query: ports".into(),
+            description: String::new(),
+            host: None,
+            external_id: "7".into(),
+            alert_id: "fleetdm-q7".into(),
+            dedupe_key: "0".repeat(32),
+            time: Timestamp::UNIX_EPOCH,
+        };
+        let text = spell(&source, &event, &Raw::of(&event)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_column_stands_beside_the_fields_and_replaces_none() {
+        let plain = spelt(Row::new());
+        assert_eq!(plain.keys().collect::<Vec<_>>(), FIELDS);
+        let columns = FIELDS.into_iter().chain(["port"]);
+        let row: Row = columns.map(|column| (column.to_owned(), "a column".into())).collect();
+        let mut with_columns = spelt(row.clone());
+        assert_eq!(with_columns.remove("port"), Some("a column".into()));
+        assert_eq!(with_columns["raw_event"], Value::Object(row));
+        with_columns["raw_event"] = plain["raw_event"].clone();
+        assert_eq!(with_columns, plain);
+    }
+}

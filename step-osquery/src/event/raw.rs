@@ -54,3 +54,60 @@ impl Serialize for Raw<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::event::{Format, Source};
+    use crate::severity::Severity;
+
+    #[test]
+    fn what_a_server_said_is_told_on_one_line_or_not_at_all() {
+        let source = Source {
+            connector: "fleetdm",
+            product: "FleetDM",
+            origin: "https://fleet.corp.example".into(),
+        };
+        let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for (said, told) in [
+            ("{\n  \"id\": 1,\n  \"name\": \"a\\nb\"\n}", r#"{"id":1,"name":"a\nb"}"#),
+            (
+                r#"{"seen": 1.50, "big": 18446744073709551615}"#,
+                r#"{"seen":1.5,"big":18446744073709551615}"#,
+            ),
+            (r#"{"name": "\ud800"}"#, "null"),
+            (&nested, "null"),
+        ] {
+            let event = Event {
+                about: About::Host {
+                    status: "online".into(),
+                    platform: "ubuntu".into(),
+                    os_version: "Ubuntu 24.04".into(),
+                    raw: RawValue::from_string(said.to_owned()).unwrap(),
+                },
+                severity: Severity::Info,
+                title: "FleetDM host status: online".into(),
+                description: String::new(),
+                host: None,
+                external_id: "1".into(),
+                alert_id: "fleetdm-host-1-online".into(),
+                dedupe_key: "0".repeat(32),
+                time: Timestamp::UNIX_EPOCH,
+            };
+            for format in Format::ALL {
+                let text = format.spell(&source, &event);
+                assert!(!text.contains('\n'), "{text}");
+                let spelt: Value = serde_json::from_str(&text).unwrap();
+                if format.name == "aisoc" {
+                    assert_eq!(spelt["raw_event"].to_string(), told);
+                }
+                if format.name == "ocsf" {
+                    assert_eq!(spelt["raw_data"], told);
+                }
+            }
+        }
+    }
+}

@@ -30,28 +30,28 @@ fn figure(instructions: u64) -> BinaryBenchmarkConfig {
 }
 
 // The first start, which compiles the plugin, unless an earlier run of this did. What comes after it finds it compiled.
-#[binary_benchmark(config = figure(16_355_000_000))]
+#[binary_benchmark(config = figure(16_187_000_000))]
 #[bench::cold()]
 fn first_start() -> gungraun::Command {
     part(&["start-once", CACHE])
 }
 
 // A start: load the plugin, read a playbook, fill it in and check it.
-#[binary_benchmark(config = figure(157_900_000))]
+#[binary_benchmark(config = figure(51_970_000))]
 #[bench::warm()]
 fn start() -> gungraun::Command {
     part(&["start-once", CACHE])
 }
 
 // The same, and fifty times the calls of a record: their requests, websockets and rows.
-#[binary_benchmark(config = figure(779_000_000))]
+#[binary_benchmark(config = figure(732_360_000))]
 #[bench::recorded()]
 fn steps() -> gungraun::Command {
     part(&["replay", CACHE])
 }
 
 // A first poll of 2,000 hosts by the plugin's code, natively.
-#[binary_benchmark(config = figure(506_420_000))]
+#[binary_benchmark(config = figure(300_370_000))]
 #[bench::of_2000_hosts()]
 fn pages() -> gungraun::Command {
     part(&["poll-paper"])

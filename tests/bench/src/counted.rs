@@ -31,7 +31,9 @@ async fn runner(cache: &str) -> Outcome<Runner> {
     // Under Valgrind it runs fifty times slower.
     limits.cpu = Duration::from_hours(1);
     let mut runner = Runner::new(Engine::new(Some(Path::new(cache)))?, limits);
-    runner.load("built-in", embedded_plugin::COMPONENT).await?;
+    runner
+        .load_built_in("built-in", embedded_plugin::COMPONENT, embedded_plugin::SHA256)
+        .await?;
     Ok(runner)
 }
 
