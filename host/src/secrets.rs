@@ -172,8 +172,10 @@ fn exposed(name: &str, file: &std::fs::File) -> std::io::Result<Option<Diagnosti
 #[cfg(unix)]
 pub(crate) fn exposed_to_others(file: &std::fs::File) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then_some(mode))
+    let about = file.metadata()?;
+    let mode = about.permissions().mode() & 0o777;
+    // A folder holds no secret, and is not to be closed to others because of one.
+    Ok((!about.is_dir() && mode & 0o077 != 0).then_some(mode))
 }
 
 #[cfg(not(unix))]

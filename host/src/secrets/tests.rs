@@ -52,6 +52,8 @@ fn a_secrets_file_that_others_can_read_is_refused() {
         Secrets::from_file(file.path()).unwrap().names().collect::<Vec<_>>(),
         ["number", "token"]
     );
+    let folder = Secrets::from_file(&std::env::temp_dir()).unwrap_err().to_string();
+    assert!(!folder.contains("chmod"), "{folder}");
 }
 
 #[test]
