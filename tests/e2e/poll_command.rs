@@ -217,16 +217,8 @@ async fn events_go_to_standard_output_unless_told_otherwise() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_sink_may_be_a_device_or_a_pipe() {
-    let (_server, polled) = start(fleet(2), json!({})).await;
-    let (file, state) = (polled.path("connector.yaml"), polled.path("state"));
-    let args = [
-        "poll",
-        file.to_str().unwrap(),
-        "--once",
-        "--state",
-        state.to_str().unwrap(),
-    ];
-    let done = run(&[&args[..], &["--sink", "/dev/stdout"]].concat(), &[("token", TOKEN)]).await;
+    let (_server, mut polled) = start(fleet(2), json!({})).await;
+    let done = polled.once(&["--sink", "/dev/stdout"]).await.done;
     assert_eq!((done.code(), done.stdout.lines().count()), (0, 2), "{}", done.stderr);
 }
 
@@ -234,20 +226,9 @@ async fn a_sink_may_be_a_device_or_a_pipe() {
 async fn what_a_terminal_would_obey_is_in_no_file_of_events() {
     let mut fleet = fleet(1);
     fleet.hosts[0].hostname = "photo_\u{202e}gnp.exe".into();
-    let (_server, polled) = start(fleet, json!({})).await;
-    let (file, state, events) = (
-        polled.path("connector.yaml"),
-        polled.path("state"),
-        polled.path("events.ndjson"),
-    );
-    let [file, state, to] = [&file, &state, &events].map(|path| path.to_str().unwrap());
-    let done = run(
-        &["poll", file, "--once", "--state", state, "--sink", to],
-        &[("token", TOKEN)],
-    )
-    .await;
-    assert_eq!(done.code(), 0, "{}", done.stderr);
-    let text = std::fs::read_to_string(&events).unwrap();
+    let (_server, mut polled) = start(fleet, json!({})).await;
+    polled.complete().await;
+    let text = std::fs::read_to_string(polled.path("events.ndjson")).unwrap();
     assert!(
         text.contains(r"photo_\u202egnp.exe") && !text.contains('\u{202e}'),
         "{text}"

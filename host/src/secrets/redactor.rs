@@ -42,24 +42,18 @@ impl Drop for Patterns {
 }
 
 impl Patterns {
-    /// The text without the beginning of a secret where it was cut.
+    /// The text without the beginning of a secret where it was cut. Each part of a text is looked at once for each spelling,
+    /// since a server may send nothing but marks of cuts.
     fn redact_cut(&self, text: &str) -> Option<String> {
         let mut clean = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(ELLIPSIS) {
-            let kept = self
-                .spellings
-                .iter()
-                .zip(&self.replace)
-                .find_map(|(spelling, replace)| {
-                    let beginnings = (CUT_OFF..spelling.len())
-                        .rev()
-                        .filter_map(|length| spelling.get(..length));
-                    let kept = beginnings
-                        .into_iter()
-                        .find_map(|beginning| before.strip_suffix(beginning))?;
-                    Some((kept, replace.as_str()))
-                });
+            let mut known = self.spellings.iter().zip(&self.replace);
+            let kept = known.find_map(|(spelling, replace)| {
+                let at = before.rfind(spelling.get(..CUT_OFF)?)?;
+                let is_beginning = spelling.starts_with(&before[at..]);
+                is_beginning.then_some((&before[..at], replace.as_str()))
+            });
             let (kept, replace) = kept.unwrap_or((before, ""));
             clean.extend([kept, replace]);
             clean.push(ELLIPSIS);
