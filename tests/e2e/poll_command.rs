@@ -1,6 +1,7 @@
 //! `playbook poll` as a command: arguments, sinks, signals, metrics, and what they say when it goes wrong.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -186,6 +187,29 @@ async fn a_webhook_gets_batches_until_it_takes_them() {
         })
         .collect();
     assert_eq!(sizes, [500, 500, 200], "the refused one again, then the rest");
+}
+
+#[tokio::test]
+async fn the_next_page_of_hosts_is_asked_for_before_the_last_one_is_taken() {
+    let (server, polled) = start(fleet(1_700), json!({})).await;
+    let server = Arc::new(server);
+    let fleet = Arc::clone(&server);
+    let webhook = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(move |_: &wiremock::Request| {
+            // One page is being delivered, one waits for that, and one is not taken yet.
+            let requests = fleet.requests();
+            let asked = requests.iter().any(|request| request.path.contains("/hosts?page=3&"));
+            ResponseTemplate::new(if asked { 202 } else { 503 })
+        })
+        .mount(&webhook)
+        .await;
+    let child = polled.command(&["--once", "--sink", &webhook.uri()]).spawn().unwrap();
+    // If it were asked for later, this would not end.
+    let done = tokio::time::timeout(Duration::from_secs(30), finish(child))
+        .await
+        .unwrap();
+    assert_eq!(done.code(), 0, "{}", done.stderr);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::failure::{Failure, Kind};
 use crate::services::{Level, Method, Services};
 use crate::session::decode;
 
-/// Hosts on a page.
+/// Hosts on a page. A first poll of 100,000 hosts takes a sixth longer with 250, and 10 MiB more and no less time with 1,000.
 pub(super) const PAGE: usize = 500;
 
 /// How often a page that was cut short is read again.

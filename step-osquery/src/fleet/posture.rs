@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{StreamExt as _, join, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::api::FleetApi;
-use super::pages::{self, PAGE};
+use super::pages::{self, PAGE, Page};
 use super::source::FleetSource;
 use super::wire::{Host, HostRead};
 use crate::connector::{self, Initial, Notice, Summary, forget, notice, remember};
@@ -136,13 +135,16 @@ struct Unknown {
 }
 
 impl<S: Feeds> Watching<'_, '_, S> {
-    /// Reads all pages and tells what changed, page by page. Returns which pages could not be read.
+    /// Reads all pages and tells what changed, page by page; a page is read while the one before it is told. Returns which
+    /// pages could not be read.
     async fn pages(&mut self, filter: &str) -> Result<Vec<String>, Failure> {
+        let session = &self.poll.session;
+        let read = async |number| pages::read::<_, Box<RawValue>>(session, number, filter).await;
         let mut failures = Vec::new();
         let mut failed_in_a_row = 0;
+        let mut page = read(0).await?;
         for number in 0.. {
-            let page = pages::read::<_, Box<RawValue>>(&self.poll.session, number, filter).await?;
-            let Some(page) = page else {
+            let Some(hosts) = page else {
                 failed_in_a_row += 1;
                 if failed_in_a_row == FAILED_PAGES {
                     return Err(Failure::new(
@@ -153,24 +155,34 @@ impl<S: Feeds> Watching<'_, '_, S> {
                 failures.push(format!(
                     "page {number} of the hosts was cut short each time it was read"
                 ));
+                page = read(number + 1).await?;
                 continue;
             };
             failed_in_a_row = 0;
-            let last = page.hosts.len() < PAGE;
-            let (mut events, mut changes) = (Vec::new(), Vec::new());
-            for raw in &page.hosts {
-                self.observe(raw, page.date, &mut events, &mut changes)?;
-            }
-            self.told += events.len();
-            self.poll.deliver(&events, changes).await?;
-            self.poll
-                .services
-                .progress(self.seen.len(), self.seen.len(), "reading hosts");
-            if last {
+            if hosts.hosts.len() < PAGE {
+                self.tell(hosts).await?;
                 break;
             }
+            // In this order, so that the request is on its way before anything is computed.
+            let (next, told) = join!(read(number + 1), self.tell(hosts));
+            told?;
+            page = next?;
         }
         Ok(failures)
+    }
+
+    /// Tells what changed on a page.
+    async fn tell(&mut self, page: Page<Box<RawValue>>) -> Result<(), Failure> {
+        let (mut events, mut changes) = (Vec::new(), Vec::new());
+        for raw in &page.hosts {
+            self.observe(raw, page.date, &mut events, &mut changes)?;
+        }
+        self.told += events.len();
+        self.poll.deliver(&events, changes).await?;
+        self.poll
+            .services
+            .progress(self.seen.len(), self.seen.len(), "reading hosts");
+        Ok(())
     }
 
     /// Looks at a host. One that stands on two pages is looked at once.
