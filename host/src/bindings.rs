@@ -7,5 +7,6 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: { default: trappable },
     exports: { default: async },
+    additional_derives: [serde::Serialize, serde::Deserialize],
     with: { "playbook:plugin/websocket.connection": crate::capability::websocket::Connection },
 });

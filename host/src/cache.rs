@@ -1,4 +1,4 @@
-//! Compiled components on disk, so that a second start does not compile.
+//! Compiled components on disk, so that a second start does not compile, and what they say of themselves, so that it does not ask.
 //!
 //! A compiled component is machine code: loading one runs whatever it holds. So the cache is used only if its directory
 //! and files belong to this user and nobody else may write to them, and a file's name covers everything that decides
@@ -13,7 +13,7 @@
 
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -22,6 +22,10 @@ use wasmtime::component::Component;
 
 /// How many bytes at the end of an entry are the digest of the others.
 const DIGEST: u64 = blake3::OUT_LEN as u64;
+
+/// How the names of compiled components end, and those of descriptions.
+const COMPILED: &str = "cwasm";
+const DESCRIPTION: &str = "description";
 
 /// A directory of compiled components.
 #[derive(Debug, Clone)]
@@ -36,52 +40,74 @@ impl CompiledCache {
 
     /// The compiled form of the component with this SHA-256, if it is there and can be trusted.
     pub(crate) fn load(&self, engine: &Engine, sha256: &str) -> Option<Component> {
-        if !is_private(&fs::symlink_metadata(&self.dir).ok()?) {
-            return None;
-        }
-        let path = self.path(engine, sha256);
-        if !fs::symlink_metadata(&path).ok()?.is_file() {
-            return None;
-        }
-        // What was looked at is what is read: the file, and not its name, is asked whose it is.
-        let mut file = fs::File::open(&path).ok()?;
-        if !is_private(&file.metadata().ok()?) {
-            return None;
-        }
-        let length = file.metadata().ok()?.len().checked_sub(DIGEST)?;
-        let mut digest = digest_of(&path);
-        digest.update_reader((&mut file).take(length)).ok()?;
-        let mut stated = [0; blake3::OUT_LEN];
-        file.read_exact(&mut stated).ok()?;
-        if digest.finalize() != stated {
-            return None;
-        }
+        let path = self.path(engine, sha256, COMPILED);
+        let (file, _) = self.trusted(&path)?;
         // SAFETY: the file and its directory belong to this user and are writable by nobody else, and the file is as `store`
         // wrote it, which never writes to one that has its name. Wasmtime itself refuses one of another version or
         // configuration.
         unsafe { Component::deserialize_file(engine, opened(&file, &path)) }.ok()
     }
 
-    /// Keeps the compiled form. Another process that stores the same at the same moment does no harm.
-    pub(crate) fn store(&self, engine: &Engine, sha256: &str, component: &Component) -> io::Result<()> {
+    /// What was kept as the description of the component, if it is there and can be trusted.
+    pub(crate) fn description(&self, engine: &Engine, sha256: &str) -> Option<Vec<u8>> {
+        let (mut file, length) = self.trusted(&self.path(engine, sha256, DESCRIPTION))?;
+        let mut description = Vec::new();
+        file.rewind().ok()?;
+        file.take(length).read_to_end(&mut description).ok()?;
+        Some(description)
+    }
+
+    /// A file of this cache, and how long it is without its digest, if it is there and can be trusted.
+    fn trusted(&self, path: &Path) -> Option<(fs::File, u64)> {
+        if !is_private(&fs::symlink_metadata(&self.dir).ok()?) {
+            return None;
+        }
+        if !fs::symlink_metadata(path).ok()?.is_file() {
+            return None;
+        }
+        // What was looked at is what is read: the file, and not its name, is asked whose it is.
+        let mut file = fs::File::open(path).ok()?;
+        if !is_private(&file.metadata().ok()?) {
+            return None;
+        }
+        let length = file.metadata().ok()?.len().checked_sub(DIGEST)?;
+        let mut digest = digest_of(path);
+        digest.update_reader((&mut file).take(length)).ok()?;
+        let mut stated = [0; blake3::OUT_LEN];
+        file.read_exact(&mut stated).ok()?;
+        (digest.finalize() == stated).then_some((file, length))
+    }
+
+    /// Keeps the compiled form, and the description. Another process that stores the same at the same moment does no harm.
+    pub(crate) fn store(
+        &self,
+        engine: &Engine,
+        sha256: &str,
+        component: &Component,
+        description: &[u8],
+    ) -> io::Result<()> {
         create_private(&self.dir)?;
         if !is_private(&fs::symlink_metadata(&self.dir)?) {
             return Err(io::Error::other("others may write to the cache directory"));
         }
         let compiled = component.serialize().map_err(io::Error::other)?;
+        self.write(&self.path(engine, sha256, DESCRIPTION), description)?;
+        self.write(&self.path(engine, sha256, COMPILED), &compiled)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
-        let path = self.path(engine, sha256);
-        file.write_all(&compiled)?;
-        file.write_all(digest_of(&path).update(&compiled).finalize().as_bytes())?;
+        file.write_all(bytes)?;
+        file.write_all(digest_of(path).update(bytes).finalize().as_bytes())?;
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     }
 
-    fn path(&self, engine: &Engine, sha256: &str) -> PathBuf {
+    fn path(&self, engine: &Engine, sha256: &str, of: &str) -> PathBuf {
         let mut key = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut key);
         key.0.update(sha256);
-        self.dir.join(format!("{:x}.cwasm", key.0.finalize()))
+        self.dir.join(format!("{:x}.{of}", key.0.finalize()))
     }
 }
 
@@ -155,8 +181,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::default();
         let cache = CompiledCache::new(dir.path().join("playbook"));
-        cache.store(&engine, SHA256, &component(&engine)).unwrap();
-        let path = cache.path(&engine, SHA256);
+        cache.store(&engine, SHA256, &component(&engine), b"{}").unwrap();
+        let path = cache.path(&engine, SHA256, COMPILED);
         assert!(cache.load(&engine, SHA256).is_some());
         (dir, engine, cache, path)
     }
@@ -198,7 +224,7 @@ mod tests {
     fn an_entry_in_the_place_of_another_is_not_loaded() {
         let (_dir, engine, cache, path) = filled();
         let other = "ba7816bf";
-        fs::copy(path, cache.path(&engine, other)).unwrap();
+        fs::copy(path, cache.path(&engine, other, COMPILED)).unwrap();
         assert!(cache.load(&engine, other).is_none());
     }
 
@@ -223,7 +249,7 @@ mod tests {
         set(&path, 0o600);
         set(&cache.dir, 0o770);
         assert!(!loads(), "the group may write to the directory");
-        assert!(cache.store(&engine, SHA256, &component(&engine)).is_err());
+        assert!(cache.store(&engine, SHA256, &component(&engine), b"{}").is_err());
         set(&cache.dir, 0o700);
         assert!(loads());
         // Links lead where nobody looked.

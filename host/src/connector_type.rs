@@ -102,16 +102,11 @@ pub(crate) struct Notice {
 
 impl Plugin {
     /// Asks the plugin which connectors it provides.
-    pub(crate) async fn describe_connectors(
-        &self,
-        schema: SchemaReader,
-    ) -> Result<Result<Vec<ConnectorType>, String>, PluginError> {
-        let described = self
-            .call_connector(self.offline(), async |accessor, connector| {
-                connector.call_describe(accessor).await
-            })
-            .await?;
-        Ok(ConnectorType::parse_all(described, schema))
+    pub(crate) async fn describe_connectors(&self) -> Result<Vec<wit::ConnectorType>, PluginError> {
+        self.call_connector(self.offline(), async |accessor, connector| {
+            connector.call_describe(accessor).await
+        })
+        .await
     }
 
     /// Tests a connection.
@@ -243,7 +238,8 @@ impl Plugin {
 }
 
 impl ConnectorType {
-    fn parse_all(described: Vec<wit::ConnectorType>, schema: SchemaReader) -> Result<Vec<Self>, String> {
+    /// All that a plugin describes.
+    pub(crate) fn parse_all(described: Vec<wit::ConnectorType>, schema: SchemaReader) -> Result<Vec<Self>, String> {
         check_names("connector", described.iter().map(|one| one.name.as_str()))?;
         described.into_iter().map(|one| Self::parse(one, schema)).collect()
     }

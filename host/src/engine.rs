@@ -100,16 +100,22 @@ impl Engine {
         self.cache.as_ref()?.load(&self.wasmtime, sha256)
     }
 
+    /// What the component said of itself when it was [kept](Self::keep).
+    pub(crate) fn kept_description(&self, sha256: &str) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.description(&self.wasmtime, sha256)
+    }
+
     /// Compiles a component.
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Component, EngineError> {
         Component::new(&self.wasmtime, bytes).map_err(|e| EngineError::Compile(format!("{e:#}")))
     }
 
-    /// Keeps a compiled component for the next start. To be called when all of the plugin was found to be in order.
-    pub(crate) fn keep(&self, sha256: &str, component: &Component) {
+    /// Keeps a compiled component and what it says of itself for the next start. To be called when all of the plugin was
+    /// found to be in order.
+    pub(crate) fn keep(&self, sha256: &str, component: &Component, description: &[u8]) {
         let Some(cache) = &self.cache else { return };
         // A cache that cannot be written costs the next start some time and nothing else.
-        if let Err(error) = cache.store(&self.wasmtime, sha256, component) {
+        if let Err(error) = cache.store(&self.wasmtime, sha256, component, description) {
             tracing::debug!(%error, "the compiled plugin was not cached");
         }
     }

@@ -1,6 +1,6 @@
 //! What a component file is and says of itself, read without running or compiling any of it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -13,7 +13,7 @@ const SECTION: &str = "playbook:plugin";
 const LARGEST: usize = 1 << 16;
 
 /// What a component file is and says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// Size, in bytes.
@@ -29,7 +29,7 @@ pub struct Inspection {
 }
 
 /// What a component says it is, in the custom section `playbook:plugin`, as a JSON object.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Statement {
     /// The contract that it was made for, for example `playbook:plugin@0.1.0`.
@@ -43,7 +43,7 @@ pub struct Statement {
 }
 
 /// Something that a plugin provides.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Provided {
     /// Its name.
@@ -58,10 +58,15 @@ pub struct Provided {
 #[error("not a usable WebAssembly component: {0}")]
 pub struct InspectionError(String);
 
+/// SHA-256 of a component, in hexadecimal: what it is known by.
+pub(crate) fn sha256_of(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
 impl Inspection {
     /// Reads a component's bytes.
     pub fn read(bytes: &[u8]) -> Result<Self, InspectionError> {
-        Self::hashed(bytes, format!("{:x}", Sha256::digest(bytes)))
+        Self::hashed(bytes, sha256_of(bytes))
     }
 
     /// The same for bytes whose hash is known.

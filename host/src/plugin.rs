@@ -1,4 +1,4 @@
-//! Loading a plugin and calling it.
+//! A loaded plugin, and calling it.
 
 use std::time::Duration;
 
@@ -14,45 +14,37 @@ use crate::call::{self, CallContext, CallError, CallState};
 use crate::capability::clock::Clock;
 use crate::connector_type::ConnectorType;
 use crate::described::{remarks, words};
-use crate::diagnostic::cut;
 use crate::egress::{Egress, Grant, GrantRefused, Network};
-use crate::engine::Engine;
 use crate::event::EventSink;
 use crate::finding::Finding;
 use crate::inspection::Inspection;
 use crate::limits::Limits;
-use crate::schema::Schema;
 use crate::secrets::{Secrets, Vault};
 use crate::step_type::StepType;
 use crate::store::Memory;
 use crate::transcript::{Player, Tape};
 
 mod contract;
+mod description;
 mod error;
+mod load;
 
 pub use self::contract::CONTRACT;
-use self::contract::is_export;
+use self::description::Types;
 pub use self::error::{FailureKind, PluginError, StepFailure};
 
 /// How long `describe` and `render-template` may take; they make no request.
 const DESCRIBING: Duration = Duration::from_secs(5);
 
-/// The largest component, in bytes: compiling one has no limit of its own.
-const LARGEST: usize = 32 << 20;
-
 /// A loaded plugin.
 pub struct Plugin {
     name: String,
-    sha256: String,
-    size: usize,
-    imports: Vec<String>,
-    exports: Vec<String>,
+    inspection: Inspection,
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) limits: Limits,
     step: Option<StepExports>,
     pub(crate) connector: Option<ConnectorExports>,
-    step_types: Vec<StepType>,
-    connector_types: Vec<ConnectorType>,
+    types: Types,
 }
 
 /// What a step returned.
@@ -95,109 +87,6 @@ pub struct StepCall {
 }
 
 impl Plugin {
-    /// Compiles a component and asks it what it provides. `name` is how errors refer to it.
-    pub async fn load(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
-        Self::load_as(engine, name, bytes, None, limits).await
-    }
-
-    /// The same, where the hash of the bytes may be known.
-    pub(crate) async fn load_as(
-        engine: &Engine,
-        name: &str,
-        bytes: &[u8],
-        sha256: Option<&str>,
-        limits: &Limits,
-    ) -> Result<Self, PluginError> {
-        let plugin = || name.to_owned();
-        let unfit = |reason: String| PluginError::Contract {
-            plugin: plugin(),
-            reason,
-        };
-        if bytes.len() > LARGEST {
-            return Err(unfit(format!("it is larger than {} MiB", LARGEST >> 20)));
-        }
-        // What can be refused is refused before it is compiled.
-        let Inspection {
-            sha256,
-            imports,
-            exports,
-            statement,
-            ..
-        } = match sha256 {
-            Some(sha256) => Inspection::hashed(bytes, sha256.to_owned()),
-            None => Inspection::read(bytes),
-        }
-        .map_err(|source| PluginError::File {
-            plugin: plugin(),
-            source,
-        })?;
-        contract::check(&imports, &exports).map_err(unfit)?;
-        if let Some(stated) = statement.as_ref().map(|statement| &statement.contract)
-            && stated != CONTRACT
-        {
-            return Err(unfit(format!("it says that it was made for `{}`", cut(stated))));
-        }
-        let kept = engine.kept(&sha256);
-        // What was kept was in order when it was: its schemas are compiled when they are needed, which may be never.
-        let schema = if kept.is_some() {
-            Schema::to_be_compiled
-        } else {
-            Schema::compile
-        };
-        let compiled = match &kept {
-            Some(component) => Ok(component.clone()),
-            None => engine.compile(bytes),
-        };
-        let component = compiled.map_err(|source| PluginError::Load {
-            plugin: plugin(),
-            source,
-        })?;
-        let linker = call::linker(engine).map_err(|e| unfit(e.to_string()))?;
-        let pre = linker
-            .instantiate_pre(&component)
-            .map_err(|e| unfit(e.root_cause().to_string()))?;
-        let provides = |interface: &str| exports.iter().any(|name| is_export(name, interface));
-        let step = provides("step").then(|| StepExports::new(&pre)).transpose();
-        let connector = provides("connector").then(|| ConnectorExports::new(&pre)).transpose();
-        let mut loaded = Self {
-            name: plugin(),
-            sha256,
-            size: bytes.len(),
-            step: step.map_err(|e| unfit(e.root_cause().to_string()))?,
-            connector: connector.map_err(|e| unfit(e.root_cause().to_string()))?,
-            imports,
-            exports,
-            pre,
-            limits: limits.clone(),
-            step_types: Vec::new(),
-            connector_types: Vec::new(),
-        };
-        let misdescribed = |reason| PluginError::Description {
-            plugin: plugin(),
-            reason,
-        };
-        if loaded.step.is_some() {
-            let described = loaded
-                .call(loaded.offline(), async |accessor, step| {
-                    step.call_describe(accessor).await
-                })
-                .await?;
-            loaded.step_types = StepType::parse_all(described, schema).map_err(misdescribed)?;
-        }
-        if loaded.connector.is_some() {
-            loaded.connector_types = loaded.describe_connectors(schema).await?.map_err(misdescribed)?;
-        }
-        if let Some(statement) = statement {
-            let step_types = loaded.step_types.iter().map(|step| step.name.as_str());
-            let connectors = loaded.connector_types.iter().map(|connector| connector.name.as_str());
-            statement.check(step_types, connectors).map_err(misdescribed)?;
-        }
-        if kept.is_none() {
-            engine.keep(&loaded.sha256, &component);
-        }
-        Ok(loaded)
-    }
-
     /// How errors refer to it.
     pub fn name(&self) -> &str {
         &self.name
@@ -205,32 +94,32 @@ impl Plugin {
 
     /// SHA-256 of the component, in hexadecimal.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        &self.inspection.sha256
     }
 
     /// Size of the component, in bytes.
     pub fn size(&self) -> usize {
-        self.size
+        self.inspection.size
     }
 
     /// The interfaces it imports: all that it can do besides computing.
     pub fn imports(&self) -> &[String] {
-        &self.imports
+        &self.inspection.imports
     }
 
     /// The interfaces it exports.
     pub fn exports(&self) -> &[String] {
-        &self.exports
+        &self.inspection.exports
     }
 
     /// The kinds of step it provides.
     pub fn step_types(&self) -> &[StepType] {
-        &self.step_types
+        &self.types.steps
     }
 
     /// The connectors it provides.
     pub fn connector_types(&self) -> &[ConnectorType] {
-        &self.connector_types
+        &self.types.connectors
     }
 
     /// The text that a template gives with these params.
@@ -327,7 +216,7 @@ impl Plugin {
             return Err(invalid(format!("it is larger than the {limit} bytes allowed")));
         }
         let result: Value = serde_json::from_str(&outcome.result).map_err(|e| invalid(format!("not JSON: {e}")))?;
-        if let Some(step_type) = self.step_types.iter().find(|known| known.name == call.step_type)
+        if let Some(step_type) = self.types.steps.iter().find(|known| known.name == call.step_type)
             && let Some(problem) = step_type.result.validate(&result).first()
         {
             return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));

@@ -139,7 +139,7 @@ impl Runner {
     /// `sha256` is the component's, in hexadecimal, made when the program was: hashing is a tenth of a start. It must be
     /// right, since what an engine has compiled is found by it.
     pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
-        let plugin = Plugin::load_as(&self.engine, name, component, Some(sha256), &self.limits).await?;
+        let plugin = Plugin::load_as(&self.engine, name, component, sha256, &self.limits).await?;
         if self.taken(&plugin).is_none() {
             self.plugins.push(Arc::new(plugin));
         }

@@ -1,7 +1,7 @@
 //! JSON Schemas, and their complaints in words a playbook author can use.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
@@ -11,16 +11,16 @@ use crate::diagnostic::{Code, cut, nearest, suggestion};
 use crate::document::escape_key;
 
 mod bounds;
+mod pattern;
 
-/// The largest program that a pattern may become, in bytes.
-const LARGEST_PATTERN: usize = 1 << 20;
+use self::pattern::Pattern;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Schema {
-    document: Value,
+    document: Arc<Value>,
     /// Made when it is first needed, if not before: patterns take a while.
-    validator: OnceLock<Result<Validator, String>>,
+    validator: Arc<OnceLock<Result<Validator, String>>>,
 }
 
 /// How the schemas of a plugin are read: compiled at once, or when they are needed.
@@ -130,7 +130,9 @@ impl Schema {
     /// Compiles a schema. One that would be too much work to validate with is refused: plugins bring schemas.
     pub fn compile(document: Value) -> Result<Self, String> {
         let schema = Self::to_be_compiled(document)?;
-        schema.validator()?;
+        // With all its patterns: one that cannot be used is found now.
+        let validator = schema.build(true)?;
+        schema.validator.get_or_init(|| Ok(validator));
         Ok(schema)
     }
 
@@ -138,21 +140,36 @@ impl Schema {
     pub(crate) fn to_be_compiled(document: Value) -> Result<Self, String> {
         bounds::check(&document)?;
         Ok(Self {
-            document,
-            validator: OnceLock::new(),
+            document: Arc::new(document),
+            validator: Arc::default(),
         })
     }
 
+    /// Compiles it now, if that was not done. Whoever needs it says what is wrong with it.
+    pub(crate) fn compile_now(&self) {
+        let _ = self.validator();
+    }
+
     fn validator(&self) -> Result<&Validator, String> {
-        let compile = || {
-            jsonschema::options()
-                .with_draft(Draft::Draft202012)
-                // This engine never backtracks.
-                .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_PATTERN))
-                .build(&self.document)
-                .map_err(|error| error.masked().to_string())
-        };
-        self.validator.get_or_init(compile).as_ref().map_err(Clone::clone)
+        let validator = self.validator.get_or_init(|| self.build(false));
+        validator.as_ref().map_err(Clone::clone)
+    }
+
+    fn build(&self, with_patterns: bool) -> Result<Validator, String> {
+        let options = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            // This engine never backtracks.
+            .with_pattern_options(PatternOptions::regex().size_limit(pattern::LARGEST))
+            .with_keyword("pattern", move |_, written, _| {
+                let pattern = Pattern::new(written.as_str().unwrap_or_default());
+                if with_patterns {
+                    pattern.compile().map_err(ValidationError::custom)?;
+                }
+                Ok(Box::new(pattern))
+            });
+        options
+            .build(&self.document)
+            .map_err(|error| error.masked().to_string())
     }
 
     /// The schema itself.
@@ -338,8 +355,8 @@ impl Schema {
             ValidationErrorKind::MaxLength { limit } => {
                 problem(Code::OutOfRange, format!("{name} must have at most {limit} characters"))
             }
-            ValidationErrorKind::Pattern { pattern } => {
-                problem(Code::InvalidValue, format!("{name} must match the pattern {pattern}"))
+            ValidationErrorKind::Custom { keyword, message } if keyword == "pattern" => {
+                problem(Code::InvalidValue, format!("{name} must match the pattern {message}"))
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 // The branch that fails deepest is the one that was meant.
