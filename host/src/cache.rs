@@ -221,6 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn a_description_is_kept_as_it_was_and_not_read_when_it_was_changed() {
+        let (_dir, engine, cache, _) = filled();
+        assert_eq!(cache.description(&engine, SHA256).as_deref(), Some(&b"{}"[..]));
+        let path = cache.path(&engine, SHA256, DESCRIPTION);
+        let whole = fs::read(&path).unwrap();
+        for (changed, what) in [
+            ([b"[]", &whole[2..]].concat(), "other text"),
+            (whole[..whole.len() - 1].to_vec(), "cut short"),
+            ([&whole[..], b" "].concat(), "longer"),
+        ] {
+            fs::write(&path, changed).unwrap();
+            assert_eq!(cache.description(&engine, SHA256), None, "{what}");
+        }
+        fs::write(&path, &whole).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+        assert_eq!(cache.description(&engine, SHA256), None, "the group may write to it");
+    }
+
+    #[test]
     fn an_entry_in_the_place_of_another_is_not_loaded() {
         let (_dir, engine, cache, path) = filled();
         let other = "ba7816bf";
