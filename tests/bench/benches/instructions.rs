@@ -37,21 +37,21 @@ fn first_start() -> gungraun::Command {
 }
 
 // A start: load the plugin, read a playbook, fill it in and check it.
-#[binary_benchmark(config = figure(51_970_000))]
+#[binary_benchmark(config = figure(35_410_000))]
 #[bench::warm()]
 fn start() -> gungraun::Command {
     part(&["start-once", CACHE])
 }
 
 // The same, and fifty times the calls of a record: their requests, websockets and rows.
-#[binary_benchmark(config = figure(732_360_000))]
+#[binary_benchmark(config = figure(723_580_000))]
 #[bench::recorded()]
 fn steps() -> gungraun::Command {
     part(&["replay", CACHE])
 }
 
 // A first poll of 2,000 hosts by the plugin's code, natively.
-#[binary_benchmark(config = figure(300_370_000))]
+#[binary_benchmark(config = figure(297_550_000))]
 #[bench::of_2000_hosts()]
 fn pages() -> gungraun::Command {
     part(&["poll-paper"])
