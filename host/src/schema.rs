@@ -227,7 +227,7 @@ impl Schema {
     pub fn validate(&self, value: &Value) -> Vec<SchemaProblem> {
         let validator = match self.validator() {
             Ok(validator) => validator,
-            // The plugin describes itself otherwise than it did when its schemas were checked.
+            // It was in order for the program that kept it, which may have been another version of this one.
             Err(error) => {
                 let message = format!("the plugin's schema cannot be used: {}", cut(&error));
                 return vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];

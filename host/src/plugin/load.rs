@@ -130,6 +130,8 @@ impl Plugin {
 fn kept(engine: &Engine, sha256: &str) -> Option<(Component, Inspection, Types)> {
     let description: Description = serde_json::from_slice(&engine.kept_description(sha256)?).ok()?;
     let inspection = description.inspection.clone();
+    // A host of another contract may have kept it.
+    contract::check(&inspection.imports, &inspection.exports).ok()?;
     let types = description.types(Schema::to_be_compiled).ok()?;
     // While the rest is read.
     types.compile_ahead();
