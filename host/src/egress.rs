@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use secrecy::zeroize::Zeroizing;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -25,6 +24,7 @@ use crate::transcript::{Player, Tape};
 
 mod error;
 mod network;
+mod repetition;
 mod socket;
 
 pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
@@ -33,14 +33,8 @@ pub use self::network::Network;
 use self::socket::LiveSocket;
 pub(crate) use self::socket::Socket;
 
-/// How often a request that may be repeated is repeated.
-const RETRIES: usize = 3;
-
 /// How many redirects of a request are followed.
 const REDIRECTS: usize = 5;
-
-/// The longest pause that a server may wish for.
-const LONGEST_WISH: Duration = Duration::from_mins(1);
 
 /// Header fields that decide where a message goes or how it is framed. They are the host's.
 const HOST_HEADERS: [&str; 14] = [
@@ -249,12 +243,7 @@ impl Granted {
         let prepared = self.prepare(&request)?;
         let _permit = self.permit().await;
         let deadline = self.ends.min(Instant::now() + request.timeout);
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(Duration::from_mins(1))
-            .with_max_times(RETRIES)
-            .with_jitter()
-            .build();
+        let mut delays = repetition::delays();
         // What a login makes is a session, and every attempt has its own.
         let acts = !request.repeatable && request.capture.is_empty();
         loop {
@@ -262,10 +251,10 @@ impl Granted {
             // Counted beforehand: a request that is dropped under way may have arrived.
             self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             let outcome = self.exchange(&prepared, &request, deadline).await;
-            if was_refused(&outcome) {
+            if repetition::was_refused(&outcome) {
                 self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
             }
-            let Some(hint) = may_repeat(&outcome, request.repeatable) else {
+            let Some(hint) = repetition::may_repeat(&outcome, request.repeatable) else {
                 return outcome;
             };
             let Some(delay) = delays.next() else { return outcome };
@@ -487,41 +476,6 @@ pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec
         }
     }
     json.to_string().into_bytes()
-}
-
-/// Whether the server certainly did not act on a request: it never arrived, or was refused.
-///
-/// An answer of 500 and above is none: a gateway gives it for a server that acted and whose answer was lost.
-fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
-    match outcome {
-        Ok(response) => (400..500).contains(&response.status),
-        Err(error) => matches!(
-            error,
-            EgressError::Connect { .. }
-                | EgressError::Resolve { .. }
-                | EgressError::Tls { .. }
-                | EgressError::InvalidRequest(_)
-                | EgressError::Denied
-                | EgressError::Policy(_)
-                | EgressError::TooMany { .. }
-        ),
-    }
-}
-
-/// Whether to send again, and the server's wish for when.
-fn may_repeat(outcome: &Result<Response, EgressError>, repeatable: bool) -> Option<Duration> {
-    match outcome {
-        Err(EgressError::Connect { .. } | EgressError::Resolve { .. }) => Some(Duration::ZERO),
-        Err(EgressError::Interrupted { .. }) if repeatable => Some(Duration::ZERO),
-        Ok(response) if repeatable && matches!(response.status, 429 | 502 | 503 | 504) => {
-            let after = response.headers.iter().find(|(name, _)| name == RETRY_AFTER.as_str());
-            // Only the form in seconds: the form as a date would need the server's clock.
-            let seconds = after.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0);
-            // A server that asks for an hour is asked again sooner, as often as the call allows.
-            Some(Duration::from_secs(seconds).min(LONGEST_WISH))
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

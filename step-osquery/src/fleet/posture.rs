@@ -144,7 +144,7 @@ impl<S: Feeds> Watching<'_, '_, S> {
         let mut failed_in_a_row = 0;
         let mut page = read(0).await?;
         for number in 0.. {
-            let Some(hosts) = page else {
+            let Some(read_page) = page else {
                 failed_in_a_row += 1;
                 if failed_in_a_row == FAILED_PAGES {
                     return Err(Failure::new(
@@ -159,12 +159,12 @@ impl<S: Feeds> Watching<'_, '_, S> {
                 continue;
             };
             failed_in_a_row = 0;
-            if hosts.hosts.len() < PAGE {
-                self.tell(hosts).await?;
+            if read_page.hosts.len() < PAGE {
+                self.tell(read_page).await?;
                 break;
             }
             // In this order, so that the request is on its way before anything is computed.
-            let (next, told) = join!(read(number + 1), self.tell(hosts));
+            let (next, told) = join!(read(number + 1), self.tell(read_page));
             told?;
             page = next?;
         }
