@@ -1,24 +1,17 @@
 //! The osquery plugin: the step `osquery_live_query`, and the connectors `fleetdm` and `osctrl`.
 //!
-//! The code reaches the world only through [`services::Services`]. Compiled to WebAssembly, `component` implements them on
-//! the contract's imports and exports them; compiled natively, tests and benchmarks implement them.
+//! The code reaches the world only through [`contract::Services`]. Compiled to WebAssembly, `component` implements
+//! them on the contract's imports and exports them; compiled natively, tests and benchmarks implement them.
 
-pub mod backend;
-pub mod connector;
+pub mod contract;
 pub mod event;
-pub mod failure;
-pub mod finding;
+pub mod exports;
 mod fleet;
 pub mod live_query;
 mod osctrl;
-pub mod params;
-mod rows;
-pub mod services;
-mod session;
-pub mod severity;
-mod standstill;
-pub mod tables;
-pub mod tally;
+pub mod osquery;
+mod polling;
+mod server;
 pub mod template;
 
 #[cfg(target_family = "wasm")]

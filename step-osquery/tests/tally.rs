@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use step_osquery::params::TargetHosts;
-use step_osquery::tally::{Answer, Sighting, Tally};
+use step_osquery::exports::TargetHosts;
+use step_osquery::live_query::{Answer, Sighting, Tally};
 
 #[derive(Debug, Clone)]
 enum Happening {

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{About, Event, Raw, Source};
-use crate::tally::Row;
+use crate::live_query::Row;
 
 /// The fields of a row's event, which a column cannot replace.
 const FIELDS: [&str; 17] = [
@@ -145,8 +145,8 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::*;
+    use crate::contract::Severity;
     use crate::event::Query;
-    use crate::severity::Severity;
 
     fn spelt(row: Row) -> Map<String, Value> {
         let source = Source {

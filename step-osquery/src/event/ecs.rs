@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{About, Event, Raw, Source};
-use crate::severity::Severity;
+use crate::contract::Severity;
 
 pub(super) fn spell(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json::Result<String> {
     let (kind, action, dataset) = match &event.about {

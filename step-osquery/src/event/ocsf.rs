@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{About, Event, Raw, Source};
-use crate::severity::Severity;
-use crate::tally::Row;
+use crate::contract::Severity;
+use crate::live_query::Row;
 
 /// The version of the schema.
 const VERSION: &str = "1.6.0";

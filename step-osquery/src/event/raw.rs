@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_transcode::Transcoder;
 
 use super::{About, Event};
-use crate::tally::Row;
+use crate::live_query::Row;
 
 pub(super) enum Raw<'a> {
     /// An object of the server's, with whatever spaces and breaks it was written.
@@ -61,8 +61,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::contract::Severity;
     use crate::event::{Format, Source};
-    use crate::severity::Severity;
 
     #[test]
     fn what_a_server_said_is_told_on_one_line_or_not_at_all() {

@@ -2,9 +2,9 @@
 
 use super::api::Session;
 use super::wire::{Me, Version};
-use crate::failure::Failure;
-use crate::finding::Finding;
-use crate::services::Services;
+use crate::contract::Failure;
+use crate::contract::Finding;
+use crate::contract::Services;
 
 /// Roles that may read hosts and reports.
 const READERS: [&str; 6] = [

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::wire::{ErrorBody, LoggedIn};
-use crate::failure::{Failure, Kind};
-use crate::services::{Method, Response, Services};
-use crate::session::{self, Api, decode, foreign, is_html, is_json, refused, usual_refusal, words};
+use crate::contract::{Failure, Kind};
+use crate::contract::{Method, Response, Services};
+use crate::server::session::{self, Api, decode, foreign, is_html, is_json, refused, usual_refusal, words};
 
 /// Fleet's API; both versions of its prefix lead to the same routes.
 pub(crate) struct FleetApi;

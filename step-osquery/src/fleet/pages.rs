@@ -5,9 +5,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::api::{FleetApi, Session};
 use super::wire::HostsPage;
-use crate::failure::{Failure, Kind};
-use crate::services::{Level, Method, Services};
-use crate::session::decode;
+use crate::contract::{Failure, Kind};
+use crate::contract::{Level, Method, Services};
+use crate::server::session::decode;
 
 /// Hosts on a page. A first poll of 100,000 hosts takes a sixth longer with 250, and 10 MiB more and no less time with 1,000.
 pub(super) const PAGE: usize = 500;

@@ -5,7 +5,7 @@ use serde::de::Deserializer;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use crate::tally::{Row, text_row};
+use crate::live_query::{Row, text_row};
 
 /// A page of `GET /hosts`.
 #[derive(Debug, Deserialize)]

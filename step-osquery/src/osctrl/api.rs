@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::wire::{ErrorBody, LoggedIn};
-use crate::failure::{Failure, Kind};
-use crate::services::{Response, Services};
-use crate::session::{self, Api, decode, foreign, refused, usual_refusal, words};
+use crate::contract::{Failure, Kind};
+use crate::contract::{Response, Services};
+use crate::server::session::{self, Api, decode, foreign, refused, usual_refusal, words};
 
 /// osctrl's API, from v0.5.2 on.
 pub(crate) struct OsctrlApi;
@@ -24,7 +24,7 @@ const CROSS: &str = "❌";
 impl Api for OsctrlApi {
     const SERVER: &'static str = "osctrl";
     const ROOT: &'static str = "/api/v1";
-    type HostId = super::NodeUuid;
+    type HostId = super::live_query::NodeUuid;
 
     async fn log_in<S: Services>(session: &Session<'_, S>, username: &str, password: &str) -> Result<String, Failure> {
         let body = json!({"username": username, "password": password, "exp_hours": TOKEN_HOURS});

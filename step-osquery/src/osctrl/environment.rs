@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::api::Session;
 use super::wire::{EnvironmentShown, Me};
-use crate::failure::Failure;
-use crate::services::Services;
+use crate::contract::Failure;
+use crate::contract::Services;
 
 /// What a path segment may hold as it is.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 
 use super::api::Session;
 use super::environment::Environment;
+use super::live_query::{LiveQuery, NodeUuid};
 use super::wire::{Anything, Node, NodesPage};
-use super::{LiveQuery, NodeUuid};
-use crate::failure::{Failure, Kind};
-use crate::services::Services;
-use crate::tally::{Sighting, ambiguous};
+use crate::contract::Services;
+use crate::contract::{Failure, Kind};
+use crate::live_query::{Sighting, ambiguous};
 
 /// Nodes on a page, the most that osctrl gives.
 const PAGE: usize = 500;

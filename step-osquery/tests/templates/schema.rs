@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use step_osquery::backend::Backend;
+use step_osquery::exports::Backend;
 use step_osquery::template::{Kind, Param, Template, TemplateError};
 
 use crate::{now, strategies::template_and_params};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use playbook_host::{Engine, EventSink, Limits, Playbook, RunInputs, RunRecord, Runner, Secrets};
 use serde_json::json;
-use step_osquery::connector::{self, Settings};
+use step_osquery::exports::connectors::{self as connector, Settings};
 
 use crate::paper::Paper;
 use crate::server::TOKEN;

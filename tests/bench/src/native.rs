@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
-use step_osquery::services::{
+use step_osquery::contract::{
     ConnectError, Level, Method, Request, Response, Services, Socket, TransportError, TransportKind,
 };
 use tokio::net::TcpStream;

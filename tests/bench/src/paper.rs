@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use step_osquery::services::{
+use step_osquery::contract::{
     Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, Socket, TransportError, TransportKind,
 };
 

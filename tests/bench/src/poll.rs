@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use playbook_host::{Batch as HostBatch, Change as HostChange, EventText, FileSink, Severity, Sink, StateFile, Store};
 use serde_json::json;
-use step_osquery::connector::{self, Settings};
-use step_osquery::services::{Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, TransportError};
+use step_osquery::contract::{Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, TransportError};
+use step_osquery::exports::connectors::{self as connector, Settings};
 use tokio::sync::Mutex;
 
 use crate::Outcome;
@@ -184,10 +184,10 @@ impl Feeds for Polling {
         let events = batch.events.into_iter().map(|(json, severity)| EventText {
             json,
             severity: match severity {
-                step_osquery::severity::Severity::Info => Severity::Info,
-                step_osquery::severity::Severity::Low => Severity::Low,
-                step_osquery::severity::Severity::Medium => Severity::Medium,
-                step_osquery::severity::Severity::High => Severity::High,
+                step_osquery::contract::Severity::Info => Severity::Info,
+                step_osquery::contract::Severity::Low => Severity::Low,
+                step_osquery::contract::Severity::Medium => Severity::Medium,
+                step_osquery::contract::Severity::High => Severity::High,
             },
         });
         let changes = batch.changes.into_iter().map(|change| HostChange {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use step_osquery::services::{
+use step_osquery::contract::{
     Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, Socket, TransportError, TransportKind,
 };
 

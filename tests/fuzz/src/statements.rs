@@ -6,8 +6,8 @@ use sqlparser::ast::Statement;
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use step_osquery::params::Params;
-use step_osquery::tables::tables;
+use step_osquery::exports::Params;
+use step_osquery::osquery::tables;
 use step_osquery::template::{Kind, Template};
 
 /// The moment that durations count back from.
