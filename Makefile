@@ -17,7 +17,7 @@ setup:
 
 # One table of how fast it is, each figure beside its baseline. Takes some minutes, on a machine that does nothing else.
 bench: setup
-	cargo build --release --locked -p playbook-host -p bench
+	cargo build --release --locked -p playbook -p bench
 	target/release/bench
 
 # Counts instructions with Valgrind, and fails where they have grown.

@@ -70,8 +70,6 @@ mod polled;
 mod proxies;
 #[path = "e2e/record.rs"]
 mod record;
-#[path = "scripted_fleet.rs"]
-mod scripted_fleet;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 #[path = "e2e/stream.rs"]

@@ -28,7 +28,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_folder_gives_what_it_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases");
     let mut cases: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     assert!(!cases.is_empty());
@@ -166,7 +166,7 @@ async fn check(folder: PathBuf) -> Option<String> {
 
 /// A schema of this repository.
 fn schema(name: &str) -> Schema {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.schema.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
     Schema::compile(read(name, &fs::read_to_string(path).unwrap())).unwrap()
 }
 

@@ -8,7 +8,7 @@ use crate::command::run;
 
 fn repository(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
+        .join("../..")
         .join(path)
         .display()
         .to_string()

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 const SECRET: &str = "hunter2";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/diagnostics")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/diagnostics")
 }
 
 /// A runner with the built-in plugin, made once.

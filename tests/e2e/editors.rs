@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::command::{Finished, run};
 
 fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// A schema of whole files, as it is committed.

@@ -48,7 +48,7 @@ const ROWS: &str =
     "{results: {web-01: [{user: root}], web-02: []}, partial: false, timed_out_hosts: [], failed_hosts: {}}";
 
 fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 fn folder(tests: &str) -> TempDir {

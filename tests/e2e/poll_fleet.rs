@@ -8,7 +8,7 @@ use sim::{Fault, Host, What};
 
 use crate::command::finish;
 use crate::polled::{Polled, TOKEN, summary};
-use crate::scripted_fleet::{CYCLES, KINDS, SLOW, Script, assert_told, in_words};
+use sim::scripted_fleet::{CYCLES, KINDS, SLOW, Script, assert_told, in_words};
 
 const POSTURE: [&str; 3] = ["kind", "hostname", "status"];
 pub(crate) const ROWS: [&str; 4] = ["query_name", "hostname", "username", "severity"];

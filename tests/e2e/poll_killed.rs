@@ -9,7 +9,7 @@ use sim::Host;
 use sim::fleet::{Fleet, FleetServer, HostStatus, SavedQuery};
 
 use crate::polled::{Polled, TOKEN};
-use crate::scripted_fleet::{CYCLES, Script, assert_told, in_words};
+use sim::scripted_fleet::{CYCLES, Script, assert_told, in_words};
 
 /// Hosts: two pages of them.
 const HOSTS: u64 = 505;

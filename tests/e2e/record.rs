@@ -153,7 +153,7 @@ async fn replay(record: &Path, more: &[&str]) -> Finished {
 }
 
 fn schema(name: &str) -> Schema {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../schemas/{name}.schema.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
     Schema::compile(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).unwrap()
 }
 
@@ -467,7 +467,7 @@ async fn a_hostile_record_draws_nothing_and_opens_nothing() {
 
 /// A record of the first version, with traffic.
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/records/v1.json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/records/v1.json")
 }
 
 /// `UPDATE_RECORDS=1` makes it anew. Its version was published: it must stay readable, so that is for a new version only.

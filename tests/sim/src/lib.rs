@@ -16,6 +16,7 @@ mod front;
 mod host;
 pub mod osctrl;
 pub mod osquery;
+pub mod scripted_fleet;
 
 pub use fault::{Fault, What};
 pub use front::Request;

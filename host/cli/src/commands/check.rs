@@ -1,0 +1,53 @@
+//! `playbook check`: "Test connection".
+
+use std::fmt::Write as _;
+
+use playbook_host::PluginError;
+
+use crate::args::{CheckArgs, Output};
+use crate::commands::poll;
+use crate::error::{CommandError, Exit};
+use crate::inputs;
+use crate::terminal::print;
+
+pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
+    let runner = inputs::connecting_runner(
+        &args.connector.policy,
+        &args.connector.plugins,
+        Some(&args.connector.file),
+    )
+    .await?;
+    let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
+    let (prepared, _) = poll::prepare(&runner, &args.connector, secrets, None, &[]).await?;
+    let found = match runner.test_connection(&prepared).await {
+        Ok(found) => found,
+        Err(error) => {
+            let hint = match &error {
+                PluginError::Failed(failure) => failure.hint.clone(),
+                _ => None,
+            };
+            return Err(CommandError::failed(format!("{}: {error}", prepared.subject())).maybe_hint(hint));
+        }
+    };
+    let fits = found.iter().all(|finding| finding.ok);
+    match args.output {
+        Output::Json => {
+            let report = serde_json::json!({"connector": prepared.name(), "ok": fits, "findings": found});
+            print(&format!("{report:#}\n"))?;
+        }
+        Output::Table => {
+            let width = found
+                .iter()
+                .map(|finding| finding.subject.chars().count())
+                .max()
+                .unwrap_or(0);
+            let mut text = format!("{}: {}\n", prepared.name(), prepared.subject());
+            for finding in &found {
+                let mark = if finding.ok { "✔" } else { "✘" };
+                let _ = writeln!(text, "  {mark} {:width$}  {}", finding.subject, finding.text);
+            }
+            print(&text)?;
+        }
+    }
+    Ok(if fits { Exit::Success } else { Exit::Failed })
+}

@@ -1,0 +1,14 @@
+//! `playbook completions`.
+
+use clap::CommandFactory as _;
+
+use crate::args::{Args, CompletionsArgs};
+use crate::error::{CommandError, Exit};
+use crate::terminal::print;
+
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "playbook", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,74 @@
+//! `playbook explain`.
+
+use std::fmt::Write as _;
+
+use playbook_host::{Code, Shown};
+
+use crate::args::ExplainArgs;
+use crate::error::{CommandError, Exit};
+use crate::terminal::print;
+
+pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, CommandError> {
+    let Some(word) = &args.code else {
+        print(&list())?;
+        return Ok(Exit::Success);
+    };
+    let Some(code) = Code::from_word(word) else {
+        let near = Code::nearest(word).map(|near| format!("did you mean `{near}`?"));
+        let all = "`playbook explain` lists all kinds".to_owned();
+        return Err(CommandError::new(format!("there is no kind of problem `{word}`")).maybe_hint(near.or(Some(all))));
+    };
+    print(&explanation(code))?;
+    Ok(Exit::Success)
+}
+
+fn list() -> String {
+    let width = Code::ALL.iter().map(|code| code.word().len()).max().unwrap_or(0);
+    Code::ALL.iter().fold(String::new(), |mut list, code| {
+        let _ = writeln!(list, "{code:width$}  {}", code.explanation().title);
+        list
+    })
+}
+
+fn explanation(code: Code) -> String {
+    let explanation = code.explanation();
+    let place = match explanation.shown {
+        Shown::Step => " (part of a step)",
+        Shown::Params => " (params of a step)",
+        Shown::Connector => " (a connector file)",
+        Shown::Alert => " (an alert)",
+        _ => "",
+    };
+    let lines = |lines: &[&str]| {
+        lines.iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "  {line}");
+            text
+        })
+    };
+    format!(
+        "{code}: {}\n\n{}\n\nWrong{place}:\n{}\nRight:\n{}",
+        explanation.title,
+        wrapped(explanation.meaning, 100),
+        lines(explanation.wrong),
+        lines(explanation.right),
+    )
+}
+
+/// The text in lines that are at most this long, where its words allow it.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}

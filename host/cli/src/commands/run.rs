@@ -1,0 +1,152 @@
+//! `playbook run`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use playbook_host::{
+    CancellationToken, Detail, Diagnostics, Playbook, RecordFile, RunInputs, RunReport, RunStatus, Runner, html_report,
+    text_report, visible,
+};
+
+use crate::args::{RunArgs, RunOutput, ViewArgs};
+use crate::error::{CommandError, Exit};
+use crate::inputs;
+use crate::plan;
+use crate::report_file::ReportFile;
+use crate::signals::interrupted;
+use crate::stream::Stream;
+use crate::terminal::{print, show_problems, terminal_width};
+use crate::watch::Watch;
+
+pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
+    let runner = inputs::connecting_runner(&args.policy, &args.plugins, Some(&args.file)).await?;
+    let mut problems = Diagnostics::default();
+    let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
+    let playbook = inputs::keep(playbook, &mut problems);
+    let secrets = inputs::keep(inputs::secrets(args.secrets.secrets.as_deref()), &mut problems);
+    let alert = inputs::keep(inputs::alert(args.alert.as_deref()), &mut problems);
+    let (Some(playbook), Some(secrets), Some(alert)) = (playbook, secrets, alert) else {
+        return Err(problems.into());
+    };
+    let secrets = inputs::look_up(&args.secrets, secrets, playbook.secret_names()).await?;
+    let mut run = RunInputs::new(secrets);
+    run.alert = alert;
+    run.vars = inputs::assignments("--var", &args.vars)?;
+    run.only = args.only;
+    run.skip_unknown_steps = args.skip_unknown_steps;
+    if let Some(directory) = args.file.parent() {
+        run.directory = directory.to_owned();
+    }
+    if args.dry_run || args.check {
+        let ask = args.check.then(|| Watch::new(verbosity));
+        return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
+    }
+    let keep = args.keep.record.map(|directory| Keep {
+        directory,
+        detail: if args.keep.record_traffic {
+            Detail::Traffic
+        } else {
+            Detail::Results
+        },
+    });
+    run_playbook(&runner, &playbook, run, &args.view, keep, verbosity).await
+}
+
+/// Where the record of a run is kept, and how much of it.
+#[derive(Debug)]
+pub(crate) struct Keep {
+    directory: PathBuf,
+    detail: Detail,
+}
+
+/// Runs a playbook and prints what became of it.
+pub(crate) async fn run_playbook(
+    runner: &Runner,
+    playbook: &Playbook,
+    mut run: RunInputs,
+    view: &ViewArgs,
+    keep: Option<Keep>,
+    verbosity: u8,
+) -> Result<Exit, CommandError> {
+    run.parts = view.output == RunOutput::Ndjson;
+    let run_id = run.run_id.clone();
+    let prepared = match runner.prepare(playbook, run) {
+        Ok(prepared) => prepared,
+        Err(problems) => return Ok(show_problems(&problems)),
+    };
+    // Whether the page and the record can be written is known before anything is sent.
+    let page = view.report.as_deref().map(ReportFile::create).transpose()?;
+    let detail = keep.as_ref().map(|keep| keep.detail);
+    let file = keep
+        .map(|keep| RecordFile::create(&keep.directory, &run_id))
+        .transpose();
+    let file = file.map_err(|error| inputs::record_error(&error))?;
+    let cancel = CancellationToken::new();
+    let watch = Watch::new(verbosity);
+    let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
+    if let Some(stream) = &stream {
+        stream.started(&run_id, playbook.title(), crate::terminal::now());
+    }
+    let telling = stream.clone();
+    let observer = Arc::new(move |event| {
+        if let Some(stream) = &telling {
+            stream.happened(&event);
+        }
+        watch.show(event);
+    });
+    let running = async {
+        match detail {
+            Some(detail) => {
+                let record = runner.record(prepared, cancel.clone(), observer, detail).await;
+                (record.report.clone(), Some(record))
+            }
+            None => (runner.run(prepared, cancel.clone(), observer).await, None),
+        }
+    };
+    tokio::pin!(running);
+    let (report, record) = tokio::select! {
+        ended = &mut running => ended,
+        () = interrupted() => {
+            cancel.cancel();
+            // The step stops what it started on the server; a second interrupt does not wait for that.
+            tokio::select! {
+                ended = running => ended,
+                () = interrupted() => return Ok(Exit::Interrupted),
+            }
+        }
+    };
+    // Kept first: a reader of the output that has gone must not cost the record.
+    if let (Some(file), Some(record)) = (file, &record) {
+        let path = file.write(record).map_err(|error| CommandError {
+            exit: Exit::Failed,
+            ..inputs::record_error(&error)
+        })?;
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(anstream::stderr(), "record  {}", visible(&path.display().to_string()));
+    }
+    match &stream {
+        Some(stream) => stream.finished(&report)?,
+        None => print(&shown(&report, view))?,
+    }
+    if let Some(page) = page {
+        page.write(&html_report(&report))?;
+    }
+    Ok(match report.status {
+        RunStatus::Success => Exit::Success,
+        RunStatus::Partial => Exit::Partial,
+        RunStatus::Cancelled => Exit::Interrupted,
+        _ => Exit::Failed,
+    })
+}
+
+/// A run as it is printed.
+pub(crate) fn shown(report: &RunReport, view: &ViewArgs) -> String {
+    match view.output {
+        RunOutput::Table => text_report(report, if view.wide { None } else { terminal_width() }),
+        RunOutput::Json | RunOutput::Ndjson => {
+            let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
+            json + "\n"
+        }
+    }
+}

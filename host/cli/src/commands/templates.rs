@@ -1,0 +1,120 @@
+//! `playbook templates`.
+
+use std::fmt::Write as _;
+
+use playbook_host::{PluginError, Runner, StepType, Template};
+use serde_json::{Map, Value, json};
+
+use crate::args::{Output, TemplatesArgs};
+use crate::error::{CommandError, Exit};
+use crate::inputs;
+use crate::terminal::print;
+
+pub(crate) async fn templates(args: TemplatesArgs) -> Result<Exit, CommandError> {
+    let runner = inputs::runner(&args.plugins, None).await?;
+    let all: Vec<(&StepType, &Template)> = runner
+        .step_types()
+        .flat_map(|step_type| step_type.templates.iter().map(move |template| (step_type, template)))
+        .collect();
+    let Some(name) = &args.name else {
+        print(&list(&all, args.output))?;
+        return Ok(Exit::Success);
+    };
+    let Some((step_type, template)) = all.iter().find(|(_, template)| template.name == *name) else {
+        let names: Vec<&str> = all.iter().map(|(_, template)| template.name.as_str()).collect();
+        return Err(CommandError::new(format!("there is no template `{name}`"))
+            .hint(format!("the templates are {}", names.join(", "))));
+    };
+    let needs_params = template.params.iter().any(|param| param.default.is_none());
+    if args.params.is_empty() && needs_params {
+        print(&describe(step_type, template, None, args.output))?;
+        return Ok(Exit::Success);
+    }
+    let text = fill_in(&runner, step_type, template, &args.params).await?;
+    let shown = if args.params.is_empty() {
+        describe(step_type, template, Some(&text), args.output)
+    } else {
+        match args.output {
+            Output::Table => format!("{}\n", text.trim_end()),
+            Output::Json => format!("{:#}\n", json!({"template": name, "text": text})),
+        }
+    };
+    print(&shown)?;
+    Ok(Exit::Success)
+}
+
+async fn fill_in(
+    runner: &Runner,
+    step_type: &StepType,
+    template: &Template,
+    params: &[String],
+) -> Result<String, CommandError> {
+    let params: Map<String, Value> = inputs::assignments("--param", params)?;
+    let rendered = runner
+        .render_template(&step_type.name, &template.name, &Value::Object(params))
+        .await;
+    rendered.map_err(|error| match error {
+        PluginError::Failed(failure) => CommandError::new(failure.message).maybe_hint(failure.hint),
+        other => CommandError::new(other.to_string()),
+    })
+}
+
+fn list(all: &[(&StepType, &Template)], output: Output) -> String {
+    if output == Output::Json {
+        let all: Vec<Value> = all
+            .iter()
+            .map(|(step_type, template)| {
+                let mut value = json!(template);
+                value["step_type"] = json!(step_type.name);
+                value
+            })
+            .collect();
+        return format!("{:#}\n", Value::Array(all));
+    }
+    let width = all
+        .iter()
+        .map(|(_, template)| template.name.len())
+        .max()
+        .unwrap_or_default();
+    all.iter().fold(String::new(), |mut out, (_, template)| {
+        let params: Vec<&str> = template.params.iter().map(|param| param.name.as_str()).collect();
+        writeln!(
+            out,
+            "{:width$}  {} ({})",
+            template.name,
+            template.summary,
+            params.join(", ")
+        )
+        .expect("writing to a string cannot fail");
+        out
+    })
+}
+
+fn describe(step_type: &StepType, template: &Template, example: Option<&str>, output: Output) -> String {
+    if output == Output::Json {
+        let mut value = json!(template);
+        value["step_type"] = json!(step_type.name);
+        value["example"] = json!(example);
+        return format!("{value:#}\n");
+    }
+    let mut out = format!("{} ({})\n{}\n\n", template.name, step_type.name, template.summary);
+    let mut add = |text: &str| out.push_str(text);
+    add("Parameters:\n");
+    for param in &template.params {
+        let default = param
+            .default
+            .as_ref()
+            .map_or("required".to_owned(), |value| format!("default {value}"));
+        add(&format!(
+            "  {}: {}; {default}\n      {}\n",
+            param.name, param.accepts, param.summary
+        ));
+    }
+    add(&format!("Platforms: {}\n", template.platforms.join(", ")));
+    add(&format!("Columns: {}\n\n", template.columns.join(", ")));
+    add(&format!("{}\n", template.text.trim_end()));
+    if let Some(example) = example {
+        add(&format!("\nWith the defaults:\n{}\n", example.trim_end()));
+    }
+    out
+}

@@ -1,0 +1,9 @@
+pub(crate) mod alert;
+pub(crate) mod condition;
+pub(crate) mod flow;
+pub(crate) mod for_each;
+pub(crate) mod params;
+pub(crate) mod playbook;
+pub(crate) mod references;
+pub(crate) mod render;
+pub(crate) mod vars;

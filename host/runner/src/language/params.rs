@@ -1,0 +1,383 @@
+//! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::language::playbook::{Step, locate};
+use crate::language::render::{self, Renderer, Scope, entry};
+use crate::net::egress::Grant;
+use crate::net::origin::{Origin, OriginError};
+use crate::net::policy::{Policy, PolicyError};
+use crate::net::tls::{self, Identity, Tls, TlsError, Trust};
+use crate::run::invalid_input;
+use crate::run::report::StepError;
+use crate::sandbox::step_type::StepType;
+use crate::secrets::exposed_to_others;
+use crate::text::diagnostic::{Code, Diagnostic, Place};
+use crate::text::document::{Document, escape_key, unescape_key};
+use crate::text::schema::{Role, Schema, SchemaProblem};
+
+/// How long a rendered value may be to be shown, in bytes.
+const LONGEST_SHOWN: usize = 60;
+
+/// The params that name a place or a thing. Secrets become values in the headers and bodies of requests only.
+const NAMES: [Role; 4] = [Role::Origin, Role::CaFile, Role::ClientCertificate, Role::Targets];
+
+/// What an author wrote for a plugin: a map in a file, and the schema that the plugin has for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Written<'a> {
+    pub(crate) document: &'a Document,
+    /// Where the map stands in the document, as a JSON pointer.
+    pub(crate) pointer: String,
+    pub(crate) values: &'a Map<String, Value>,
+    pub(crate) schema: &'a Schema,
+    /// Which names its templates may use.
+    pub(crate) scope: Scope,
+}
+
+/// Rendered and validated params, and what of them concerns the host.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered {
+    pub(crate) value: Value,
+    pub(crate) origin: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) verify_tls: bool,
+    pub(crate) ca_file: Option<String>,
+    pub(crate) client_certificate: Option<String>,
+}
+
+impl<'a> Written<'a> {
+    /// The params of a step.
+    pub(crate) fn of_step(document: &'a Document, step: &'a Step, step_type: &'a StepType) -> Self {
+        Self {
+            document,
+            pointer: format!("{}/params", step.pointer),
+            values: &step.params,
+            schema: &step_type.params,
+            scope: step.scope(),
+        }
+    }
+
+    /// What can be told without alert or secrets: wrong literals, unknown and missing keys, and alert data where it decides
+    /// where to connect or as whom.
+    pub(crate) fn check(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        // What is no map was complained about when the file was read.
+        if self
+            .document
+            .value()
+            .pointer(&self.pointer)
+            .is_some_and(|value| !value.is_object() && !value.is_null())
+        {
+            return found;
+        }
+        let is_a_name = |param: &str| NAMES.iter().any(|role| self.schema.role(*role) == Some(param));
+        for (name, value) in self.values.iter().filter(|(name, _)| self.is_known(name)) {
+            let (trusted, is_a_name) = (!self.schema.accepts_untrusted(name), is_a_name(name));
+            let pointer = format!("{}/{}", self.pointer, escape_key(name));
+            each_text(value, &pointer, &mut |pointer, text| {
+                let Ok(seen) = render::check(text, self.scope) else {
+                    return;
+                };
+                let untrusted = seen.untrusted_at.filter(|_| trusted);
+                found.extend(untrusted.map(|range| self.untrusted(name, pointer, range)));
+                let secrets = seen.secrets.into_iter().filter(|_| is_a_name);
+                found.extend(secrets.map(|(_, range)| self.misplaced_secret(name, pointer, range)));
+            });
+        }
+        // A template's value is not known yet, so what the schema says of it does not count.
+        let values = Value::Object(self.values.clone());
+        let known = |pointer: &String| {
+            values.pointer(pointer).is_none_or(|value| {
+                !any_text(value, &|text| {
+                    render::is_template(text) || render::check(text, self.scope).is_err()
+                })
+            })
+        };
+        let literal = |problem: &SchemaProblem| problem.values().iter().all(known);
+        let problems = self.schema.validate(&values).into_iter().filter(literal);
+        found.extend(problems.map(|problem| self.place(problem)));
+        found
+    }
+
+    fn untrusted(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
+        let span = self.document.span_within(pointer, range);
+        let named = self.document.source().text().get(span.clone());
+        let of = if named == Some("item") { "an item of " } else { "" };
+        Diagnostic::error(
+            Code::UntrustedValue,
+            format!("`{name}` may not use {of}alert data or earlier results"),
+        )
+        .at(Place::bytes(self.document.source().clone(), span))
+        .hint("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`")
+    }
+
+    fn misplaced_secret(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
+        let span = self.document.span_within(pointer, range);
+        Diagnostic::error(Code::InvalidValue, format!("`{name}` cannot hold a secret"))
+            .at(Place::bytes(self.document.source().clone(), span))
+            .hint("secrets go into the headers and bodies of requests only; write the value here, or use `vars`")
+    }
+
+    /// Renders the values and validates them.
+    pub(crate) fn render(&self, renderer: &Renderer) -> Result<Rendered, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let written = Value::Object(self.values.clone());
+        let value = render_value(self.document, &written, &self.pointer, renderer, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let schema = self.schema;
+        let mut problems: Vec<_> = schema
+            .validate(&value)
+            .into_iter()
+            .map(|problem| self.place_rendered(problem, &value, renderer))
+            .collect();
+        let rendered = Rendered::of(value, schema);
+        if let (Some(url), Some(name), true) = (&rendered.origin, schema.role(Role::Origin), problems.is_empty())
+            && let Err(error) = Origin::of(url)
+        {
+            let place = self.document.place(&format!("{}/{name}", self.pointer));
+            problems.push(Diagnostic::error(Code::InvalidValue, format!("`{name}`: {error}")).at(place));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(rendered)
+    }
+
+    /// The server that the values name, if that can be told.
+    pub(crate) fn origin(&self, renderer: &Renderer) -> Option<Origin> {
+        let text = self.values.get(self.schema.role(Role::Origin)?)?.as_str()?;
+        Origin::of(renderer.render(text).ok()?.as_str()?).ok()
+    }
+
+    /// Why the server that was rendered cannot be reached as the params say.
+    pub(crate) fn refused(&self, error: &GrantError) -> Diagnostic {
+        let (code, role) = match error {
+            GrantError::Origin(_) => (Code::InvalidValue, Role::Origin),
+            GrantError::Policy(_) => (Code::ForbiddenServer, Role::Origin),
+            GrantError::File { role, .. } => (Code::UnreadableFile, *role),
+            GrantError::Tls(TlsError::ClientCertificate(_)) => (Code::InvalidValue, Role::ClientCertificate),
+            GrantError::Tls(_) => (Code::InvalidValue, Role::CaFile),
+            GrantError::Exposed { .. } => (Code::ExposedSecrets, Role::ClientCertificate),
+        };
+        let hint = match error {
+            GrantError::Policy(error) => Some(error.hint().to_owned()),
+            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
+            _ => None,
+        };
+        let name = self.schema.role(role).unwrap_or_default();
+        let place = self.document.place(&format!("{}/{}", self.pointer, escape_key(name)));
+        Diagnostic::error(code, error.to_string()).at(place).maybe_hint(hint)
+    }
+
+    fn place(&self, problem: SchemaProblem) -> Diagnostic {
+        place(self.document, &self.pointer, problem)
+    }
+
+    /// A problem of the values as they were rendered; what a template became is said.
+    pub(crate) fn place_rendered(&self, problem: SchemaProblem, rendered: &Value, renderer: &Renderer) -> Diagnostic {
+        if !is_of_template(self.values, &problem) {
+            return self.place(problem);
+        }
+        let shown = rendered_to(rendered, &problem, renderer);
+        let diagnostic = self.place(problem.of_a_template());
+        shown.into_iter().fold(diagnostic, Diagnostic::label)
+    }
+
+    fn is_known(&self, param: &str) -> bool {
+        self.schema.document()["properties"].get(param).is_some()
+    }
+}
+
+impl Rendered {
+    /// What of these values concerns the host.
+    pub(crate) fn of(value: Value, schema: &Schema) -> Self {
+        let param = |role| schema.role(role).and_then(|name| value.get(name));
+        let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        let duration = |role| param(role).and_then(seconds).map(Duration::from_secs);
+        let text = |role| param(role).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            origin: text(Role::Origin),
+            timeout: duration(Role::TimeoutSeconds),
+            interval: duration(Role::IntervalSeconds),
+            verify_tls: param(Role::VerifyTls).and_then(Value::as_bool).unwrap_or(true),
+            ca_file: text(Role::CaFile),
+            client_certificate: text(Role::ClientCertificate),
+            value,
+        }
+    }
+}
+
+/// What the params that have a role let a call reach, if the operator allows it.
+pub(crate) fn grant(params: &Rendered, directory: &Path, policy: &Policy) -> Result<Option<Grant>, GrantError> {
+    let Some(origin) = &params.origin else { return Ok(None) };
+    let origin = Origin::of(origin)?;
+    policy.check(&origin)?;
+    let read = |file: &str, role| {
+        let path = directory.join(file);
+        let unreadable = |source| GrantError::File {
+            role,
+            path: path.display().to_string(),
+            source,
+        };
+        let mut file = File::open(&path).map_err(unreadable)?;
+        let private = role == Role::ClientCertificate;
+        if private && let Some(mode) = exposed_to_others(&file).map_err(unreadable)? {
+            let path = path.display().to_string();
+            return Err(GrantError::Exposed { path, mode });
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(bytes)
+    };
+    let trust = match &params.ca_file {
+        _ if !params.verify_tls => Trust::Anybody,
+        None => Trust::Platform,
+        Some(file) => Trust::PlatformAnd(read(file, Role::CaFile)?),
+    };
+    let identity = match &params.client_certificate {
+        None => None,
+        Some(file) => Some(Identity::new(read(file, Role::ClientCertificate)?)),
+    };
+    let tls = Tls { trust, identity };
+    // What the files hold is looked at now, before anything is sent.
+    if tls != Tls::default() {
+        tls::client_config(&tls)?;
+    }
+    Ok(Some(Grant { origin, tls }))
+}
+
+/// Why it cannot be said what a call may reach.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GrantError {
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("cannot read the {} `{path}`: {source}", if *.role == Role::CaFile { "CA file" } else { "client certificate" })]
+    File {
+        role: Role,
+        path: String,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("others can use the private key in `{path}`: its mode is {mode:03o}")]
+    Exposed { path: String, mode: u32 },
+}
+
+impl From<GrantError> for StepError {
+    fn from(error: GrantError) -> Self {
+        let hint = match &error {
+            GrantError::Policy(error) => Some(error.hint().to_owned()),
+            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
+            _ => None,
+        };
+        Self {
+            hint,
+            ..invalid_input(error.to_string())
+        }
+    }
+}
+
+/// A value with its templates filled in; the problems of all are added to `problems`.
+pub(crate) fn render_value(
+    document: &Document,
+    value: &Value,
+    pointer: &str,
+    renderer: &Renderer,
+    problems: &mut Vec<Diagnostic>,
+) -> Value {
+    match value {
+        Value::String(text) => renderer.render(text).unwrap_or_else(|problem| {
+            problems.push(locate(document, pointer, problem));
+            Value::Null
+        }),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| render_value(document, item, &format!("{pointer}/{index}"), renderer, problems))
+            .collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let below = format!("{pointer}/{}", escape_key(key));
+                (key.clone(), render_value(document, value, &below, renderer, problems))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// Whether a template gave the value that a problem is about.
+fn is_of_template(written: &Map<String, Value>, problem: &SchemaProblem) -> bool {
+    // The template may stand for the list or map that the value is in.
+    let mut parts = problem.pointer.split('/').skip(1).map(unescape_key);
+    let top = parts.next().and_then(|name| written.get(&*name));
+    let nearest = parts.try_fold(top, |value, name| match value {
+        Some(Value::String(_)) | None => ControlFlow::Break(value),
+        Some(value) => ControlFlow::Continue(entry(value, &name)),
+    });
+    let (ControlFlow::Break(nearest) | ControlFlow::Continue(nearest)) = nearest;
+    !problem.at_key && nearest.and_then(Value::as_str).is_some_and(render::is_template)
+}
+
+/// Says what a template's value became, if it is short; a secret is not shown.
+fn rendered_to(rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -> Option<String> {
+    let shown = rendered.pointer(&problem.pointer)?.to_string();
+    if renderer.holds_secret(&shown) {
+        return Some("this became a text with a secret, which is not shown".into());
+    }
+    (shown.len() <= LONGEST_SHOWN).then(|| format!("this became `{shown}`"))
+}
+
+/// A schema's problem as a diagnostic, in the map at a JSON pointer.
+pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> Diagnostic {
+    let pointer = format!("{map}{}", problem.pointer);
+    // What concerns the map as a whole is shown at its key, not at the first of its values.
+    let place = if problem.at_key || problem.pointer.is_empty() {
+        document.key_place(&pointer)
+    } else {
+        document.place(&pointer)
+    };
+    Diagnostic::error(problem.code, problem.message)
+        .at(place)
+        .maybe_hint(problem.hint)
+}
+
+/// Calls `found` with each text in a value and the JSON pointer to it.
+pub(crate) fn each_text(value: &Value, pointer: &str, found: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => found(pointer, text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each_text(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                each_text(value, &format!("{pointer}/{}", escape_key(key)), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether any text in a value is wanted.
+pub(crate) fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => wanted(text),
+        Value::Array(items) => items.iter().any(|item| any_text(item, wanted)),
+        Value::Object(map) => map.values().any(|value| any_text(value, wanted)),
+        _ => false,
+    }
+}

@@ -1,0 +1,162 @@
+//! Why there is no answer, and what the layers below say about it.
+
+use std::error::Error as _;
+
+use crate::net::origin::Origin;
+use crate::net::policy::PolicyError;
+use crate::net::tls::TlsError;
+use crate::sandbox::transcript::{NetworkFailure, NetworkFailureKind};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EgressError {
+    /// The plugin asked for something that the contract forbids.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// This call has no network access.
+    #[error("this call was granted no network access")]
+    Denied,
+    /// The operator's policy refuses the server's address. Nothing was sent.
+    #[error(transparent)]
+    Policy(PolicyError),
+    /// More requests than [`Limits::requests`].
+    #[error("this call has made the {limit} requests that it may make")]
+    TooMany { limit: u32 },
+    /// Nothing was sent: the name has no address.
+    #[error("the name of {origin} has no address: {cause}")]
+    Resolve { origin: Origin, cause: String },
+    /// Nothing was sent: connection refused.
+    #[error("cannot connect to {origin}{}: {cause}", if *.proxies { ", or to the proxy that the environment names" } else { "" })]
+    Connect {
+        origin: Origin,
+        cause: String,
+        /// Whether it may have been a proxy that was connected to.
+        proxies: bool,
+    },
+    /// Nothing was sent: no agreement on TLS.
+    #[error("cannot connect to {origin} securely: {cause}")]
+    Tls { origin: Origin, cause: String },
+    /// The server may or may not have acted.
+    #[error("no answer from {origin} in time")]
+    Timeout { origin: Origin },
+    /// The connection broke with a request under way.
+    #[error("the connection to {origin} broke: {cause}")]
+    Interrupted { origin: Origin, cause: String },
+    /// More bytes than [`Limits::body`].
+    #[error("the answer of {origin} is larger than the {limit} bytes allowed")]
+    TooLarge { origin: Origin, limit: usize },
+    /// More header fields than [`Limits::headers`].
+    #[error("the header fields of an answer of {origin} are larger than the {limit} bytes allowed")]
+    HeadersTooLarge { origin: Origin, limit: usize },
+    /// A frame of more bytes than [`Limits::body`].
+    #[error("a websocket message is too large: {0}")]
+    FrameTooLarge(String),
+    /// A websocket handshake that ended in an ordinary answer.
+    #[error("{server} answered {status} instead of opening a websocket")]
+    Rejected { server: String, status: u16 },
+    /// What went wrong when the call was recorded.
+    #[error("{}", .0.message)]
+    Recorded(NetworkFailure),
+    /// The call is answered from a record, which does not have this.
+    #[error("the record does not have {0}")]
+    Unrecorded(String),
+}
+
+impl EgressError {
+    /// What a client's failure means.
+    pub(super) fn of(error: reqwest::Error, origin: &Origin, proxies: bool) -> Self {
+        let origin = origin.clone();
+        let (connecting, timeout) = (error.is_connect(), error.is_timeout());
+        // The URL could hold data of the alert; the origin says enough.
+        let error = error.without_url();
+        let cause = root_cause(&error);
+        if let Some(refused) = refused(&error) {
+            Self::Policy(refused)
+        } else if let Some(cause) = tls_cause(&error) {
+            Self::Tls { origin, cause }
+        } else if connecting && timeout {
+            Self::Connect {
+                origin,
+                cause: "no connection within 10 s".into(),
+                proxies,
+            }
+        } else if connecting && is_dns(&error) {
+            Self::Resolve { origin, cause }
+        } else if connecting {
+            Self::Connect { origin, cause, proxies }
+        } else {
+            Self::Interrupted { origin, cause }
+        }
+    }
+
+    /// What kind of failure it is, in the contract's words.
+    pub(crate) fn kind(&self) -> NetworkFailureKind {
+        match self {
+            Self::InvalidRequest(_) => NetworkFailureKind::InvalidRequest,
+            Self::Denied | Self::Policy(_) | Self::TooMany { .. } | Self::Unrecorded(_) => NetworkFailureKind::Denied,
+            Self::Resolve { .. } => NetworkFailureKind::Resolve,
+            Self::Connect { .. } => NetworkFailureKind::Connect,
+            Self::Tls { .. } => NetworkFailureKind::Tls,
+            Self::Timeout { .. } => NetworkFailureKind::Timeout,
+            Self::Interrupted { .. } | Self::Rejected { .. } => NetworkFailureKind::Interrupted,
+            Self::TooLarge { .. } | Self::HeadersTooLarge { .. } | Self::FrameTooLarge(_) => {
+                NetworkFailureKind::TooLarge
+            }
+            Self::Recorded(failure) => failure.kind,
+        }
+    }
+}
+
+/// Why a call cannot be given its network.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GrantRefused {
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// The innermost cause, which is what a person can act on.
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// What the policy has to say, if it refused the addresses of the name.
+fn refused(error: &reqwest::Error) -> Option<PolicyError> {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.find_map(|cause| cause.downcast_ref().cloned())
+}
+
+/// Whether the name could not be looked up. The connector has no type for that, only words.
+fn is_dns(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| cause.to_string() == "dns error")
+}
+
+/// What the TLS library has to say, if the failure was its.
+fn tls_cause(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        // An I/O error does not show the error it wraps as its source, and can wrap another.
+        let mut wrapped = current;
+        while let Some(inner) = wrapped
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
+            wrapped = inner;
+        }
+        let tls = wrapped.downcast_ref::<rustls::Error>();
+        if let Some(tls) = tls {
+            return Some(match tls {
+                rustls::Error::InvalidMessage(_) => "the server does not speak TLS".into(),
+                other => other.to_string(),
+            });
+        }
+        cause = current.source();
+    }
+    None
+}

@@ -1,0 +1,482 @@
+//! Everything that leaves for the network goes through here.
+//!
+//! A call is granted one [`Origin`]; its [`Egress`] can reach nothing else, and redirects are followed inside it only.
+//! Secret handles become values at the last moment, in the request that is sent, and answers lose what the plugin asked to
+//! capture.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use secrecy::zeroize::Zeroizing;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+use crate::net::origin::Origin;
+use crate::net::tls::Tls;
+use crate::sandbox::transcript::{Player, Tape};
+use crate::secrets::{Place, Vault};
+
+mod error;
+mod network;
+mod repetition;
+mod socket;
+
+pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
+use self::network::Client;
+pub use self::network::Network;
+use self::socket::LiveSocket;
+pub(crate) use self::socket::Socket;
+
+/// How many redirects of a request are followed.
+const REDIRECTS: usize = 5;
+
+/// Header fields that decide where a message goes or how it is framed. They are the host's.
+const HOST_HEADERS: [&str; 14] = [
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "trailer",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "expect",
+    "accept-encoding",
+    "content-encoding",
+];
+
+/// What a call may reach.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The only origin.
+    pub origin: Origin,
+    /// How the connection is secured.
+    pub tls: Tls,
+}
+
+/// What a request carries.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// A JSON document.
+    Json(String),
+    /// The fields of a form, not encoded yet.
+    Form(Vec<(String, String)>),
+}
+
+impl Body {
+    fn content_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Form(_) => "application/x-www-form-urlencoded",
+        }
+    }
+}
+
+/// A request as the plugin wants it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Body>,
+    pub(crate) timeout: Duration,
+    pub(crate) repeatable: bool,
+    pub(crate) capture: Vec<String>,
+}
+
+/// An answer as the plugin may see it.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The network as one call sees it, and who writes down what is said.
+#[derive(Debug, Clone)]
+pub(crate) struct Egress {
+    server: Server,
+    tape: Option<Tape>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+enum Server {
+    /// Nobody: the call has no network.
+    None,
+    /// The granted origin.
+    Live(Arc<Granted>),
+    /// A record of an earlier call.
+    Played(Player),
+}
+
+#[derive(Debug)]
+struct Granted {
+    client: Client,
+    origin: Origin,
+    vault: Vault,
+    connections: Arc<Semaphore>,
+    body_limit: usize,
+    header_limit: usize,
+    request_limit: u32,
+    /// How many requests were made, repetitions included.
+    requests: AtomicU32,
+    /// When the call is dropped whatever happens; waiting for a retry beyond it is pointless.
+    ends: Instant,
+    /// How many messages that must not be sent twice the server may have acted on.
+    acts: AtomicUsize,
+}
+
+impl Egress {
+    /// No network at all.
+    pub(crate) fn none() -> Self {
+        Self {
+            server: Server::None,
+            tape: None,
+        }
+    }
+
+    pub(crate) fn new(
+        network: &Network,
+        grant: &Grant,
+        vault: Vault,
+        limits: &Limits,
+        ends: Instant,
+    ) -> Result<Self, GrantRefused> {
+        network.policy().check(&grant.origin)?;
+        let granted = Granted {
+            client: network.client(&grant.tls, grant.origin.host())?,
+            origin: grant.origin.clone(),
+            vault,
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            body_limit: limits.body,
+            header_limit: limits.headers,
+            request_limit: limits.requests,
+            requests: AtomicU32::new(0),
+            ends,
+            acts: AtomicUsize::new(0),
+        };
+        Ok(Self {
+            server: Server::Live(Arc::new(granted)),
+            tape: None,
+        })
+    }
+
+    /// A record in the place of the network.
+    pub(crate) fn played(player: Player) -> Self {
+        Self {
+            server: Server::Played(player),
+            tape: None,
+        }
+    }
+
+    /// The same, and what is said is written down.
+    pub(crate) fn taped(self, tape: Option<Tape>) -> Self {
+        Self { tape, ..self }
+    }
+
+    /// Sends a request and reads the whole answer, repeating where that is safe.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, EgressError> {
+        let written = self.tape.as_ref().map(|tape| (tape, tape.request(&request)));
+        let outcome = match &self.server {
+            Server::None => Err(EgressError::Denied),
+            Server::Live(granted) => granted.send(request).await,
+            Server::Played(player) => player.send(&request).await,
+        };
+        if let Some((tape, ticket)) = written {
+            tape.answered(ticket, &outcome);
+        }
+        outcome
+    }
+
+    /// Opens a websocket.
+    pub(crate) async fn connect(
+        &self,
+        path: &str,
+        headers: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<Socket, EgressError> {
+        let tape = self.tape.as_ref().map(|tape| tape.socket(path, headers));
+        let line = match &self.server {
+            Server::None => Err(EgressError::Denied),
+            Server::Live(granted) => LiveSocket::open(granted, path, headers, timeout)
+                .await
+                .map(socket::Line::Live),
+            Server::Played(player) => player.connect(path).await.map(socket::Line::Played),
+        };
+        if let Some(tape) = &tape {
+            tape.opened(line.as_ref().map(drop));
+        }
+        Ok(Socket::new(line?, tape))
+    }
+
+    /// Whether the server may have acted on something that must not be sent twice.
+    pub(crate) fn acted(&self) -> bool {
+        match &self.server {
+            Server::Live(granted) => granted.acts.load(Ordering::Relaxed) > 0,
+            Server::None | Server::Played(_) => false,
+        }
+    }
+}
+
+/// A request that has been checked and holds values.
+///
+/// Ours are zeroed; the copies that the client makes of header fields and bodies to send them are beyond reach.
+struct Prepared {
+    url: url::Url,
+    headers: HeaderMap,
+    /// The type of the body, and the body.
+    body: Option<(&'static str, Zeroizing<String>)>,
+}
+
+impl Granted {
+    async fn send(&self, request: Request) -> Result<Response, EgressError> {
+        let prepared = self.prepare(&request)?;
+        let _permit = self.permit().await;
+        let deadline = self.ends.min(Instant::now() + request.timeout);
+        let mut delays = repetition::delays();
+        // What a login makes is a session, and every attempt has its own.
+        let acts = !request.repeatable && request.capture.is_empty();
+        loop {
+            self.count()?;
+            // Counted beforehand: a request that is dropped under way may have arrived.
+            self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
+            let outcome = self.exchange(&prepared, &request, deadline).await;
+            if repetition::was_refused(&outcome) {
+                self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
+            }
+            let Some(hint) = repetition::may_repeat(&outcome, request.repeatable) else {
+                return outcome;
+            };
+            let Some(delay) = delays.next() else { return outcome };
+            let delay = delay.max(hint);
+            if Instant::now() + delay >= deadline {
+                return outcome;
+            }
+            tracing::debug!(path = %request.path, ?delay, "repeating a request");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        self.connections
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
+    }
+
+    /// Counts a request before it is made.
+    fn count(&self) -> Result<(), EgressError> {
+        let limit = self.request_limit;
+        let made = self
+            .requests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+                (made < limit).then(|| made + 1)
+            });
+        made.map(drop).map_err(|_| EgressError::TooMany { limit })
+    }
+
+    /// Refuses an answer with more header fields than allowed.
+    fn measure(&self, headers: &HeaderMap) -> Result<(), EgressError> {
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if size <= self.header_limit {
+            return Ok(());
+        }
+        Err(EgressError::HeadersTooLarge {
+            origin: self.origin.clone(),
+            limit: self.header_limit,
+        })
+    }
+
+    fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
+        let body = |body: &Body| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
+        Ok(Prepared {
+            url: self.url(&request.path)?,
+            headers: self.headers(&request.headers)?,
+            body: request.body.as_ref().map(body).transpose()?,
+        })
+    }
+
+    fn url(&self, path: &str) -> Result<url::Url, EgressError> {
+        let invalid = |why: &str| EgressError::InvalidRequest(format!("invalid request path: {why}"));
+        if !path.starts_with('/') {
+            return Err(invalid("it must begin with `/`"));
+        }
+        if !is_encoded(path) {
+            return Err(invalid("it must be percent-encoded"));
+        }
+        if Vault::contains_handle(path) {
+            return Err(invalid("a secret must not stand in a URL"));
+        }
+        self.origin.join(path).map_err(|e| invalid(&e.to_string()))
+    }
+
+    fn headers(&self, fields: &[(String, String)]) -> Result<HeaderMap, EgressError> {
+        let mut headers = HeaderMap::with_capacity(fields.len());
+        for (name, value) in fields {
+            let invalid = |why: &str| EgressError::InvalidRequest(format!("header `{}` {why}", name.escape_debug()));
+            let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("has no valid name"))?;
+            let reserved = HOST_HEADERS.contains(&field.as_str()) || field.as_str().starts_with("sec-");
+            if reserved {
+                return Err(invalid("belongs to the host and cannot be set by a plugin"));
+            }
+            let revealed = self.reveal(value, Place::Plain)?;
+            let mut value = HeaderValue::from_str(&revealed).map_err(|_| {
+                invalid("has a value that no header can have (a line break, perhaps at the end of a secret)")
+            })?;
+            value.set_sensitive(true);
+            headers.append(field, value);
+        }
+        Ok(headers)
+    }
+
+    fn body(&self, body: &Body) -> Result<Zeroizing<String>, EgressError> {
+        match body {
+            Body::Json(json) => self.json(json),
+            Body::Form(fields) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                for (name, value) in fields {
+                    form.append_pair(name, &self.reveal(value, Place::Plain)?);
+                }
+                Ok(form.finish().into())
+            }
+        }
+    }
+
+    /// A JSON document with values in the place of handles, which can stand in its strings only.
+    fn json(&self, json: &str) -> Result<Zeroizing<String>, EgressError> {
+        match serde_json::from_str::<IgnoredAny>(json) {
+            Ok(_) => self.reveal(json, Place::Json),
+            Err(_) => Err(EgressError::InvalidRequest("what is sent as JSON is not JSON".into())),
+        }
+    }
+
+    fn reveal(&self, text: &str, place: Place) -> Result<Zeroizing<String>, EgressError> {
+        self.vault
+            .substitute(text, place)
+            .map_err(|e| EgressError::InvalidRequest(e.to_string()))
+    }
+
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Response, EgressError> {
+        let exchange = async {
+            let mut url = prepared.url.clone();
+            let mut redirects = 0..REDIRECTS;
+            loop {
+                let mut builder = self
+                    .client
+                    .http
+                    .request(request.method.clone(), url.clone())
+                    .headers(prepared.headers.clone());
+                if let Some((content_type, body)) = &prepared.body {
+                    builder = builder.header("content-type", *content_type).body(String::clone(body));
+                }
+                let response = builder.send().await.map_err(|e| self.failed(e))?;
+                match self.redirected(request, &url, &response) {
+                    // A request like any other, except that the server asked for it.
+                    Some(to) if redirects.next().is_some() => {
+                        self.count()?;
+                        url = to;
+                    }
+                    _ => return self.read(response, &request.capture).await,
+                }
+            }
+        };
+        tokio::time::timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    /// Where an answer leads, if it redirects a request that only reads to a path that the plugin itself could ask for.
+    fn redirected(&self, request: &Request, from: &url::Url, response: &reqwest::Response) -> Option<url::Url> {
+        if request.method != Method::GET || !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
+            return None;
+        }
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        // A server that puts a token into an address would have it in the logs of all that stands between.
+        if !is_encoded(location) || self.vault.redactor().redact(location) != location {
+            return None;
+        }
+        let to = from.join(location).ok()?;
+        (Origin::of_url(&to).ok()? == self.origin).then_some(to)
+    }
+
+    async fn read(&self, mut response: reqwest::Response, capture: &[String]) -> Result<Response, EgressError> {
+        self.measure(response.headers())?;
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            // Cookies are credentials that no plugin asked for.
+            .filter(|(name, _)| *name != "set-cookie")
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(e))? {
+            if body.len() + chunk.len() > self.body_limit {
+                return Err(EgressError::TooLarge {
+                    origin: self.origin.clone(),
+                    limit: self.body_limit,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response {
+            status,
+            headers,
+            body: captured(&self.vault, body, capture),
+        })
+    }
+
+    fn timed_out(&self) -> EgressError {
+        EgressError::Timeout {
+            origin: self.origin.clone(),
+        }
+    }
+
+    fn failed(&self, error: reqwest::Error) -> EgressError {
+        EgressError::of(error, &self.origin, self.client.proxies)
+    }
+}
+
+/// Whether a path has nothing that parsers read in different ways.
+fn is_encoded(path: &str) -> bool {
+    !path.contains(['\\', '#']) && !path.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// Puts handles in the place of the strings that the plugin declared to be secrets.
+pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
+    if pointers.is_empty() {
+        return body;
+    }
+    let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
+        return body;
+    };
+    drop(Zeroizing::new(body));
+    for pointer in pointers {
+        if let Some(Value::String(found)) = json.pointer_mut(pointer) {
+            *found = vault.capture(pointer.trim_start_matches('/'), std::mem::take(found));
+        }
+    }
+    json.to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+pub(crate) mod connector;
+pub(crate) mod poller;
+pub(crate) mod sink;
+pub(crate) mod state_file;

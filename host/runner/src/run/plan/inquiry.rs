@@ -1,0 +1,53 @@
+//! Asking servers whether calls could be made.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::language::params::{self, Rendered};
+use crate::language::playbook::Step;
+use crate::run::prepare::Prepared;
+use crate::run::report::StepError;
+use crate::run::{Observer, RunEvent};
+use crate::runner::Runner;
+use crate::sandbox::event::EventSink;
+use crate::sandbox::finding::Finding;
+use crate::sandbox::plugin::{Plugin, StepCall};
+
+/// How servers are asked.
+pub(super) struct Inquiry {
+    pub(super) cancel: CancellationToken,
+    pub(super) observer: Observer,
+}
+
+impl Inquiry {
+    /// Has a plugin look whether a call could be made.
+    pub(super) async fn ask(
+        &self,
+        runner: &Runner,
+        plugin: &Plugin,
+        prepared: &Prepared<'_>,
+        step: &Step,
+        params: &Rendered,
+    ) -> Result<Vec<Finding>, StepError> {
+        let grant = params::grant(params, &prepared.inputs.directory, runner.policy());
+        let (id, observer) = (step.id.clone(), self.observer.clone());
+        let call = StepCall {
+            step_type: step.kind.clone(),
+            params: params.value.clone(),
+            vault: prepared.vault.clone(),
+            grant: grant?,
+            timeout: params.timeout,
+            cancel: self.cancel.clone(),
+            events: EventSink::new(move |event| {
+                observer(RunEvent::Step {
+                    id: id.clone(),
+                    item: None,
+                    attempt: 1,
+                    event,
+                });
+            }),
+        };
+        (self.observer)(RunEvent::StepStarted { id: step.id.clone() });
+        let found = plugin.check(runner.network(), call).await;
+        Ok(found?)
+    }
+}

@@ -1,0 +1,195 @@
+//! Keeps the calls of a run while it is under way.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Detail, Outcome, RecordedCall, RecordedItem};
+use crate::language::params::each_text;
+use crate::language::playbook::Step;
+use crate::language::render;
+use crate::run::prepare::Prepared;
+use crate::run::report::StepError;
+use crate::sandbox::plugin::{PluginError, StepOutcome};
+use crate::sandbox::step_type::StepType;
+use crate::sandbox::transcript::Tape;
+use crate::secrets::Vault;
+use crate::text::schema::Schema;
+
+/// Keeps the calls of a run.
+pub(crate) struct Recorder {
+    detail: Detail,
+    calls: Mutex<Vec<Kept>>,
+}
+
+/// A call, with handles and maybe values in its texts.
+struct Kept {
+    /// Its place among the calls: those of the step, of the item, and the attempt.
+    order: (usize, usize, u32),
+    /// The call; how it ended is beside it.
+    call: RecordedCall,
+    began: Instant,
+    tape: Option<Tape>,
+    ended: Option<Result<StepOutcome, StepError>>,
+    /// The values that are meant for the server alone and that no secret gave.
+    private: Vec<(String, String)>,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    /// The step's place in the playbook.
+    pub(crate) at: usize,
+    pub(crate) step: &'a str,
+    pub(crate) step_type: &'a StepType,
+    pub(crate) item: Option<(usize, &'a Value)>,
+    pub(crate) attempt: u32,
+    pub(crate) params: &'a Value,
+}
+
+/// A call that is being kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallTicket(usize);
+
+impl Recorder {
+    pub(crate) fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            calls: Mutex::default(),
+        }
+    }
+
+    /// A call begins.
+    pub(crate) fn begins(&self, about: About<'_>) -> (CallTicket, Option<Tape>) {
+        let tape = (self.detail == Detail::Traffic).then(Tape::new);
+        let call = RecordedCall {
+            step: about.step.to_owned(),
+            step_type: about.step_type.name.clone(),
+            item: about.item.map(|(index, value)| RecordedItem {
+                index,
+                value: value.clone(),
+            }),
+            attempt: about.attempt,
+            started_at: crate::clock::now(),
+            duration_ms: 0,
+            params: about.params.clone(),
+            outcome: None,
+            transcript: None,
+        };
+        let mut calls = self.calls();
+        calls.push(Kept {
+            order: (about.at, about.item.map_or(0, |(index, _)| index), about.attempt),
+            call,
+            began: Instant::now(),
+            tape: tape.clone(),
+            ended: None,
+            private: private(&about.step_type.params, about.params.as_object().into_iter().flatten()),
+        });
+        (CallTicket(calls.len() - 1), tape)
+    }
+
+    /// A call has ended.
+    pub(crate) fn ended(&self, ticket: CallTicket, ended: &Result<StepOutcome, PluginError>) {
+        let ended = match ended {
+            Ok(outcome) => Ok(outcome.clone()),
+            Err(error) => Err(StepError::from(error)),
+        };
+        if let Some(kept) = self.calls().get_mut(ticket.0) {
+            kept.call.duration_ms = u64::try_from(kept.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            kept.ended = Some(ended);
+        }
+    }
+
+    /// Hides what a step is written to give to its server alone, whether or not it ran.
+    pub(crate) fn hide_written(prepared: &Prepared<'_>, step: &Step, step_type: &StepType) {
+        let vault = &prepared.vault;
+        for (param, text) in private(&step_type.params, &step.params) {
+            hide(vault, &param, text);
+        }
+        for (param, value) in of_the_server(&step_type.params, &step.params) {
+            each_text(value, "", &mut |_, text| {
+                for part in parts(text, prepared, step) {
+                    hide(vault, param, part);
+                }
+            });
+        }
+    }
+
+    /// The calls, without secrets.
+    pub(crate) fn finish(self, vault: &Vault) -> Vec<RecordedCall> {
+        let mut calls = self.calls.into_inner().unwrap_or_else(PoisonError::into_inner);
+        calls.sort_by_key(|kept| kept.order);
+        for kept in &mut calls {
+            for (param, text) in kept.private.drain(..) {
+                hide(vault, &param, text);
+            }
+        }
+        let masker = vault.masker();
+        let finish = |kept: Kept| RecordedCall {
+            item: kept.call.item.map(|item| RecordedItem {
+                value: masker.mask_json(&item.value),
+                ..item
+            }),
+            params: masker.mask_json(&kept.call.params),
+            outcome: kept.ended.map(|ended| Outcome::of(&ended, masker.redactor())),
+            transcript: kept.tape.map(|tape| tape.finish(&masker)),
+            ..kept.call
+        };
+        calls.into_iter().map(finish).collect()
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The texts in params that are meant for the server alone, where no secret gave them: a password written in the playbook.
+fn private<'p>(schema: &Schema, params: impl IntoIterator<Item = (&'p String, &'p Value)>) -> Vec<(String, String)> {
+    let mut private = Vec::new();
+    for (param, value) in of_the_server(schema, params) {
+        each_text(value, "", &mut |_, text| {
+            if !Vault::contains_handle(text) && !render::is_template(text) && !text.is_empty() {
+                private.push((param.clone(), text.to_owned()));
+            }
+        });
+    }
+    private
+}
+
+/// The params that are meant for the server alone.
+fn of_the_server<'p>(
+    schema: &Schema,
+    params: impl IntoIterator<Item = (&'p String, &'p Value)>,
+) -> impl Iterator<Item = (&'p String, &'p Value)> {
+    params.into_iter().filter(|(param, _)| schema.is_write_only(param))
+}
+
+/// What a template without secrets is put together of: a password in parts is as good as one in a piece.
+fn parts(template: &str, prepared: &Prepared<'_>, step: &Step) -> Vec<String> {
+    let mut parts = Vec::new();
+    let Ok(seen) = render::check(template, step.scope()) else {
+        return parts;
+    };
+    if !render::is_template(template) || !seen.secrets.is_empty() {
+        return parts;
+    }
+    let mut keep = |value: &Value| each_text(value, "", &mut |_, text| parts.push(text.to_owned()));
+    for var in &seen.vars {
+        prepared.vars.get(&var.name).into_iter().for_each(&mut keep);
+    }
+    if seen.roots.contains("item") {
+        step.for_each.iter().for_each(|list| keep(&list.items));
+    }
+    parts.retain(|part| !render::is_template(part));
+    parts.extend(render::literals(template).map(str::to_owned));
+    parts
+}
+
+/// From here on a text is a secret like those that a server gives, also as YAML may spell it.
+fn hide(vault: &Vault, param: &str, text: String) {
+    if text.contains('\'') {
+        vault.capture(param, text.replace('\'', "''"));
+    }
+    vault.capture(param, text);
+}

@@ -1,0 +1,372 @@
+//! One step of a run: its calls, their retries, and its time limit.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Run, RunEvent, blank, invalid_input, millis};
+use crate::clock;
+use crate::language::for_each::{self, ItemReport};
+use crate::language::params::{self, Rendered};
+use crate::run::prepare::Prepared;
+use crate::run::record::About;
+use crate::run::report::{StepError, StepReport, StepStatus};
+use crate::run::retry::{Attempts, Verdict};
+use crate::run::work::{Item, Work};
+use crate::sandbox::event::EventSink;
+use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
+use crate::secrets::Redactor;
+use crate::text::diagnostic::Diagnostics;
+
+/// How the calls that a step is about ended.
+struct Called {
+    outcome: Result<StepOutcome, StepError>,
+    attempts: u32,
+}
+
+impl Run<'_> {
+    /// Does what a step is about, within its time limit.
+    pub(super) async fn execute(&self, at: usize) -> StepReport {
+        let step = &self.prepared.playbook.steps[at];
+        (self.observer)(RunEvent::StepStarted { id: step.id.clone() });
+        let (started_at, began) = (clock::now(), Instant::now());
+        // Stopping a step that takes too long is asking it to stop, as when the run is cancelled.
+        let stop = self.cancel.child_token();
+        let mut report = {
+            let working = self.work(at, &stop);
+            tokio::pin!(working);
+            tokio::select! {
+                report = &mut working => report,
+                limit = exceeded(step.timeout) => {
+                    stop.cancel();
+                    too_long(working.await, limit)
+                }
+            }
+        };
+        report.started_at = Some(started_at);
+        report.duration_ms = millis(began.elapsed());
+        report.error = report.error.map(|error| self.redacted(error));
+        report
+    }
+
+    async fn work(&self, at: usize, stop: &CancellationToken) -> StepReport {
+        let Prepared { playbook, outlooks, .. } = self.prepared;
+        let step = &playbook.steps[at];
+        let mut report = blank(step, StepStatus::Failed);
+        let rendered;
+        let work = if let Some(work) = &outlooks[at].work {
+            work
+        } else {
+            let renderer = self.prepared.renderer(&self.results);
+            let (_, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
+            match Work::render(&playbook.document, step, step_type, &renderer) {
+                Ok(work) => rendered = work,
+                Err(problems) => {
+                    report.error = Some(invalid_input(Diagnostics::from(problems).to_string()));
+                    return report;
+                }
+            }
+            &rendered
+        };
+        match work {
+            Work::Once(params) => {
+                let called = self.call(at, None, params, stop).await;
+                let redactor = self.prepared.vault.redactor();
+                report.attempts = called.attempts;
+                match called.outcome {
+                    Ok(outcome) => {
+                        report.status = status(&outcome);
+                        report.result = Some(redactor.redact_json(outcome.result));
+                        report.notes = redact_notes(&redactor, &outcome.notes);
+                    }
+                    Err(error) => report.error = Some(error),
+                }
+            }
+            Work::Each(items) => {
+                let at_once = step.for_each.as_ref().map_or(1, |list| list.concurrency);
+                let calls = items.iter().enumerate();
+                let calls: Vec<_> = calls.map(|(index, item)| self.item(at, index, item, stop)).collect();
+                let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
+                report.status = for_each::status(&done);
+                report.error = for_each::error(&done);
+                report.attempts = done.iter().map(|item| item.attempts).sum();
+                report.items = Some(done.len());
+                let result = serde_json::to_value(&done).expect("an item's report has only texts as keys");
+                report.result = Some(self.prepared.vault.redactor().redact_json(result));
+            }
+        }
+        report
+    }
+
+    async fn item(&self, at: usize, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {
+        let began = Instant::now();
+        let mut report = ItemReport {
+            item: item.value.clone(),
+            status: StepStatus::Skipped,
+            attempts: 0,
+            duration_ms: 0,
+            result: None,
+            error: None,
+            notes: Vec::new(),
+        };
+        if stop.is_cancelled() {
+            return report;
+        }
+        let called = self.call(at, Some((index, &item.value)), &item.params, stop).await;
+        report.attempts = called.attempts;
+        report.duration_ms = millis(began.elapsed());
+        match called.outcome {
+            Ok(outcome) => {
+                report.status = status(&outcome);
+                report.result = Some(outcome.result);
+                report.notes = outcome.notes;
+            }
+            Err(error) => {
+                report.status = StepStatus::Failed;
+                report.error = Some(error);
+            }
+        }
+        report
+    }
+
+    /// Calls the plugin, again where a retry can help.
+    async fn call(
+        &self,
+        at: usize,
+        item: Option<(usize, &Value)>,
+        params: &Rendered,
+        stop: &CancellationToken,
+    ) -> Called {
+        let step = &self.prepared.playbook.steps[at];
+        let index = item.map(|(index, _)| index);
+        let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
+        let grant = match self.stubs {
+            // Nobody is connected to.
+            Some(_) => Ok(None),
+            None => params::grant(params, &self.prepared.inputs.directory, self.runner.policy()),
+        };
+        let grant = match grant {
+            Ok(grant) => grant,
+            Err(error) => {
+                return Called {
+                    outcome: Err(error.into()),
+                    attempts: 0,
+                };
+            }
+        };
+        let mut attempts = Attempts::first(step.retry_max);
+        loop {
+            let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
+            let attempt = attempts.made();
+            (self.observer)(RunEvent::StepCalled {
+                id: step.id.clone(),
+                item: index,
+                attempt,
+                time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
+            });
+            let (id, observer) = (step.id.clone(), self.observer.clone());
+            let events = EventSink::new(move |event| {
+                observer(RunEvent::Step {
+                    id: id.clone(),
+                    item: index,
+                    attempt,
+                    event,
+                });
+            });
+            let call = StepCall {
+                step_type: step.kind.clone(),
+                params: params.value.clone(),
+                vault: self.prepared.vault.clone(),
+                grant: grant.clone(),
+                timeout: params.timeout,
+                cancel: stop.clone(),
+                events: if self.prepared.inputs.parts {
+                    events.with_parts()
+                } else {
+                    events
+                },
+            };
+            let about = About {
+                at,
+                step: &step.id,
+                step_type,
+                item,
+                attempt,
+                params: &params.value,
+            };
+            let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
+            let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
+            let answered = match self.stubs {
+                Some(stubs) => stubs.answer(about),
+                None => plugin.run_taped(self.runner.network(), call, tape).await,
+            };
+            if let Some((recorder, (ticket, _))) = kept {
+                recorder.ended(ticket, &answered);
+            }
+            let error = match answered {
+                Ok(outcome) => {
+                    return Called {
+                        outcome: Ok(outcome),
+                        attempts: attempt,
+                    };
+                }
+                Err(error) => error,
+            };
+            let verdict = attempts.after(&error);
+            let mut error = StepError::from(&error);
+            match verdict {
+                Verdict::Again(wait) => {
+                    // Nobody has to recover where nobody was asked.
+                    let wait = self.stubs.map_or(wait, |_| Duration::ZERO);
+                    (self.observer)(RunEvent::StepRetried {
+                        id: step.id.clone(),
+                        item: index,
+                        attempt,
+                        error: self.redacted(error.clone()),
+                        wait,
+                    });
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {
+                            attempts.again();
+                            continue;
+                        }
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Verdict::NotSafe => {
+                    let why = "it was not tried again, because the server may have acted on the first attempt";
+                    error.hint = Some(
+                        error
+                            .hint
+                            .map_or_else(|| why.to_owned(), |hint| format!("{hint}; {why}")),
+                    );
+                }
+                Verdict::Final => {}
+            }
+            return Called {
+                outcome: Err(error),
+                attempts: attempts.made(),
+            };
+        }
+    }
+}
+
+/// Returns once a time limit is exceeded; never, if there is none.
+async fn exceeded(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => {
+            tokio::time::sleep(limit).await;
+            limit
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What becomes of a step that was stopped by its time limit. What its items returned in time stays.
+fn too_long(report: StepReport, limit: Duration) -> StepReport {
+    let cause = report.error.filter(|error| error.kind != FailureKind::Cancelled.word());
+    StepReport {
+        status: StepStatus::Failed,
+        error: Some(StepError {
+            kind: FailureKind::Timeout.word().into(),
+            message: format!(
+                "the step was stopped at its limit of {} s (`timeout_seconds`)",
+                limit.as_secs()
+            ),
+            hint: cause.map(|cause| format!("before that: {}", cause.message)),
+        }),
+        result: report.result.filter(|_| report.items.is_some()),
+        notes: Vec::new(),
+        ..report
+    }
+}
+
+fn status(outcome: &StepOutcome) -> StepStatus {
+    if outcome.partial {
+        StepStatus::Partial
+    } else {
+        StepStatus::Success
+    }
+}
+
+fn redact_notes(redactor: &Redactor, notes: &[Note]) -> Vec<Note> {
+    let redact = |note: &Note| Note {
+        subject: redactor.redact(&note.subject).into_owned(),
+        text: redactor.redact(&note.text).into_owned(),
+    };
+    notes.iter().map(redact).collect()
+}
+
+impl From<PluginError> for StepError {
+    fn from(error: PluginError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&PluginError> for StepError {
+    fn from(error: &PluginError) -> Self {
+        match error {
+            PluginError::Failed(failure) => Self {
+                kind: failure.kind.word().into(),
+                message: failure.message.clone(),
+                hint: failure.hint.clone(),
+            },
+            PluginError::Policy(error) => Self {
+                hint: Some(error.hint().to_owned()),
+                ..invalid_input(error.to_string())
+            },
+            PluginError::Tls(error) => invalid_input(error.to_string()),
+            other => Self {
+                kind: "plugin".into(),
+                message: other.to_string(),
+                hint: None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_step_stopped_by_its_limit_keeps_what_its_items_returned() {
+        let limit = Duration::from_secs(3);
+        let report = |items, kind| StepReport {
+            id: "s".into(),
+            name: None,
+            step_type: "t".into(),
+            status: StepStatus::Failed,
+            reason: None,
+            branch: None,
+            items,
+            started_at: None,
+            attempts: 1,
+            duration_ms: 0,
+            result: Some(json!([])),
+            error: Some(StepError {
+                kind: Cow::Borrowed(kind),
+                message: "no such server".into(),
+                hint: None,
+            }),
+            notes: Vec::new(),
+        };
+        let stopped = too_long(report(Some(2), "unavailable"), limit);
+        assert_eq!(stopped.result, Some(json!([])));
+        let error = stopped.error.unwrap();
+        assert_eq!(
+            (&*error.kind, error.hint.as_deref()),
+            ("timeout", Some("before that: no such server"))
+        );
+        let stopped = too_long(report(None, "cancelled"), limit);
+        assert_eq!((stopped.result, stopped.error.unwrap().hint), (None, None));
+    }
+}

@@ -1,0 +1,244 @@
+//! One plugin call: an instance of its own, its limits, and how it ended.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
+use crate::net::egress::Egress;
+use crate::sandbox::bindings::Plugin;
+use crate::sandbox::capability::clock::Clock;
+use crate::sandbox::capability::progress::Pace;
+use crate::sandbox::engine::Engine;
+use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::store::Memory;
+use crate::sandbox::transcript::{Stuck, Tape};
+use crate::secrets::{Redactor, Vault};
+use crate::text::visible::is_hidden;
+
+/// How much of a text for people is looked at, in bytes.
+const LONGEST_READ: usize = 1 << 16;
+
+/// What the capabilities of a call share. It lives as long as the instance.
+pub(crate) struct CallState {
+    pub(crate) table: ResourceTable,
+    pub(crate) began: Instant,
+    pub(crate) egress: Egress,
+    pub(crate) cancel: CancellationToken,
+    /// What the plugin remembers from earlier calls.
+    pub(crate) remembered: Memory,
+    pub(crate) clock: Clock,
+    /// Who writes down what the call says and hears.
+    pub(crate) tape: Option<Tape>,
+    pub(crate) panic: Option<String>,
+    pub(crate) log_messages_left: u32,
+    pub(crate) progress: Pace,
+    memory: MemoryCap,
+    vault: Vault,
+    sink: EventSink,
+}
+
+impl CallState {
+    pub(crate) fn emit(&self, event: CallEvent) {
+        self.sink.emit(event);
+    }
+
+    /// Whether pieces of a result are wanted.
+    pub(crate) fn wants_parts(&self) -> bool {
+        self.sink.wants_parts()
+    }
+
+    /// Removes what must not be told, tokens included that a server gave during the call.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.vault.redactor()
+    }
+
+    /// A guest's text as people may see it: without secrets or control characters, and not too long.
+    pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
+        // Far more than is shown is not looked at: a text may be as large as the guest's memory.
+        let text = &text[..text.floor_char_boundary(LONGEST_READ)];
+        let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
+        let mut text = self.redactor().redact(&text).into_owned();
+        if text.len() > longest {
+            text.truncate(text.floor_char_boundary(longest));
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// What a call brings with it.
+pub(crate) struct CallContext {
+    pub(crate) egress: Egress,
+    pub(crate) cancel: CancellationToken,
+    /// What must not be told.
+    pub(crate) vault: Vault,
+    pub(crate) sink: EventSink,
+    pub(crate) remembered: Memory,
+    pub(crate) clock: Clock,
+    /// Who writes down what the call says and hears.
+    pub(crate) tape: Option<Tape>,
+    /// How long the call may take, grace included.
+    pub(crate) deadline: Duration,
+    /// How long it may compute.
+    pub(crate) cpu: Duration,
+}
+
+/// How a call ended when it did not return.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// More memory than the limit was asked for.
+    #[error("it needs more than the {} MiB of memory it may use", limit >> 20)]
+    OutOfMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// It computed for longer than its budget.
+    #[error("it computed for longer than the {} ms it may use (an endless loop?)", budget.as_millis())]
+    OutOfCpu {
+        /// The budget.
+        budget: Duration,
+    },
+    /// It did not return in time.
+    #[error("it did not return within {} ms", after.as_millis())]
+    Deadline {
+        /// The time it was given, grace included.
+        after: Duration,
+    },
+    /// It was asked to stop and did not within the grace period.
+    #[error("it was asked to stop and did not")]
+    Cancelled,
+    /// It panicked.
+    #[error("it panicked: {message}")]
+    Panicked {
+        /// The panic's message, with its place in the source.
+        message: String,
+    },
+    /// It recursed too deeply.
+    #[error("it recursed too deeply and overflowed its stack")]
+    StackOverflow,
+    /// It trapped otherwise.
+    #[error("it trapped: {message}")]
+    Trapped {
+        /// The runtime's words.
+        message: String,
+    },
+}
+
+/// The interfaces of the contract, ready to be linked.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine.wasmtime());
+    Plugin::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// Makes an instance, runs `body` with what `load` finds among its exports within the limits, and drops it.
+pub(crate) async fn call<G: Sync, R: Send + 'static>(
+    pre: &InstancePre<CallState>,
+    limits: &Limits,
+    context: CallContext,
+    load: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<G> + Send,
+    body: impl AsyncFnOnce(&Accessor<CallState>, &G) -> wasmtime::Result<R> + Send,
+) -> Result<R, CallError> {
+    let cancel = context.cancel.clone();
+    let deadline = context.deadline;
+    let context_clock = context.clock.clone();
+    let progress = Pace::new(context.sink.clone());
+    let meter = CpuMeter::new(context.cpu);
+    let mut store = Store::new(
+        pre.engine(),
+        CallState {
+            table: ResourceTable::new(),
+            began: Instant::now(),
+            egress: context.egress,
+            cancel: context.cancel,
+            remembered: context.remembered,
+            clock: context.clock,
+            tape: context.tape,
+            panic: None,
+            log_messages_left: limits.log_messages,
+            progress: progress.clone(),
+            memory: MemoryCap(limits.memory),
+            vault: context.vault,
+            sink: context.sink,
+        },
+    );
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(limits.memory);
+    store.set_epoch_deadline(1);
+    let watch = meter.clone();
+    store.epoch_deadline_callback(move |_| {
+        watch.check().map_err(wasmtime::Error::new)?;
+        Ok(UpdateDeadline::Yield(1))
+    });
+
+    let played = match &context_clock {
+        Clock::Played(player) => Some(player.time().clone()),
+        Clock::System | Clock::Fixed(_) => None,
+    };
+    let ended = {
+        let running = meter.measure(async {
+            let instance = pre.instantiate_async(&mut store).await?;
+            let guest = load(&mut store, &instance)?;
+            store
+                .run_concurrent(async |accessor| body(accessor, &guest).await)
+                .await?
+        });
+        let running = async {
+            match played {
+                // Nothing else can happen than what was recorded.
+                Some(time) => time
+                    .drive(running)
+                    .await
+                    .unwrap_or_else(|stuck| Err(wasmtime::Error::new(stuck))),
+                None => running.await,
+            }
+        };
+        let stopping = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(limits.grace).await;
+        };
+        tokio::select! {
+            ended = running => ended.map_err(Some),
+            () = tokio::time::sleep(deadline) => return Err(CallError::Deadline { after: deadline }),
+            () = stopping => Err(None),
+            never = progress.keep() => match never {},
+        }
+    };
+    progress.pass();
+    match ended {
+        Ok(returned) => Ok(returned),
+        Err(None) => Err(CallError::Cancelled),
+        Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take())),
+    }
+}
+
+fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
+    if let Some(exhausted) = error.downcast_ref::<MemoryExhausted>() {
+        return CallError::OutOfMemory { limit: exhausted.limit };
+    }
+    if let Some(exhausted) = error.downcast_ref::<CpuExhausted>() {
+        return CallError::OutOfCpu {
+            budget: exhausted.budget,
+        };
+    }
+    if let Some(stuck) = error.downcast_ref::<Stuck>() {
+        return CallError::Trapped {
+            message: stuck.to_string(),
+        };
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        return CallError::StackOverflow;
+    }
+    match panic {
+        Some(message) => CallError::Panicked { message },
+        // The root cause only: the chain before it is a backtrace in the plugin.
+        None => CallError::Trapped {
+            message: error.root_cause().to_string(),
+        },
+    }
+}

@@ -1,0 +1,80 @@
+//! Requests to the granted origin.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use wasmtime::component::{Accessor, HasSelf};
+
+use crate::net::egress::{Body, EgressError, Request};
+use crate::sandbox::bindings::playbook::plugin::{http, types};
+use crate::sandbox::call::CallState;
+use crate::sandbox::transcript::NetworkFailureKind;
+
+impl types::Host for CallState {}
+
+impl http::Host for CallState {}
+
+impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
+    async fn send(
+        accessor: &Accessor<T, Self>,
+        request: http::Request,
+    ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
+        let egress = accessor.with(|mut access| access.get().egress.clone());
+        let request = Request {
+            method: match request.method {
+                http::Method::Get => Method::GET,
+                http::Method::Post => Method::POST,
+                http::Method::Put => Method::PUT,
+                http::Method::Patch => Method::PATCH,
+                http::Method::Delete => Method::DELETE,
+            },
+            path: request.path,
+            headers: pairs(request.headers),
+            body: request.body.map(|body| match body {
+                http::Body::Json(json) => Body::Json(json),
+                http::Body::Form(fields) => Body::Form(pairs(fields)),
+            }),
+            timeout: Duration::from_millis(request.timeout_ms.into()),
+            repeatable: request.repeatable,
+            capture: request.capture,
+        };
+        Ok(match egress.send(request).await {
+            Ok(response) => Ok(http::Response {
+                status: response.status,
+                headers: response
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| http::Field { name, value })
+                    .collect(),
+                body: response.body,
+            }),
+            Err(error) => Err(failure(error)?),
+        })
+    }
+}
+
+pub(crate) fn pairs(fields: Vec<http::Field>) -> Vec<(String, String)> {
+    fields.into_iter().map(|field| (field.name, field.value)).collect()
+}
+
+/// A failure as the plugin is told; one that no plugin must answer to ends the call.
+pub(crate) fn failure(error: EgressError) -> wasmtime::Result<http::Failure> {
+    use http::FailureKind;
+    if matches!(error, EgressError::Unrecorded(_)) {
+        return Err(wasmtime::Error::new(error));
+    }
+    let kind = match error.kind() {
+        NetworkFailureKind::InvalidRequest => FailureKind::InvalidRequest,
+        NetworkFailureKind::Denied => FailureKind::Denied,
+        NetworkFailureKind::Resolve => FailureKind::Resolve,
+        NetworkFailureKind::Connect => FailureKind::Connect,
+        NetworkFailureKind::Tls => FailureKind::Tls,
+        NetworkFailureKind::Timeout => FailureKind::Timeout,
+        NetworkFailureKind::Interrupted => FailureKind::Interrupted,
+        NetworkFailureKind::TooLarge => FailureKind::TooLarge,
+    };
+    Ok(http::Failure {
+        kind,
+        message: error.to_string(),
+    })
+}

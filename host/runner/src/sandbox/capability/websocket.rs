@@ -1,0 +1,80 @@
+//! Websockets to the granted origin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{Accessor, HasSelf, Resource};
+
+use super::http::{failure, pairs};
+use crate::net::egress::{EgressError, Socket};
+use crate::sandbox::bindings::playbook::plugin::http::{Failure, Field};
+use crate::sandbox::bindings::playbook::plugin::websocket::{self, ConnectFailure};
+use crate::sandbox::call::CallState;
+
+/// An open websocket. Both halves can be in use at once.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Connection(Arc<Socket>);
+
+impl websocket::Host for CallState {}
+
+impl websocket::HostConnection for CallState {
+    fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+impl<T: Send> websocket::HostWithStore<T> for HasSelf<CallState> {
+    async fn connect(
+        accessor: &Accessor<T, Self>,
+        path: String,
+        headers: Vec<Field>,
+        timeout_ms: u32,
+    ) -> wasmtime::Result<Result<Resource<Connection>, ConnectFailure>> {
+        let egress = accessor.with(|mut access| access.get().egress.clone());
+        let timeout = Duration::from_millis(timeout_ms.into());
+        match egress.connect(&path, &pairs(headers), timeout).await {
+            Ok(socket) => {
+                let connection = Connection(Arc::new(socket));
+                Ok(Ok(accessor.with(|mut access| access.get().table.push(connection))?))
+            }
+            Err(EgressError::Rejected { status, .. }) => Ok(Err(ConnectFailure::Rejected(status))),
+            Err(error) => Ok(Err(ConnectFailure::Failed(failure(error)?))),
+        }
+    }
+}
+
+impl<T: Send> websocket::HostConnectionWithStore<T> for HasSelf<CallState> {
+    async fn send(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+        json: String,
+    ) -> wasmtime::Result<Result<(), Failure>> {
+        match socket(accessor, &connection)?.send(&json).await {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => Ok(Err(failure(error)?)),
+        }
+    }
+
+    async fn receive(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<Result<Option<String>, Failure>> {
+        match socket(accessor, &connection)?.receive().await {
+            Ok(text) => Ok(Ok(text)),
+            Err(error) => Ok(Err(failure(error)?)),
+        }
+    }
+
+    async fn close(accessor: &Accessor<T, Self>, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        socket(accessor, &connection)?.close().await;
+        Ok(())
+    }
+}
+
+fn socket<T: Send>(
+    accessor: &Accessor<T, HasSelf<CallState>>,
+    connection: &Resource<Connection>,
+) -> wasmtime::Result<Arc<Socket>> {
+    accessor.with(|mut access| Ok(access.get().table.get(connection)?.0.clone()))
+}

@@ -1,0 +1,14 @@
+pub(crate) mod bindings;
+pub(crate) mod cache;
+pub(crate) mod call;
+pub(crate) mod capability;
+pub(crate) mod connector_type;
+pub(crate) mod described;
+pub(crate) mod engine;
+pub(crate) mod event;
+pub(crate) mod finding;
+pub(crate) mod inspection;
+pub(crate) mod plugin;
+pub(crate) mod step_type;
+pub(crate) mod store;
+pub(crate) mod transcript;

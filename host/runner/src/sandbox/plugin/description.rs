@@ -1,0 +1,46 @@
+//! What a plugin provides: as it and its file say it, which is kept beside its compiled form, and as the host reads it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::bindings::exports::playbook::plugin::{connector, step};
+use crate::sandbox::connector_type::ConnectorType;
+use crate::sandbox::inspection::Inspection;
+use crate::sandbox::step_type::StepType;
+use crate::text::schema::SchemaReader;
+
+/// What a plugin and its file say.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Description {
+    pub(super) inspection: Inspection,
+    pub(super) step_types: Vec<step::StepType>,
+    pub(super) connectors: Vec<connector::ConnectorType>,
+}
+
+/// What a plugin provides.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    pub(super) steps: Vec<StepType>,
+    pub(super) connectors: Vec<ConnectorType>,
+}
+
+impl Description {
+    /// Fails if it is not in order.
+    pub(super) fn types(self, schema: SchemaReader) -> Result<Types, String> {
+        Ok(Types {
+            steps: StepType::parse_all(self.step_types, schema)?,
+            connectors: ConnectorType::parse_all(self.connectors, schema)?,
+        })
+    }
+}
+
+impl Types {
+    /// Has the schemas that a run begins with compiled on another thread: whoever has to wait for them waits less.
+    pub(super) fn compile_ahead(&self) {
+        let schemas: Vec<_> = self.steps.iter().map(|step| step.params.clone()).collect();
+        tokio::task::spawn_blocking(move || {
+            for schema in schemas {
+                schema.compile_now();
+            }
+        });
+    }
+}

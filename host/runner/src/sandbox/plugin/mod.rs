@@ -1,0 +1,303 @@
+//! A loaded plugin, and calling it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::InstancePre;
+
+use crate::limits::Limits;
+use crate::net::egress::{Egress, Grant, GrantRefused, Network};
+use crate::sandbox::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
+use crate::sandbox::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
+use crate::sandbox::call::{self, CallContext, CallError, CallState};
+use crate::sandbox::capability::clock::Clock;
+use crate::sandbox::connector_type::ConnectorType;
+use crate::sandbox::described::{remarks, words};
+use crate::sandbox::event::EventSink;
+use crate::sandbox::finding::Finding;
+use crate::sandbox::inspection::Inspection;
+use crate::sandbox::step_type::StepType;
+use crate::sandbox::store::Memory;
+use crate::sandbox::transcript::{Player, Tape};
+use crate::secrets::{Secrets, Vault};
+
+mod contract;
+mod description;
+mod error;
+mod load;
+
+pub use self::contract::CONTRACT;
+use self::description::Types;
+pub use self::error::{FailureKind, PluginError, StepFailure};
+
+/// How long `describe` and `render-template` may take; they make no request.
+const DESCRIBING: Duration = Duration::from_secs(5);
+
+/// A loaded plugin.
+pub struct Plugin {
+    name: String,
+    inspection: Inspection,
+    pub(crate) pre: InstancePre<CallState>,
+    pub(crate) limits: Limits,
+    step: Option<StepExports>,
+    pub(crate) connector: Option<ConnectorExports>,
+    types: Types,
+}
+
+/// What a step returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepOutcome {
+    /// The result, which the step type's result schema describes.
+    pub result: Value,
+    /// Whether something that was asked for is missing.
+    pub partial: bool,
+    /// Remarks for people; they add nothing that the result lacks.
+    pub notes: Vec<Note>,
+}
+
+/// Something to tell the reader about one subject of a result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Note {
+    /// What it is about.
+    pub subject: String,
+    /// What there is to say.
+    pub text: String,
+}
+
+/// What a step run brings with it.
+#[derive(Debug)]
+pub struct StepCall {
+    /// The kind of step.
+    pub step_type: String,
+    /// The rendered params, with handles where secrets belong.
+    pub params: Value,
+    /// The secrets behind the handles.
+    pub vault: Vault,
+    /// What the step may reach.
+    pub grant: Option<Grant>,
+    /// The step's own time limit.
+    pub timeout: Option<Duration>,
+    /// Asks the step to stop early.
+    pub cancel: CancellationToken,
+    /// Where messages and progress go.
+    pub events: EventSink,
+}
+
+impl Plugin {
+    /// How errors refer to it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.inspection.sha256
+    }
+
+    /// Size of the component, in bytes.
+    pub fn size(&self) -> usize {
+        self.inspection.size
+    }
+
+    /// The interfaces it imports: all that it can do besides computing.
+    pub fn imports(&self) -> &[String] {
+        &self.inspection.imports
+    }
+
+    /// The interfaces it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.inspection.exports
+    }
+
+    /// The kinds of step it provides.
+    pub fn step_types(&self) -> &[StepType] {
+        &self.types.steps
+    }
+
+    /// The connectors it provides.
+    pub fn connector_types(&self) -> &[ConnectorType] {
+        &self.types.connectors
+    }
+
+    /// The text that a template gives with these params.
+    pub async fn render_template(
+        &self,
+        step_type: &str,
+        template: &str,
+        params: &Value,
+    ) -> Result<String, PluginError> {
+        self.render_template_at(None, step_type, template, params).await
+    }
+
+    /// The same, at a moment: a template can be about the time before it is sent.
+    pub(crate) async fn render_template_at(
+        &self,
+        moment: Option<Timestamp>,
+        step_type: &str,
+        template: &str,
+        params: &Value,
+    ) -> Result<String, PluginError> {
+        let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
+        let context = CallContext {
+            clock: moment.map_or(Clock::System, Clock::Fixed),
+            ..self.offline()
+        };
+        self.call(context, async |accessor, step| {
+            step.call_render_template(accessor, step_type, template, params).await
+        })
+        .await?
+        .map_err(|failure| StepFailure::from(failure).into())
+    }
+
+    /// Looks whether a step could run, in an instance of its own: as whom it logs in, whether that suffices, and what becomes
+    /// of each target. Changes nothing on the server.
+    ///
+    /// The params must have passed the step type's schema.
+    pub async fn check(&self, network: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
+        let (context, _) = self.step_context(network, &call)?;
+        let (step_type, params) = (call.step_type, call.params.to_string());
+        let found = self
+            .call(context, async |accessor, step| {
+                step.call_check(accessor, step_type, params).await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        Ok(Finding::read(found, &call.vault.redactor()))
+    }
+
+    /// Runs a step in an instance of its own.
+    ///
+    /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
+    /// timeout, and dropping the future drops the instance with all its connections.
+    pub async fn run(&self, network: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
+        self.run_taped(network, call, None).await
+    }
+
+    /// The same; what is said and heard is written down.
+    pub(crate) async fn run_taped(
+        &self,
+        network: &Network,
+        call: StepCall,
+        tape: Option<Tape>,
+    ) -> Result<StepOutcome, PluginError> {
+        let (mut context, egress) = self.step_context(network, &call)?;
+        context.egress = context.egress.taped(tape.clone());
+        context.tape = tape;
+        self.run_in(context, egress, call).await
+    }
+
+    /// Runs a step whose server and clock are those of an earlier call.
+    pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
+        let network = Egress::played(player.clone());
+        let context = self.context_on(network.clone(), Clock::Played(player), &call);
+        self.run_in(context, network, call).await
+    }
+
+    async fn run_in(&self, context: CallContext, network: Egress, call: StepCall) -> Result<StepOutcome, PluginError> {
+        let (step_type, params) = (call.step_type.clone(), call.params.to_string());
+        let outcome = self
+            .call(context, async |accessor, step| {
+                step.call_run(accessor, step_type, params).await
+            })
+            .await?
+            .map_err(|failure| StepFailure {
+                acted: network.acted(),
+                ..StepFailure::from(failure)
+            })?;
+        let invalid = |reason: String| PluginError::InvalidResult {
+            plugin: self.name.clone(),
+            reason,
+        };
+        let limit = self.limits.result;
+        if outcome.result.len() > limit {
+            return Err(invalid(format!("it is larger than the {limit} bytes allowed")));
+        }
+        let result: Value = serde_json::from_str(&outcome.result).map_err(|e| invalid(format!("not JSON: {e}")))?;
+        if let Some(step_type) = self.types.steps.iter().find(|known| known.name == call.step_type)
+            && let Some(problem) = step_type.result.validate(&result).first()
+        {
+            return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));
+        }
+        let notes = remarks(outcome.notes).into_iter().map(|note| Note {
+            subject: words(note.subject),
+            text: words(note.text),
+        });
+        Ok(StepOutcome {
+            result,
+            partial: outcome.partial,
+            notes: notes.collect(),
+        })
+    }
+
+    /// What a step's call may use, and its network apart.
+    fn step_context(&self, network: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
+        let egress = match &call.grant {
+            Some(grant) => Egress::new(
+                network,
+                grant,
+                call.vault.clone(),
+                &self.limits,
+                Instant::now() + self.deadline(call),
+            )?,
+            None => Egress::none(),
+        };
+        Ok((self.context_on(egress.clone(), Clock::System, call), egress))
+    }
+
+    fn context_on(&self, egress: Egress, clock: Clock, call: &StepCall) -> CallContext {
+        CallContext {
+            egress,
+            cancel: call.cancel.clone(),
+            vault: call.vault.clone(),
+            sink: call.events.clone(),
+            remembered: Memory::none(),
+            clock,
+            tape: None,
+            deadline: self.deadline(call),
+            cpu: self.limits.cpu,
+        }
+    }
+
+    /// How long a call may take, grace included.
+    fn deadline(&self, call: &StepCall) -> Duration {
+        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
+    }
+
+    /// For calls that make no request.
+    pub(crate) fn offline(&self) -> CallContext {
+        CallContext {
+            egress: Egress::none(),
+            cancel: CancellationToken::new(),
+            vault: Vault::new(Secrets::default()),
+            sink: EventSink::ignore(),
+            remembered: Memory::none(),
+            clock: Clock::System,
+            tape: None,
+            deadline: DESCRIBING,
+            cpu: self.limits.cpu,
+        }
+    }
+
+    async fn call<R: Send + 'static>(
+        &self,
+        context: CallContext,
+        body: impl AsyncFnOnce(&wasmtime::component::Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginError> {
+        let exports = self.step.as_ref().expect("only plugins with steps are asked for one");
+        let load = |store: &mut wasmtime::Store<CallState>, instance: &_| exports.load(store, instance);
+        call::call(&self.pre, &self.limits, context, load, body)
+            .await
+            .map_err(|source| self.stopped(source))
+    }
+
+    /// A call that did not return.
+    pub(crate) fn stopped(&self, source: CallError) -> PluginError {
+        PluginError::Call {
+            plugin: self.name.clone(),
+            source,
+        }
+    }
+}

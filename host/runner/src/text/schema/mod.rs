@@ -1,0 +1,217 @@
+//! JSON Schemas: reading them, and validating with them.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use crate::text::diagnostic::{Code, cut};
+
+mod bounds;
+mod pattern;
+mod problem;
+
+use self::pattern::Pattern;
+pub use self::problem::SchemaProblem;
+
+/// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    document: Arc<Value>,
+    /// Made when it is first needed, if not before: patterns take a while.
+    validator: Arc<OnceLock<Result<Validator, String>>>,
+}
+
+/// How the schemas of a plugin are read: compiled at once, or when they are needed.
+pub(crate) type SchemaReader = fn(Value) -> Result<Schema, String>;
+
+/// The part that a top-level param plays for the host, from `x-role` in a params schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A URL whose origin the step may reach.
+    Origin,
+    /// The step's time limit, in seconds.
+    TimeoutSeconds,
+    /// How long from one poll to the next, in seconds.
+    IntervalSeconds,
+    /// Whether the server's certificate is checked.
+    VerifyTls,
+    /// A file of certificate authorities, in PEM.
+    CaFile,
+    /// A file with a client certificate and its private key, in PEM.
+    ClientCertificate,
+    /// The name to log in with.
+    Username,
+    /// The template of the step type's allowlist that is sent.
+    Template,
+    /// The values for the template's params.
+    TemplateParams,
+    /// Whom the step is about.
+    Targets,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::TimeoutSeconds => "timeout-seconds",
+            Self::IntervalSeconds => "interval-seconds",
+            Self::VerifyTls => "verify-tls",
+            Self::CaFile => "ca-file",
+            Self::ClientCertificate => "client-certificate",
+            Self::Username => "username",
+            Self::Template => "template",
+            Self::TemplateParams => "template-params",
+            Self::Targets => "targets",
+        }
+    }
+}
+
+impl Schema {
+    /// Compiles a schema. One that would be too much work to validate with is refused: plugins bring schemas.
+    pub fn compile(document: Value) -> Result<Self, String> {
+        let schema = Self::to_be_compiled(document)?;
+        // With all its patterns: one that cannot be used is found now.
+        let validator = schema.build(true)?;
+        Ok(Self {
+            validator: Arc::new(OnceLock::from(Ok(validator))),
+            ..schema
+        })
+    }
+
+    /// A schema that is compiled when it is first needed: one that was compiled before, in an earlier process.
+    pub(crate) fn to_be_compiled(document: Value) -> Result<Self, String> {
+        bounds::check(&document)?;
+        Ok(Self {
+            document: Arc::new(document),
+            validator: Arc::default(),
+        })
+    }
+
+    /// Compiles it now, if that was not done. Whoever needs it says what is wrong with it.
+    pub(crate) fn compile_now(&self) {
+        let _ = self.validator();
+    }
+
+    fn validator(&self) -> Result<&Validator, String> {
+        let validator = self.validator.get_or_init(|| self.build(false));
+        validator.as_ref().map_err(Clone::clone)
+    }
+
+    fn build(&self, with_patterns: bool) -> Result<Validator, String> {
+        let options = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            // This engine never backtracks.
+            .with_pattern_options(PatternOptions::regex().size_limit(pattern::LARGEST))
+            .with_keyword("pattern", move |_, written, _| {
+                let pattern = Pattern::new(written.as_str().unwrap_or_default());
+                if with_patterns {
+                    pattern.compile().map_err(ValidationError::custom)?;
+                }
+                Ok(Box::new(pattern))
+            });
+        options
+            .build(&self.document)
+            .map_err(|error| error.masked().to_string())
+    }
+
+    /// The schema itself.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The top-level param that plays a role, if any does.
+    pub fn role(&self, role: Role) -> Option<&str> {
+        let mut properties = self.document.get("properties")?.as_object()?.iter();
+        let (name, _) = properties.find(|(_, schema)| schema["x-role"] == role.word())?;
+        Some(name)
+    }
+
+    /// Whether a top-level param is meant for the server alone, as a password is: `writeOnly`.
+    pub fn is_write_only(&self, param: &str) -> bool {
+        self.document["properties"][param]["writeOnly"] == true
+    }
+
+    /// The value that a top-level param has when none is given, if the schema says so.
+    pub fn default_of(&self, param: &str) -> Option<&Value> {
+        self.document["properties"][param].get("default")
+    }
+
+    /// Whether a top-level param may depend on alert data and earlier results.
+    pub fn accepts_untrusted(&self, param: &str) -> bool {
+        self.document["properties"][param]["x-provenance"] == "any"
+    }
+
+    /// Fails if alert data could decide where a step connects, as whom, or what it sends. A plugin that says so is not believed.
+    pub(crate) fn check_provenance(&self, step_type: &str) -> Result<(), String> {
+        let decisive = [
+            Role::Origin,
+            Role::VerifyTls,
+            Role::CaFile,
+            Role::Username,
+            Role::Template,
+        ];
+        let roles = decisive
+            .into_iter()
+            .filter_map(|role| Some((role.word(), self.role(role)?)));
+        let secret = self.document["properties"].as_object().into_iter().flatten();
+        let secret = secret
+            .filter(|(name, _)| self.is_write_only(name))
+            .map(|(name, _)| ("secret", name.as_str()));
+        match roles.chain(secret).find(|(_, param)| self.accepts_untrusted(param)) {
+            Some((role, param)) => Err(format!(
+                "the param `{param}` of `{step_type}` is its {role}, and alert data must not decide that"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that is wrong with a value.
+    pub fn validate(&self, value: &Value) -> Vec<SchemaProblem> {
+        let validator = match self.validator() {
+            Ok(validator) => validator,
+            // It was in order for the program that kept it, which may have been another version of this one.
+            Err(error) => {
+                let message = format!("the plugin's schema cannot be used: {}", cut(&error));
+                return vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];
+            }
+        };
+        // Results can be large, and are nearly always in order: whether they are is found faster than what is wrong.
+        if validator.is_valid(value) {
+            return Vec::new();
+        }
+        let mut seen = HashSet::new();
+        let errors = validator.iter_errors(value);
+        let mut problems: Vec<SchemaProblem> = errors
+            .flat_map(|error| self.explain(&error))
+            .filter(|problem| seen.insert(problem.clone()))
+            .collect();
+        // A misspelt key is one mistake, not two; and what a merge key would have brought is not missing.
+        let misspelt: Vec<(String, String)> = problems
+            .iter()
+            .filter_map(|problem| Some((around(problem).to_owned(), problem.meant.clone()?)))
+            .collect();
+        problems.retain(|problem| {
+            let missing = problem.missing.as_ref();
+            let merged = problem.code == Code::MissingKey && merges(value, &problem.pointer);
+            !merged
+                && !problem.pointer.ends_with("/<<")
+                && !missing.is_some_and(|missing| misspelt.contains(&(problem.pointer.clone(), missing.clone())))
+        });
+        problems
+    }
+}
+
+/// The map that holds the key a problem is about.
+fn around(problem: &SchemaProblem) -> &str {
+    problem.pointer.rsplit_once('/').map_or("", |(map, _)| map)
+}
+
+/// Whether the map at a JSON pointer has a merge key.
+fn merges(value: &Value, pointer: &str) -> bool {
+    value.pointer(pointer).is_some_and(|map| map.get("<<").is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,0 @@
-//! The `playbook` command.
-
-mod command;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    command::main()
-}
