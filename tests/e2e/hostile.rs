@@ -36,7 +36,7 @@ fn component(describe: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("the module is valid");
     let mut resolve = Resolve::default();
     let (package, _) = resolve
-        .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"))
+        .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit"))
         .unwrap();
     let world = resolve.select_world(&[package], Some("step-plugin")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();

@@ -481,7 +481,7 @@ async fn time_is_the_servers() {
 #[tokio::test]
 async fn every_form_of_event_fits_its_schema() {
     for (form, schema) in [("aisoc", "event"), ("ocsf", "event.ocsf"), ("ecs", "event.ecs")] {
-        let path = format!("{}/../schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
         let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let schema = jsonschema::validator_for(&schema).unwrap();
         let queries = KINDS.map(|(table, ..)| SavedQuery {

@@ -69,7 +69,7 @@ impl Running {
 }
 
 fn schema(name: &str) -> Schema {
-    let path = format!("{}/../schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     Schema::compile(serde_json::from_str(&text).unwrap()).unwrap()
 }
