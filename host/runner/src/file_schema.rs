@@ -6,7 +6,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use crate::language::playbook::CONDITION;
+use crate::language::step::CONDITION;
 use crate::poll::connector::CONNECTOR_SCHEMA;
 use crate::runner::Runner;
 use crate::text::schema::Schema;

@@ -31,6 +31,7 @@
 
 mod backoff;
 mod clock;
+mod definition;
 mod file_schema;
 mod language;
 mod limits;
@@ -44,8 +45,9 @@ mod testing;
 mod text;
 mod views;
 
+pub use definition::Definition;
 pub use language::alert::parse_alert;
-pub use language::playbook::Playbook;
+pub use language::playbook::{Playbook, PlaybookName};
 pub use language::render::secret_names;
 pub use limits::Limits;
 pub use net::egress::{Grant, Network};
@@ -66,9 +68,9 @@ pub use run::record::{
     RecordedPlaybook, Returned, RunRecord, UsedPlugin,
 };
 pub use run::replay::{Difference, ReplayedCall, Verdict};
-pub use run::report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
+pub use run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 pub use run::{Observer, RunEvent};
-pub use runner::{Definition, RunInputs, Runner};
+pub use runner::{RunInputs, Runner};
 pub use sandbox::call::CallError;
 pub use sandbox::connector_type::{ConnectorType, EventFormat, PollSummary, StreamType};
 pub use sandbox::engine::{Engine, EngineError, RUNTIME};

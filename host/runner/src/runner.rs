@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::language::params::Written;
-use crate::language::playbook::{CONDITION, Playbook, Step};
+use crate::language::playbook::Playbook;
 use crate::language::references;
+use crate::language::step::CONDITION;
+use crate::language::step::Step;
 use crate::limits::Limits;
 use crate::net::egress::Network;
 use crate::net::policy::Policy;
@@ -21,7 +23,6 @@ use crate::sandbox::plugin::{Plugin, PluginError};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Store;
 use crate::secrets::Secrets;
-use crate::testing::TestFile;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::text::document::Document;
 use crate::text::source::Source;
@@ -71,18 +72,6 @@ impl RunInputs {
             parts: false,
         }
     }
-}
-
-/// What a file defines.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Definition {
-    /// A playbook.
-    Playbook(Playbook),
-    /// A connector.
-    Connector(Connector),
-    /// Tests of a playbook.
-    Tests(TestFile),
 }
 
 impl Runner {
@@ -176,22 +165,6 @@ impl Runner {
         }
     }
 
-    /// Reads a playbook, a connector file, which is told by its key `connector`, or tests, which are told by `cases`.
-    ///
-    /// All that is wrong with it and can be told without alert and secrets is told at once.
-    pub fn read(&self, source: Source, skip_unknown_steps: bool) -> Result<Definition, Diagnostics> {
-        let (document, problems) = Document::parse(source)?;
-        if document.value().get("connector").is_some() {
-            self.connector(document, problems).map(Definition::Connector)
-        } else if document.value().get("cases").is_some() {
-            let (tests, problems) = TestFile::read(document, problems);
-            problems.or(tests).map(Definition::Tests)
-        } else {
-            self.playbook(document, problems, skip_unknown_steps)
-                .map(Definition::Playbook)
-        }
-    }
-
     /// Reads a playbook, and checks its steps against the loaded plugins.
     pub fn read_playbook(&self, source: Source, skip_unknown_steps: bool) -> Result<Playbook, Diagnostics> {
         let (document, problems) = Document::parse(source)?;
@@ -204,7 +177,7 @@ impl Runner {
         self.connector(document, problems)
     }
 
-    fn playbook(
+    pub(crate) fn playbook(
         &self,
         document: Document,
         problems: Diagnostics,
@@ -218,7 +191,7 @@ impl Runner {
         problems.or(playbook)
     }
 
-    fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
+    pub(crate) fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
         let (connector, mut problems) = Connector::read(document, problems);
         // Without a kind there is a problem already.
         if !connector.kind.is_empty() {
@@ -269,7 +242,7 @@ impl Runner {
             problems.extend(references::check_vars(playbook, at, &declared));
         }
         if let Some((_, step_type)) = self.provider(&step.kind) {
-            problems.extend(Written::of_step(document, step, step_type).check());
+            problems.extend(Written::of_step(document, step, &step_type.params).check());
         }
         problems
     }

@@ -6,4 +6,5 @@ pub(crate) mod params;
 pub(crate) mod playbook;
 pub(crate) mod references;
 pub(crate) mod render;
+pub(crate) mod step;
 pub(crate) mod vars;

@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::language::playbook::{Step, locate};
+use crate::language::render::render_value;
 use crate::language::render::{self, Renderer, Scope, entry};
+use crate::language::step::Step;
 use crate::net::egress::Grant;
 use crate::net::origin::{Origin, OriginError};
 use crate::net::policy::{Policy, PolicyError};
 use crate::net::tls::{self, Identity, Tls, TlsError, Trust};
-use crate::run::invalid_input;
-use crate::run::report::StepError;
-use crate::sandbox::step_type::StepType;
 use crate::secrets::exposed_to_others;
 use crate::text::diagnostic::{Code, Diagnostic, Place};
-use crate::text::document::{Document, escape_key, unescape_key};
+use crate::text::document::Document;
+use crate::text::json::escape_key;
+use crate::text::json::unescape_key;
+use crate::text::json::{any_text, each_text};
+use crate::text::schema::place;
 use crate::text::schema::{Role, Schema, SchemaProblem};
 
 /// How long a rendered value may be to be shown, in bytes.
@@ -54,12 +56,12 @@ pub(crate) struct Rendered {
 
 impl<'a> Written<'a> {
     /// The params of a step.
-    pub(crate) fn of_step(document: &'a Document, step: &'a Step, step_type: &'a StepType) -> Self {
+    pub(crate) fn of_step(document: &'a Document, step: &'a Step, schema: &'a Schema) -> Self {
         Self {
             document,
             pointer: format!("{}/params", step.pointer),
             values: &step.params,
-            schema: &step_type.params,
+            schema,
             scope: step.scope(),
         }
     }
@@ -274,50 +276,6 @@ pub(crate) enum GrantError {
     Exposed { path: String, mode: u32 },
 }
 
-impl From<GrantError> for StepError {
-    fn from(error: GrantError) -> Self {
-        let hint = match &error {
-            GrantError::Policy(error) => Some(error.hint().to_owned()),
-            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
-            _ => None,
-        };
-        Self {
-            hint,
-            ..invalid_input(error.to_string())
-        }
-    }
-}
-
-/// A value with its templates filled in; the problems of all are added to `problems`.
-pub(crate) fn render_value(
-    document: &Document,
-    value: &Value,
-    pointer: &str,
-    renderer: &Renderer,
-    problems: &mut Vec<Diagnostic>,
-) -> Value {
-    match value {
-        Value::String(text) => renderer.render(text).unwrap_or_else(|problem| {
-            problems.push(locate(document, pointer, problem));
-            Value::Null
-        }),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| render_value(document, item, &format!("{pointer}/{index}"), renderer, problems))
-            .collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| {
-                let below = format!("{pointer}/{}", escape_key(key));
-                (key.clone(), render_value(document, value, &below, renderer, problems))
-            })
-            .collect::<Map<_, _>>()
-            .into(),
-        other => other.clone(),
-    }
-}
-
 /// Whether a template gave the value that a problem is about.
 fn is_of_template(written: &Map<String, Value>, problem: &SchemaProblem) -> bool {
     // The template may stand for the list or map that the value is in.
@@ -338,46 +296,4 @@ fn rendered_to(rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -
         return Some("this became a text with a secret, which is not shown".into());
     }
     (shown.len() <= LONGEST_SHOWN).then(|| format!("this became `{shown}`"))
-}
-
-/// A schema's problem as a diagnostic, in the map at a JSON pointer.
-pub(crate) fn place(document: &Document, map: &str, problem: SchemaProblem) -> Diagnostic {
-    let pointer = format!("{map}{}", problem.pointer);
-    // What concerns the map as a whole is shown at its key, not at the first of its values.
-    let place = if problem.at_key || problem.pointer.is_empty() {
-        document.key_place(&pointer)
-    } else {
-        document.place(&pointer)
-    };
-    Diagnostic::error(problem.code, problem.message)
-        .at(place)
-        .maybe_hint(problem.hint)
-}
-
-/// Calls `found` with each text in a value and the JSON pointer to it.
-pub(crate) fn each_text(value: &Value, pointer: &str, found: &mut impl FnMut(&str, &str)) {
-    match value {
-        Value::String(text) => found(pointer, text),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                each_text(item, &format!("{pointer}/{index}"), found);
-            }
-        }
-        Value::Object(map) => {
-            for (key, value) in map {
-                each_text(value, &format!("{pointer}/{}", escape_key(key)), found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether any text in a value is wanted.
-pub(crate) fn any_text(value: &Value, wanted: &impl Fn(&str) -> bool) -> bool {
-    match value {
-        Value::String(text) => wanted(text),
-        Value::Array(items) => items.iter().any(|item| any_text(item, wanted)),
-        Value::Object(map) => map.values().any(|value| any_text(value, wanted)),
-        _ => false,
-    }
 }

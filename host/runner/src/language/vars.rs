@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::language::condition::kind;
 use crate::text::diagnostic::{Code, Diagnostic, Place, suggestion};
 use crate::text::document::Document;
+use crate::text::json::kind;
 
 /// Declared variables and their defaults; `null` is no default.
 #[derive(Debug, Clone, Default)]

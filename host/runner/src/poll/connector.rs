@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::language::params::{self, Rendered, Written, each_text, place};
-use crate::language::playbook::locate;
+use crate::language::params;
+use crate::language::params::{Rendered, Written};
+use crate::language::render::locate;
 use crate::language::render::{self, Renderer, Scope};
 use crate::net::egress::Grant;
 use crate::net::policy::Policy;
@@ -16,8 +17,11 @@ use crate::sandbox::connector_type::{ConnectorCall, ConnectorType, Settings};
 use crate::secrets::{Secrets, Vault};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::text::document::Document;
+use crate::text::json::each_text;
 use crate::text::schema::Schema;
+use crate::text::schema::place;
 use crate::text::source::Source;
+use tokio_util::sync::CancellationToken;
 
 /// JSON Schema of a connector file.
 pub const CONNECTOR_SCHEMA: &str = include_str!("../../schemas/bare/connector.schema.json");
@@ -220,7 +224,7 @@ impl PreparedConnector {
             settings: self.settings.clone(),
             vault: self.vault.clone(),
             grant: self.grant.clone(),
-            cancel: crate::CancellationToken::new(),
+            cancel: CancellationToken::new(),
             events: crate::sandbox::event::EventSink::ignore(),
             remembered: crate::sandbox::store::Memory::none(),
         }

@@ -10,15 +10,18 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::language::condition::{Barrier, Decision};
 use crate::language::flow::Exit;
-use crate::language::playbook::{OnFailure, Step};
+use crate::language::step::OnFailure;
+use crate::language::step::Step;
 use crate::run::prepare::Prepared;
 use crate::run::record::Recorder;
+use crate::run::report::invalid_input;
 use crate::run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 use crate::run::stub::Stubs;
 use crate::runner::Runner;
 use crate::sandbox::event::CallEvent;
 use crate::text::diagnostic::Diagnostics;
 
+pub(crate) mod item;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod record;
@@ -307,14 +310,6 @@ fn blank(step: &Step, status: StepStatus) -> StepReport {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn invalid_input(message: String) -> StepError {
-    StepError {
-        kind: "invalid-input".into(),
-        message,
-        hint: None,
-    }
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl Runner {
                 continue;
             }
             let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
-            let written = Written::of_step(&playbook.document, step, step_type);
+            let written = Written::of_step(&playbook.document, step, &step_type.params);
             let refused = |error: &GrantError| written.refused(error);
             if step.needs_results() && servers == Servers::Stubbed {
                 continue;

@@ -15,7 +15,7 @@ use crate::sandbox::event::EventSink;
 use crate::sandbox::plugin::StepCall;
 use crate::sandbox::transcript::Player;
 use crate::secrets::{Secrets, Vault, mask_of};
-use crate::text::document::escape_key;
+use crate::text::json::escape_key;
 
 /// How many differences of a call are told.
 const MOST_DIFFERENCES: usize = 100;

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::language::params::GrantError;
+use crate::language::playbook::PlaybookName;
 use crate::sandbox::plugin::Note;
 
 /// A finished run.
@@ -26,15 +28,6 @@ pub struct RunReport {
     pub duration_ms: u64,
     /// What became of each step, in the playbook's order.
     pub steps: Vec<StepReport>,
-}
-
-/// What a playbook is called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlaybookName {
-    /// Its id, if it has one.
-    pub id: Option<String>,
-    /// Its name, if it has one.
-    pub name: Option<String>,
 }
 
 /// How a run ended.
@@ -149,4 +142,26 @@ pub struct StepError {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+}
+
+pub(crate) fn invalid_input(message: String) -> StepError {
+    StepError {
+        kind: "invalid-input".into(),
+        message,
+        hint: None,
+    }
+}
+
+impl From<GrantError> for StepError {
+    fn from(error: GrantError) -> Self {
+        let hint = match &error {
+            GrantError::Policy(error) => Some(error.hint().to_owned()),
+            GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
+            _ => None,
+        };
+        Self {
+            hint,
+            ..invalid_input(error.to_string())
+        }
+    }
 }

@@ -12,9 +12,6 @@ use std::time::Duration;
 use crate::backoff;
 use crate::sandbox::plugin::{FailureKind, PluginError, StepFailure};
 
-/// The most attempts after the first.
-pub(crate) const MOST: u32 = 10;
-
 /// The attempts of one call.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempts {
@@ -75,6 +72,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::step::MOST_RETRIES;
     use crate::sandbox::call::CallError;
 
     fn failed(kind: FailureKind, acted: bool) -> PluginError {
@@ -124,8 +122,8 @@ mod tests {
 
     #[test]
     fn the_waits_grow_up_to_a_minute_and_the_attempts_are_counted() {
-        let mut attempts = Attempts::first(MOST);
-        for retry in 0..MOST {
+        let mut attempts = Attempts::first(MOST_RETRIES);
+        for retry in 0..MOST_RETRIES {
             let Verdict::Again(wait) = attempts.after(&failed(FailureKind::Unavailable, false)) else {
                 panic!("retry {retry} is due");
             };
@@ -133,6 +131,6 @@ mod tests {
             attempts.again();
         }
         assert_eq!(attempts.after(&failed(FailureKind::Unavailable, false)), Verdict::Final);
-        assert_eq!(attempts.made(), MOST + 1);
+        assert_eq!(attempts.made(), MOST_RETRIES + 1);
     }
 }

@@ -8,12 +8,14 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Run, RunEvent, blank, invalid_input, millis};
+use super::{Run, RunEvent, blank, millis};
 use crate::clock;
-use crate::language::for_each::{self, ItemReport};
 use crate::language::params::{self, Rendered};
+use crate::run::item;
+use crate::run::item::ItemReport;
 use crate::run::prepare::Prepared;
 use crate::run::record::About;
+use crate::run::report::invalid_input;
 use crate::run::report::{StepError, StepReport, StepStatus};
 use crate::run::retry::{Attempts, Verdict};
 use crate::run::work::{Item, Work};
@@ -91,8 +93,8 @@ impl Run<'_> {
                 let calls = items.iter().enumerate();
                 let calls: Vec<_> = calls.map(|(index, item)| self.item(at, index, item, stop)).collect();
                 let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
-                report.status = for_each::status(&done);
-                report.error = for_each::error(&done);
+                report.status = item::status(&done);
+                report.error = item::error(&done);
                 report.attempts = done.iter().map(|item| item.attempts).sum();
                 report.items = Some(done.len());
                 let result = serde_json::to_value(&done).expect("an item's report has only texts as keys");

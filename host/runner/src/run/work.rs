@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::language::params::{self, GrantError, Rendered, Written};
-use crate::language::playbook::Step;
 use crate::language::render::Renderer;
+use crate::language::step::Step;
 use crate::net::policy::Policy;
 use crate::sandbox::step_type::StepType;
 use crate::text::diagnostic::Diagnostic;
@@ -37,7 +37,7 @@ impl Work {
         step_type: &StepType,
         renderer: &Renderer,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let written = Written::of_step(document, step, step_type);
+        let written = Written::of_step(document, step, &step_type.params);
         let Some(list) = &step.for_each else {
             return written.render(renderer).map(Self::Once);
         };

@@ -22,8 +22,10 @@ pub use lookup::{LookupError, SecretsCommand};
 pub use redactor::Redactor;
 
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
-use crate::text::document::{Document, escape_key};
-use crate::text::source::{Source, unreadable};
+use crate::text::document::Document;
+use crate::text::json::escape_key;
+use crate::text::reading::unreadable;
+use crate::text::source::Source;
 
 /// What the environment variables that hold secrets begin with.
 pub const ENV_PREFIX: &str = "PLAYBOOK_SECRET_";

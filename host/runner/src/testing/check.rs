@@ -1,12 +1,13 @@
 //! What is wrong with a file of tests and can be told before a case is run: names of no steps, answers that no step gives.
 
 use super::{Case, TestFile, WrittenAnswers};
-use crate::language::params::place;
-use crate::language::playbook::{Playbook, Step};
+use crate::language::playbook::Playbook;
+use crate::language::step::Step;
 use crate::run::record::Outcome;
 use crate::runner::Runner;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
-use crate::text::document::escape_key;
+use crate::text::json::escape_key;
+use crate::text::schema::place;
 
 impl Runner {
     /// Everything that is wrong with tests of a playbook. Only with nothing wrong can they be run.

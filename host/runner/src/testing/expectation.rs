@@ -10,7 +10,7 @@ use super::{Case, CaseReport, ExpectedCall, ExpectedStep, TestFile, Unmet};
 use crate::run::report::{RunReport, StepReport, StepStatus};
 use crate::run::stub::Unanswered;
 use crate::text::diagnostic::{Diagnostics, nearest};
-use crate::text::document::escape_key;
+use crate::text::json::escape_key;
 use crate::text::visible::{visible, visible_lines};
 
 /// The longest value that is shown in full, in bytes.

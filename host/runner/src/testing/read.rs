@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use super::{
     Case, Expected, ExpectedStep, SCHEMA, TestFile, WrittenAnswer, WrittenAnswers, WrittenAttempts, WrittenFailure,
 };
-use crate::language::params::place;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::text::document::{Document, escape_key};
+use crate::text::document::Document;
+use crate::text::json::escape_key;
+use crate::text::schema::place;
 
 /// What the clock shows unless a case says otherwise.
 const NOW: &str = "2026-01-01T00:00:00Z";

@@ -1,6 +1,8 @@
 pub(crate) mod diagnostic;
 pub(crate) mod document;
+pub(crate) mod json;
 pub(crate) mod outline;
+pub(crate) mod reading;
 pub(crate) mod scalar_span;
 pub(crate) mod schema;
 pub(crate) mod source;

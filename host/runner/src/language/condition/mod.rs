@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::language::playbook::locate;
+use crate::language::render::locate;
 use crate::language::render::{self, Mentions, Problem, ROOTS, Renderer, Scope};
 use crate::text::diagnostic::{Code, Diagnostic, suggestion};
 use crate::text::document::Document;
+use crate::text::json::kind;
 
 /// What has to hold for a step to run. Where it does not, a run may go on elsewhere.
 #[derive(Debug, Clone, Default)]
@@ -300,18 +301,6 @@ fn as_number(value: &Value) -> Option<f64> {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
-    }
-}
-
-/// What a value is, in words.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing (null)",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
     }
 }
 

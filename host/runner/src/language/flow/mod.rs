@@ -4,7 +4,8 @@
 //! `next_false` when its condition does not hold. From there the run goes on in the order of the file again. After the last
 //! step a run ends. Steps that would go round in a circle are refused, so no step runs twice.
 
-use crate::language::playbook::{OnFailure, Step};
+use crate::language::step::OnFailure;
+use crate::language::step::Step;
 use crate::text::diagnostic::{Code, Diagnostic, Place, suggestion};
 use crate::text::document::Document;
 

@@ -1,25 +1,17 @@
 //! The playbook file.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use serde_json::{Map, Value};
-
-use crate::language::condition::Gate;
 use crate::language::flow::Flow;
-use crate::language::for_each::ForEach;
-use crate::language::render::{Mentions, Problem, Scope};
+use crate::language::step::Step;
 use crate::language::vars::Vars;
-use crate::run::report::PlaybookName;
-use crate::text::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::text::diagnostic::Diagnostics;
 use crate::text::document::Document;
 use crate::text::source::Source;
+use serde::{Deserialize, Serialize};
 
 mod read;
 mod texts;
-
-/// The step type that only branches. It is the runner's own.
-pub(crate) const CONDITION: &str = "condition";
 
 /// A parsed playbook, ready to be prepared for a run.
 #[derive(Debug, Clone)]
@@ -34,76 +26,6 @@ pub struct Playbook {
     /// Whether all steps could be read, so that it is known which there are.
     pub(crate) complete: bool,
     pub(crate) document: Document,
-}
-
-/// One step.
-#[derive(Debug, Clone)]
-pub(crate) struct Step {
-    pub(crate) id: String,
-    pub(crate) name: Option<String>,
-    pub(crate) kind: String,
-    pub(crate) params: Map<String, Value>,
-    pub(crate) enabled: bool,
-    /// What has to hold for it to run.
-    pub(crate) gate: Gate,
-    /// Whether it has a gate, be it one that could not be read.
-    pub(crate) gated: bool,
-    /// The step to go on with after it ran and did not fail.
-    pub(crate) next_true: Option<String>,
-    /// The step to go on with when its gate does not hold.
-    pub(crate) next_false: Option<String>,
-    pub(crate) on_failure: OnFailure,
-    /// How often a failed call is made again.
-    pub(crate) retry_max: u32,
-    /// How long all of it may take, retries included.
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) for_each: Option<ForEach>,
-    /// What the templates of its params and of `for_each` look at, and where they stand as JSON pointers.
-    pub(crate) inputs: Vec<(String, Mentions)>,
-    /// What is wrong with its templates and conditions. It does not matter in a step that is skipped for its type.
-    pub(crate) problems: Vec<Diagnostic>,
-    /// Where the step stands in the document, as a JSON pointer.
-    pub(crate) pointer: String,
-}
-
-/// What a failed step means for the steps after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum OnFailure {
-    /// They are skipped.
-    #[default]
-    Abort,
-    /// They run; the run still ends as failed.
-    Continue,
-}
-
-impl Step {
-    /// Whether it only branches.
-    pub(crate) fn only_branches(&self) -> bool {
-        self.kind == CONDITION
-    }
-
-    /// Which names the templates of its params may use.
-    pub(crate) fn scope(&self) -> Scope {
-        match &self.for_each {
-            Some(ForEach { untrusted, .. }) => Scope::Item { untrusted: *untrusted },
-            None => Scope::Roots,
-        }
-    }
-
-    /// Whether its params or its list look at the results of earlier steps.
-    pub(crate) fn needs_results(&self) -> bool {
-        self.inputs.iter().any(|(_, mentions)| mentions.needs_results())
-    }
-
-    /// Everything that its templates and conditions look at, and where they stand as JSON pointers.
-    pub(crate) fn mentions(&self) -> impl Iterator<Item = (&str, &Mentions)> {
-        let gate = self.gate.parts();
-        let gate = gate.map(|(_, condition)| (condition.pointer(), &condition.mentions));
-        let inputs = self.inputs.iter();
-        inputs
-            .map(|(pointer, mentions)| (pointer.as_str(), mentions))
-            .chain(gate)
-    }
 }
 
 impl Playbook {
@@ -157,10 +79,11 @@ impl Playbook {
     }
 }
 
-/// A template's problem as a diagnostic, pointing inside the text at `pointer`.
-pub(crate) fn locate(document: &Document, pointer: &str, problem: Problem) -> Diagnostic {
-    let place = Place::bytes(document.source().clone(), document.span_within(pointer, problem.range));
-    Diagnostic::error(problem.code, problem.message)
-        .at(place)
-        .maybe_hint(problem.hint)
+/// What a playbook is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaybookName {
+    /// Its id, if it has one.
+    pub id: Option<String>,
+    /// Its name, if it has one.
+    pub name: Option<String>,
 }

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::Playbook;
 use super::texts::{Items, Texts};
-use super::{CONDITION, OnFailure, Playbook, Step};
 use crate::language::flow::Flow;
 use crate::language::for_each::{ForEach, MOST_AT_ONCE};
-use crate::language::params::any_text;
 use crate::language::render::{self, Scope};
+use crate::language::step::CONDITION;
+use crate::language::step::MOST_RETRIES;
+use crate::language::step::OnFailure;
+use crate::language::step::Step;
 use crate::language::vars::Vars;
-use crate::run::retry;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut, nearest, suggestion};
-use crate::text::document::{Document, escape_key};
+use crate::text::document::Document;
+use crate::text::json::any_text;
+use crate::text::json::escape_key;
 
 /// Keys of a playbook. Names are `AiSOC`'s, so that its files load; of those from `author` on, nothing here depends.
 const PLAYBOOK_KEYS: [&str; 14] = [
@@ -304,7 +308,7 @@ impl Read<'_> {
             next_false: self.text(map, &pointer, "next_false"),
             on_failure: self.on_failure(map, &pointer),
             retry_max: self
-                .number(map, &pointer, "retry_max", 0..=retry::MOST.into())
+                .number(map, &pointer, "retry_max", 0..=MOST_RETRIES.into())
                 .map_or(0, |retries| retries as u32),
             timeout: self
                 .number(map, &pointer, "timeout_seconds", TIMEOUT)

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::locate;
 use super::read::unknown_keys;
 use crate::language::condition::{Condition, Gate, Operator};
 use crate::language::for_each::MOST_ITEMS;
-use crate::language::params::each_text;
+use crate::language::render::locate;
 use crate::language::render::{self, Mentions, Problem, Scope};
 use crate::text::diagnostic::{Code, Diagnostic, Place};
 use crate::text::document::Document;
+use crate::text::json::each_text;
 
 /// Keys of a condition that is a map.
 const CONDITION_KEYS: [&str; 4] = ["field", "operator", "value", "expression"];

@@ -18,9 +18,11 @@ use crate::secrets::{ENV_PREFIX, Vault};
 use crate::text::diagnostic::{Code, nearest, suggestion};
 
 mod check;
+mod located;
 mod tokens;
 
 pub(crate) use check::{Mentions, Scope, check, check_expression, looked_at_secret};
+pub(crate) use located::{locate, render_value};
 pub(crate) use tokens::sole_expression;
 
 use tokens::{Tokens, is_guarded, path, place_of};

@@ -7,13 +7,13 @@ use ipnet::IpNet;
 use serde_json::Value;
 use url::Host;
 
-use crate::language::params::place;
 use crate::limits::Limits;
 use crate::net::address::{Reach, canonical, reach};
 use crate::net::origin::Origin;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::text::document::Document;
 use crate::text::schema::Schema;
+use crate::text::schema::place;
 use crate::text::source::Source;
 
 /// JSON Schema of a policy file.

@@ -17,11 +17,11 @@ use super::{
 use crate::language::condition::Decision;
 use crate::language::for_each::ForEach;
 use crate::language::params::{self, Rendered, Written};
-use crate::language::playbook::Step;
 use crate::language::render::Renderer;
-use crate::run::invalid_input;
+use crate::language::step::Step;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
+use crate::run::report::invalid_input;
 use crate::run::work::Work;
 use crate::runner::Runner;
 use crate::sandbox::plugin::Plugin;
@@ -143,7 +143,7 @@ impl Planner<'_> {
             None => {}
         }
         let renderer = self.prepared.renderer(&Map::new());
-        let written = Written::of_step(document, step, step_type);
+        let written = Written::of_step(document, step, &step_type.params);
         let partly =
             |renderer: &Renderer, item: Option<Value>, items: Option<Vec<String>>| -> Result<Params, StepError> {
                 let partial = Partial::render(document, step, &written, renderer, items);

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::language::params::{self, Rendered};
-use crate::language::playbook::Step;
+use crate::language::step::Step;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::run::{Observer, RunEvent};

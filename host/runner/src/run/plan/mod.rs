@@ -10,10 +10,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::language::playbook::{OnFailure, Step};
+use crate::language::playbook::PlaybookName;
+use crate::language::step::OnFailure;
+use crate::language::step::Step;
 use crate::run::Observer;
 use crate::run::prepare::Prepared;
-use crate::run::report::{PlaybookName, SkipReason, StepError};
+use crate::run::report::{SkipReason, StepError};
 use crate::runner::Runner;
 use crate::sandbox::finding::Finding;
 

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::OpenParam;
-use crate::language::params::{self, Written};
-use crate::language::playbook::Step;
+use crate::language::params::Written;
+use crate::language::render;
 use crate::language::render::{Mentions, Renderer};
+use crate::language::step::Step;
 use crate::text::diagnostic::Diagnostic;
-use crate::text::document::{Document, escape_key};
+use crate::text::document::Document;
+use crate::text::json::escape_key;
 
 /// Params of which some are not known.
 pub(super) struct Partial {
@@ -101,7 +103,7 @@ impl Waiting<'_> {
         problems: &mut Vec<Diagnostic>,
     ) -> Value {
         match value {
-            _ if self.below(pointer).is_none() => params::render_value(document, value, pointer, renderer, problems),
+            _ if self.below(pointer).is_none() => render::render_value(document, value, pointer, renderer, problems),
             Value::Array(items) => items
                 .iter()
                 .enumerate()

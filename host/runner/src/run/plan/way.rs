@@ -6,7 +6,7 @@ use super::Prospect;
 use super::open::names;
 use crate::language::condition::{Barrier, Decision};
 use crate::language::flow::Exit;
-use crate::language::playbook::OnFailure;
+use crate::language::step::OnFailure;
 use crate::run;
 use crate::run::prepare::Prepared;
 use crate::run::report::{SkipReason, StepStatus};

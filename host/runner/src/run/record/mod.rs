@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::language::playbook::PlaybookName;
 use crate::run::prepare::Prepared;
-use crate::run::report::{PlaybookName, RunReport, StepError, StepReport};
+use crate::run::report::{RunReport, StepError, StepReport};
 use crate::run::{Observer, Run};
 use crate::runner::Runner;
 use crate::sandbox::engine::RUNTIME;

@@ -6,15 +6,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
-use crate::language::params::each_text;
-use crate::language::playbook::Step;
 use crate::language::render;
+use crate::language::step::Step;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::sandbox::plugin::{PluginError, StepOutcome};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::transcript::Tape;
 use crate::secrets::Vault;
+use crate::text::json::each_text;
 use crate::text::schema::Schema;
 
 /// Keeps the calls of a run.

@@ -21,8 +21,6 @@ mod unique;
 use unique::TWICE;
 pub(crate) use unique::Unique;
 
-pub(crate) use crate::text::outline::{escape_key, unescape_key};
-
 /// A parsed YAML (or JSON) document.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {

@@ -6,6 +6,8 @@ use saphyr_parser::ScalarStyle;
 
 use super::*;
 
+use crate::text::json::escape_key;
+
 fn document(text: &str) -> Result<Document, Diagnostics> {
     let (document, problems) = Document::parse(Source::new("test.yaml", text))?;
     problems.or(document)

@@ -3,7 +3,6 @@
 //! It comes from a pass over the parser's events that makes no values. That pass refuses what a reader of values would accept
 //! in silence (a key given twice, a merge key, a tag), and documents that are small to write and huge to hold.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::sync::Arc;
 use saphyr_parser::ScalarStyle;
 
 use crate::text::diagnostic::Diagnostics;
+use crate::text::json::unescape_key;
 use crate::text::source::Source;
 
 mod reading;
@@ -115,19 +115,5 @@ impl Outline {
             Inner::Alias(target) => target,
             _ => node,
         }
-    }
-}
-
-/// Escapes a key for a JSON pointer (RFC 6901).
-pub(crate) fn escape_key(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// The key that was escaped.
-pub(crate) fn unescape_key(key: &str) -> Cow<'_, str> {
-    if key.contains('~') {
-        key.replace("~1", "/").replace("~0", "~").into()
-    } else {
-        key.into()
     }
 }

@@ -10,9 +10,11 @@ use crate::text::diagnostic::{Code, cut};
 
 mod bounds;
 mod pattern;
+mod place;
 mod problem;
 
 use self::pattern::Pattern;
+pub(crate) use self::place::place;
 pub use self::problem::SchemaProblem;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Schema;
 use crate::text::diagnostic::{Code, cut, nearest, suggestion};
-use crate::text::document::escape_key;
+use crate::text::json::escape_key;
 
 /// What a value does wrong. The message never shows the value, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

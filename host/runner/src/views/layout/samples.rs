@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::run::report::{Branch, PlaybookName, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
+use crate::language::playbook::PlaybookName;
+use crate::run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
 use crate::sandbox::plugin::Note;
 
 /// When runs begin.
