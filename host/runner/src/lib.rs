@@ -72,11 +72,12 @@ pub use run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepR
 pub use run::{Observer, RunEvent};
 pub use runner::{RunInputs, Runner};
 pub use sandbox::call::CallError;
-pub use sandbox::connector_type::{ConnectorType, EventFormat, PollSummary, StreamType};
+pub use sandbox::connector_type::{ConnectorType, EventFormat, StreamType};
 pub use sandbox::engine::{Engine, EngineError, RUNTIME};
 pub use sandbox::event::{CallEvent, EventSink, LogLevel, Progress};
 pub use sandbox::finding::Finding;
 pub use sandbox::inspection::{Inspection, InspectionError, Provided, Statement};
+pub use sandbox::plugin::polling::PollSummary;
 pub use sandbox::plugin::{CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
 pub use sandbox::step_type::{StepType, Template, TemplateParam};
 pub use sandbox::store::{Batch, Change, EventText, Severity, Store, StoreError};

@@ -210,8 +210,11 @@ fn attributes(item: &Item) -> &[Attribute] {
 
 /// Whether the item is compiled for tests only.
 fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).any(|attribute| {
-        let condition = attribute.parse_args::<TokenStream>().unwrap_or_default().to_string();
-        condition == "test" || condition.starts_with("all (test")
-    })
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+        .any(|attribute| {
+            let condition = attribute.parse_args::<TokenStream>().unwrap_or_default().to_string();
+            condition == "test" || condition.starts_with("all (test")
+        })
 }

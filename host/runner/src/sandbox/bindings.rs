@@ -8,5 +8,5 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
     exports: { default: async },
     additional_derives: [serde::Serialize, serde::Deserialize],
-    with: { "playbook:plugin/websocket.connection": crate::sandbox::capability::websocket::Connection },
+    with: { "playbook:plugin/websocket.connection": crate::sandbox::connection::Connection },
 });

@@ -8,77 +8,26 @@ use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, Reso
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
-use crate::net::egress::Egress;
 use crate::sandbox::bindings::Plugin;
-use crate::sandbox::capability::clock::Clock;
-use crate::sandbox::capability::progress::Pace;
+use crate::sandbox::call_state::CallState;
+use crate::sandbox::clocks::Clocks;
 use crate::sandbox::engine::Engine;
-use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::event::EventSink;
+use crate::sandbox::pace::Pace;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Stuck, Tape};
-use crate::secrets::{Redactor, Vault};
-use crate::text::visible::is_hidden;
-
-/// How much of a text for people is looked at, in bytes.
-const LONGEST_READ: usize = 1 << 16;
-
-/// What the capabilities of a call share. It lives as long as the instance.
-pub(crate) struct CallState {
-    pub(crate) table: ResourceTable,
-    pub(crate) began: Instant,
-    pub(crate) egress: Egress,
-    pub(crate) cancel: CancellationToken,
-    /// What the plugin remembers from earlier calls.
-    pub(crate) remembered: Memory,
-    pub(crate) clock: Clock,
-    /// Who writes down what the call says and hears.
-    pub(crate) tape: Option<Tape>,
-    pub(crate) panic: Option<String>,
-    pub(crate) log_messages_left: u32,
-    pub(crate) progress: Pace,
-    memory: MemoryCap,
-    vault: Vault,
-    sink: EventSink,
-}
-
-impl CallState {
-    pub(crate) fn emit(&self, event: CallEvent) {
-        self.sink.emit(event);
-    }
-
-    /// Whether pieces of a result are wanted.
-    pub(crate) fn wants_parts(&self) -> bool {
-        self.sink.wants_parts()
-    }
-
-    /// Removes what must not be told, tokens included that a server gave during the call.
-    pub(crate) fn redactor(&self) -> Redactor {
-        self.vault.redactor()
-    }
-
-    /// A guest's text as people may see it: without secrets or control characters, and not too long.
-    pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
-        // Far more than is shown is not looked at: a text may be as large as the guest's memory.
-        let text = &text[..text.floor_char_boundary(LONGEST_READ)];
-        let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-        let mut text = self.redactor().redact(&text).into_owned();
-        if text.len() > longest {
-            text.truncate(text.floor_char_boundary(longest));
-            text.push('…');
-        }
-        text
-    }
-}
+use crate::sandbox::wire::Wire;
+use crate::secrets::Vault;
 
 /// What a call brings with it.
 pub(crate) struct CallContext {
-    pub(crate) egress: Egress,
+    pub(crate) wire: Wire,
     pub(crate) cancel: CancellationToken,
     /// What must not be told.
     pub(crate) vault: Vault,
     pub(crate) sink: EventSink,
     pub(crate) remembered: Memory,
-    pub(crate) clock: Clock,
+    pub(crate) clocks: Clocks,
     /// Who writes down what the call says and hears.
     pub(crate) tape: Option<Tape>,
     /// How long the call may take, grace included.
@@ -146,7 +95,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
 ) -> Result<R, CallError> {
     let cancel = context.cancel.clone();
     let deadline = context.deadline;
-    let context_clock = context.clock.clone();
+    let clocks = context.clocks.clone();
     let progress = Pace::new(context.sink.clone());
     let meter = CpuMeter::new(context.cpu);
     let mut store = Store::new(
@@ -154,10 +103,10 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
         CallState {
             table: ResourceTable::new(),
             began: Instant::now(),
-            egress: context.egress,
+            wire: context.wire,
             cancel: context.cancel,
             remembered: context.remembered,
-            clock: context.clock,
+            clocks: context.clocks,
             tape: context.tape,
             panic: None,
             log_messages_left: limits.log_messages,
@@ -176,9 +125,9 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
         Ok(UpdateDeadline::Yield(1))
     });
 
-    let played = match &context_clock {
-        Clock::Played(player) => Some(player.time().clone()),
-        Clock::System | Clock::Fixed(_) => None,
+    let played = match &clocks {
+        Clocks::Played(player) => Some(player.time().clone()),
+        Clocks::System | Clocks::Fixed(_) => None,
     };
     let ended = {
         let running = meter.measure(async {

@@ -170,6 +170,7 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
 async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     use crate::net::egress::Egress;
     use crate::sandbox::transcript::Tape;
+    use crate::sandbox::wire::Wire;
     use crate::{
         CancellationToken, ConnectorInputs, EventSink, Grant, Identity, Limits, Network, Origin, RunInputs, StepCall,
         Tls, Trust,
@@ -237,7 +238,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         ("identity", &grant.tls.identity),
         ("network", &network),
         ("policy", network.policy()),
-        ("egress", &egress.clone().taped(Some(tape.clone()))),
+        ("wire", &Wire::live(egress.clone()).taped(Some(tape.clone()))),
         ("tape", &tape),
         ("tape of a socket", &socket),
         ("file", &Source::new("secrets.yaml", text.as_str())),

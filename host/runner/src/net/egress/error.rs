@@ -5,7 +5,6 @@ use std::error::Error as _;
 use crate::net::origin::Origin;
 use crate::net::policy::PolicyError;
 use crate::net::tls::TlsError;
-use crate::sandbox::transcript::{NetworkFailure, NetworkFailureKind};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +12,6 @@ pub(crate) enum EgressError {
     /// The plugin asked for something that the contract forbids.
     #[error("{0}")]
     InvalidRequest(String),
-    /// This call has no network access.
-    #[error("this call was granted no network access")]
-    Denied,
     /// The operator's policy refuses the server's address. Nothing was sent.
     #[error(transparent)]
     Policy(PolicyError),
@@ -54,12 +50,6 @@ pub(crate) enum EgressError {
     /// A websocket handshake that ended in an ordinary answer.
     #[error("{server} answered {status} instead of opening a websocket")]
     Rejected { server: String, status: u16 },
-    /// What went wrong when the call was recorded.
-    #[error("{}", .0.message)]
-    Recorded(NetworkFailure),
-    /// The call is answered from a record, which does not have this.
-    #[error("the record does not have {0}")]
-    Unrecorded(String),
 }
 
 impl EgressError {
@@ -86,23 +76,6 @@ impl EgressError {
             Self::Connect { origin, cause, proxies }
         } else {
             Self::Interrupted { origin, cause }
-        }
-    }
-
-    /// What kind of failure it is, in the contract's words.
-    pub(crate) fn kind(&self) -> NetworkFailureKind {
-        match self {
-            Self::InvalidRequest(_) => NetworkFailureKind::InvalidRequest,
-            Self::Denied | Self::Policy(_) | Self::TooMany { .. } | Self::Unrecorded(_) => NetworkFailureKind::Denied,
-            Self::Resolve { .. } => NetworkFailureKind::Resolve,
-            Self::Connect { .. } => NetworkFailureKind::Connect,
-            Self::Tls { .. } => NetworkFailureKind::Tls,
-            Self::Timeout { .. } => NetworkFailureKind::Timeout,
-            Self::Interrupted { .. } | Self::Rejected { .. } => NetworkFailureKind::Interrupted,
-            Self::TooLarge { .. } | Self::HeadersTooLarge { .. } | Self::FrameTooLarge(_) => {
-                NetworkFailureKind::TooLarge
-            }
-            Self::Recorded(failure) => failure.kind,
         }
     }
 }

@@ -19,7 +19,6 @@ use tokio::time::Instant;
 use crate::limits::Limits;
 use crate::net::origin::Origin;
 use crate::net::tls::Tls;
-use crate::sandbox::transcript::{Player, Tape};
 use crate::secrets::{Place, Vault};
 
 mod error;
@@ -30,8 +29,7 @@ mod socket;
 pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
 use self::network::Client;
 pub use self::network::Network;
-use self::socket::LiveSocket;
-pub(crate) use self::socket::Socket;
+pub(crate) use self::socket::LiveSocket;
 
 /// How many redirects of a request are followed.
 const REDIRECTS: usize = 5;
@@ -101,23 +99,9 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// The network as one call sees it, and who writes down what is said.
+/// The network as one call sees it: the granted origin and nothing else.
 #[derive(Debug, Clone)]
-pub(crate) struct Egress {
-    server: Server,
-    tape: Option<Tape>,
-}
-
-/// Who answers.
-#[derive(Debug, Clone)]
-enum Server {
-    /// Nobody: the call has no network.
-    None,
-    /// The granted origin.
-    Live(Arc<Granted>),
-    /// A record of an earlier call.
-    Played(Player),
-}
+pub(crate) struct Egress(Arc<Granted>);
 
 #[derive(Debug)]
 struct Granted {
@@ -137,14 +121,7 @@ struct Granted {
 }
 
 impl Egress {
-    /// No network at all.
-    pub(crate) fn none() -> Self {
-        Self {
-            server: Server::None,
-            tape: None,
-        }
-    }
-
+    /// The network for a call that ends at a moment. Fails if the policy refuses the origin.
     pub(crate) fn new(
         network: &Network,
         grant: &Grant,
@@ -153,7 +130,7 @@ impl Egress {
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
         network.policy().check(&grant.origin)?;
-        let granted = Granted {
+        Ok(Self(Arc::new(Granted {
             client: network.client(&grant.tls, grant.origin.host())?,
             origin: grant.origin.clone(),
             vault,
@@ -164,38 +141,12 @@ impl Egress {
             requests: AtomicU32::new(0),
             ends,
             acts: AtomicUsize::new(0),
-        };
-        Ok(Self {
-            server: Server::Live(Arc::new(granted)),
-            tape: None,
-        })
-    }
-
-    /// A record in the place of the network.
-    pub(crate) fn played(player: Player) -> Self {
-        Self {
-            server: Server::Played(player),
-            tape: None,
-        }
-    }
-
-    /// The same, and what is said is written down.
-    pub(crate) fn taped(self, tape: Option<Tape>) -> Self {
-        Self { tape, ..self }
+        })))
     }
 
     /// Sends a request and reads the whole answer, repeating where that is safe.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, EgressError> {
-        let written = self.tape.as_ref().map(|tape| (tape, tape.request(&request)));
-        let outcome = match &self.server {
-            Server::None => Err(EgressError::Denied),
-            Server::Live(granted) => granted.send(request).await,
-            Server::Played(player) => player.send(&request).await,
-        };
-        if let Some((tape, ticket)) = written {
-            tape.answered(ticket, &outcome);
-        }
-        outcome
+        self.0.send(request).await
     }
 
     /// Opens a websocket.
@@ -204,27 +155,13 @@ impl Egress {
         path: &str,
         headers: &[(String, String)],
         timeout: Duration,
-    ) -> Result<Socket, EgressError> {
-        let tape = self.tape.as_ref().map(|tape| tape.socket(path, headers));
-        let line = match &self.server {
-            Server::None => Err(EgressError::Denied),
-            Server::Live(granted) => LiveSocket::open(granted, path, headers, timeout)
-                .await
-                .map(socket::Line::Live),
-            Server::Played(player) => player.connect(path).await.map(socket::Line::Played),
-        };
-        if let Some(tape) = &tape {
-            tape.opened(line.as_ref().map(drop));
-        }
-        Ok(Socket::new(line?, tape))
+    ) -> Result<LiveSocket, EgressError> {
+        LiveSocket::open(&self.0, path, headers, timeout).await
     }
 
     /// Whether the server may have acted on something that must not be sent twice.
     pub(crate) fn acted(&self) -> bool {
-        match &self.server {
-            Server::Live(granted) => granted.acts.load(Ordering::Relaxed) > 0,
-            Server::None | Server::Played(_) => false,
-        }
+        self.0.acts.load(Ordering::Relaxed) > 0
     }
 }
 

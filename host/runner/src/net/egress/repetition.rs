@@ -35,7 +35,6 @@ pub(super) fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
                 | EgressError::Resolve { .. }
                 | EgressError::Tls { .. }
                 | EgressError::InvalidRequest(_)
-                | EgressError::Denied
                 | EgressError::Policy(_)
                 | EgressError::TooMany { .. }
         ),

@@ -16,73 +16,17 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::{EgressError, Granted};
-use crate::sandbox::transcript::{PlayedSocket, SocketTape};
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// An open websocket. It can be sent to and received from at once.
+/// An open websocket and its place among the open connections. It can be sent to and received from at once.
 #[derive(Debug)]
-pub(crate) struct Socket {
-    line: Line,
-    tape: Option<SocketTape>,
-}
-
-/// Who is at the other end.
-#[derive(Debug)]
-pub(super) enum Line {
-    Live(LiveSocket),
-    Played(PlayedSocket),
-}
-
-/// A websocket and its place among the open connections.
-#[derive(Debug)]
-pub(super) struct LiveSocket {
+pub(crate) struct LiveSocket {
     granted: Arc<Granted>,
     sender: Mutex<SplitSink<WebSocketStream<reqwest::Upgraded>, Message>>,
     receiver: Mutex<SplitStream<WebSocketStream<reqwest::Upgraded>>>,
     _permit: OwnedSemaphorePermit,
-}
-
-impl Socket {
-    pub(super) fn new(line: Line, tape: Option<SocketTape>) -> Self {
-        Self { line, tape }
-    }
-
-    /// Sends a JSON document, with values in the place of handles.
-    pub(crate) async fn send(&self, json: &str) -> Result<(), EgressError> {
-        let outcome = match &self.line {
-            Line::Live(socket) => socket.send(json).await,
-            Line::Played(socket) => socket.send(json).await,
-        };
-        if let Some(tape) = &self.tape {
-            tape.sent(json, &outcome);
-        }
-        outcome
-    }
-
-    /// Waits for the next text; none once the peer has closed.
-    pub(crate) async fn receive(&self) -> Result<Option<String>, EgressError> {
-        let outcome = match &self.line {
-            Line::Live(socket) => socket.receive().await,
-            Line::Played(socket) => socket.receive().await,
-        };
-        if let Some(tape) = &self.tape {
-            tape.received(&outcome);
-        }
-        outcome
-    }
-
-    /// Closes with a closing handshake.
-    pub(crate) async fn close(&self) {
-        match &self.line {
-            Line::Live(socket) => socket.close().await,
-            Line::Played(socket) => socket.close().await,
-        }
-        if let Some(tape) = &self.tape {
-            tape.closed();
-        }
-    }
 }
 
 impl LiveSocket {
@@ -142,7 +86,8 @@ impl LiveSocket {
         })
     }
 
-    async fn send(&self, json: &str) -> Result<(), EgressError> {
+    /// Sends a JSON document, with values in the place of handles.
+    pub(crate) async fn send(&self, json: &str) -> Result<(), EgressError> {
         let text = self.granted.json(json)?;
         // The contract has no word for a message on a websocket that may be sent twice.
         self.granted.acts.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +95,8 @@ impl LiveSocket {
         sent.map_err(|error| self.broken(&error))
     }
 
-    async fn receive(&self) -> Result<Option<String>, EgressError> {
+    /// Waits for the next text; returns none once the peer has closed.
+    pub(crate) async fn receive(&self) -> Result<Option<String>, EgressError> {
         let mut receiver = self.receiver.lock().await;
         loop {
             match receiver.next().await {
@@ -163,7 +109,8 @@ impl LiveSocket {
         }
     }
 
-    async fn close(&self) {
+    /// Closes with a closing handshake.
+    pub(crate) async fn close(&self) {
         let closing = async {
             if self.sender.lock().await.send(Message::Close(None)).await.is_ok() {
                 // Reading to the end lets the library finish the handshake. A receive still under way reads for us.

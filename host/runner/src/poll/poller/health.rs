@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PollError, PollFailure, Poller};
 use crate::clock;
-use crate::sandbox::connector_type::Notice;
 use crate::sandbox::plugin::FailureKind;
+use crate::sandbox::plugin::polling::Notice;
 use crate::sandbox::store::{Batch, Change, Severity};
 
 /// Failures in a row after which a source is given up until the next interval, each time.

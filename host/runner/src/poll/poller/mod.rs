@@ -12,8 +12,8 @@ use crate::clock;
 use crate::net::egress::Network;
 use crate::poll::connector::PreparedConnector;
 use crate::poll::sink::{SinkError, Sinks};
-use crate::sandbox::connector_type::PollSummary;
 use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::plugin::polling::PollSummary;
 use crate::sandbox::plugin::{FailureKind, Plugin, PluginError, StepFailure};
 use crate::sandbox::store::{Batch, Memory, Severity, Store, StoreError, hosts_key};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::Method;
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::net::egress::{Body, EgressError, Request};
+use crate::net::egress::{Body, Request};
 use crate::sandbox::bindings::playbook::plugin::{http, types};
-use crate::sandbox::call::CallState;
-use crate::sandbox::transcript::NetworkFailureKind;
+use crate::sandbox::call_state::CallState;
+use crate::sandbox::transcript::{NetworkFailureKind, WireError};
 
 impl types::Host for CallState {}
 
@@ -19,7 +19,7 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
         accessor: &Accessor<T, Self>,
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
-        let egress = accessor.with(|mut access| access.get().egress.clone());
+        let wire = accessor.with(|mut access| access.get().wire.clone());
         let request = Request {
             method: match request.method {
                 http::Method::Get => Method::GET,
@@ -38,7 +38,7 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
             repeatable: request.repeatable,
             capture: request.capture,
         };
-        Ok(match egress.send(request).await {
+        Ok(match wire.send(request).await {
             Ok(response) => Ok(http::Response {
                 status: response.status,
                 headers: response
@@ -58,9 +58,9 @@ pub(crate) fn pairs(fields: Vec<http::Field>) -> Vec<(String, String)> {
 }
 
 /// A failure as the plugin is told; one that no plugin must answer to ends the call.
-pub(crate) fn failure(error: EgressError) -> wasmtime::Result<http::Failure> {
+pub(crate) fn failure(error: WireError) -> wasmtime::Result<http::Failure> {
     use http::FailureKind;
-    if matches!(error, EgressError::Unrecorded(_)) {
+    if matches!(error, WireError::Unrecorded(_)) {
         return Err(wasmtime::Error::new(error));
     }
     let kind = match error.kind() {

@@ -1,7 +1,7 @@
 //! Messages for the operator.
 
 use crate::sandbox::bindings::playbook::plugin::log;
-use crate::sandbox::call::CallState;
+use crate::sandbox::call_state::CallState;
 use crate::sandbox::event::{CallEvent, LogLevel};
 
 /// The longest message that is passed on, in bytes.

@@ -3,7 +3,7 @@
 use wasmtime::error::Context as _;
 
 use crate::sandbox::bindings::playbook::plugin::parts;
-use crate::sandbox::call::CallState;
+use crate::sandbox::call_state::CallState;
 use crate::sandbox::event::CallEvent;
 
 /// The longest name of a subject and the longest reason that are passed on, in bytes.

@@ -3,7 +3,7 @@
 use wasmtime::component::{Accessor, HasSelf};
 
 use crate::sandbox::bindings::playbook::plugin::state;
-use crate::sandbox::call::CallState;
+use crate::sandbox::call_state::CallState;
 
 impl state::Host for CallState {}
 

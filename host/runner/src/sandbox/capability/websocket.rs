@@ -6,14 +6,11 @@ use std::time::Duration;
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
 use super::http::{failure, pairs};
-use crate::net::egress::{EgressError, Socket};
 use crate::sandbox::bindings::playbook::plugin::http::{Failure, Field};
 use crate::sandbox::bindings::playbook::plugin::websocket::{self, ConnectFailure};
-use crate::sandbox::call::CallState;
-
-/// An open websocket. Both halves can be in use at once.
-#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Connection(Arc<Socket>);
+use crate::sandbox::call_state::CallState;
+use crate::sandbox::connection::Connection;
+use crate::sandbox::wire::Socket;
 
 impl websocket::Host for CallState {}
 
@@ -31,15 +28,17 @@ impl<T: Send> websocket::HostWithStore<T> for HasSelf<CallState> {
         headers: Vec<Field>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<Resource<Connection>, ConnectFailure>> {
-        let egress = accessor.with(|mut access| access.get().egress.clone());
+        let wire = accessor.with(|mut access| access.get().wire.clone());
         let timeout = Duration::from_millis(timeout_ms.into());
-        match egress.connect(&path, &pairs(headers), timeout).await {
+        match wire.connect(&path, &pairs(headers), timeout).await {
             Ok(socket) => {
                 let connection = Connection(Arc::new(socket));
                 Ok(Ok(accessor.with(|mut access| access.get().table.push(connection))?))
             }
-            Err(EgressError::Rejected { status, .. }) => Ok(Err(ConnectFailure::Rejected(status))),
-            Err(error) => Ok(Err(ConnectFailure::Failed(failure(error)?))),
+            Err(error) => Ok(Err(match error.rejected_status() {
+                Some(status) => ConnectFailure::Rejected(status),
+                None => ConnectFailure::Failed(failure(error)?),
+            })),
         }
     }
 }

@@ -12,8 +12,10 @@ use crate::limits::Limits;
 use crate::net::egress::{Egress, Grant, GrantRefused, Network};
 use crate::sandbox::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
 use crate::sandbox::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
-use crate::sandbox::call::{self, CallContext, CallError, CallState};
-use crate::sandbox::capability::clock::Clock;
+use crate::sandbox::call;
+use crate::sandbox::call::{CallContext, CallError};
+use crate::sandbox::call_state::CallState;
+use crate::sandbox::clocks::Clocks;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::described::{remarks, words};
 use crate::sandbox::event::EventSink;
@@ -22,12 +24,14 @@ use crate::sandbox::inspection::Inspection;
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Player, Tape};
+use crate::sandbox::wire::Wire;
 use crate::secrets::{Secrets, Vault};
 
 mod contract;
 mod description;
 mod error;
 mod load;
+pub(crate) mod polling;
 
 pub use self::contract::CONTRACT;
 use self::description::Types;
@@ -142,7 +146,7 @@ impl Plugin {
     ) -> Result<String, PluginError> {
         let (step_type, template, params) = (step_type.to_owned(), template.to_owned(), params.to_string());
         let context = CallContext {
-            clock: moment.map_or(Clock::System, Clock::Fixed),
+            clocks: moment.map_or(Clocks::System, Clocks::Fixed),
             ..self.offline()
         };
         self.call(context, async |accessor, step| {
@@ -183,20 +187,20 @@ impl Plugin {
         call: StepCall,
         tape: Option<Tape>,
     ) -> Result<StepOutcome, PluginError> {
-        let (mut context, egress) = self.step_context(network, &call)?;
-        context.egress = context.egress.taped(tape.clone());
+        let (mut context, wire) = self.step_context(network, &call)?;
+        context.wire = context.wire.taped(tape.clone());
         context.tape = tape;
-        self.run_in(context, egress, call).await
+        self.run_in(context, wire, call).await
     }
 
     /// Runs a step whose server and clock are those of an earlier call.
     pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let network = Egress::played(player.clone());
-        let context = self.context_on(network.clone(), Clock::Played(player), &call);
-        self.run_in(context, network, call).await
+        let wire = Wire::played(player.clone());
+        let context = self.context_on(wire.clone(), Clocks::Played(player), &call);
+        self.run_in(context, wire, call).await
     }
 
-    async fn run_in(&self, context: CallContext, network: Egress, call: StepCall) -> Result<StepOutcome, PluginError> {
+    async fn run_in(&self, context: CallContext, wire: Wire, call: StepCall) -> Result<StepOutcome, PluginError> {
         let (step_type, params) = (call.step_type.clone(), call.params.to_string());
         let outcome = self
             .call(context, async |accessor, step| {
@@ -204,7 +208,7 @@ impl Plugin {
             })
             .await?
             .map_err(|failure| StepFailure {
-                acted: network.acted(),
+                acted: wire.acted(),
                 ..StepFailure::from(failure)
             })?;
         let invalid = |reason: String| PluginError::InvalidResult {
@@ -232,29 +236,29 @@ impl Plugin {
         })
     }
 
-    /// What a step's call may use, and its network apart.
-    fn step_context(&self, network: &Network, call: &StepCall) -> Result<(CallContext, Egress), GrantRefused> {
-        let egress = match &call.grant {
-            Some(grant) => Egress::new(
+    /// What a step's call may use, and its wire apart.
+    fn step_context(&self, network: &Network, call: &StepCall) -> Result<(CallContext, Wire), GrantRefused> {
+        let wire = match &call.grant {
+            Some(grant) => Wire::live(Egress::new(
                 network,
                 grant,
                 call.vault.clone(),
                 &self.limits,
                 Instant::now() + self.deadline(call),
-            )?,
-            None => Egress::none(),
+            )?),
+            None => Wire::silent(),
         };
-        Ok((self.context_on(egress.clone(), Clock::System, call), egress))
+        Ok((self.context_on(wire.clone(), Clocks::System, call), wire))
     }
 
-    fn context_on(&self, egress: Egress, clock: Clock, call: &StepCall) -> CallContext {
+    fn context_on(&self, wire: Wire, clocks: Clocks, call: &StepCall) -> CallContext {
         CallContext {
-            egress,
+            wire,
             cancel: call.cancel.clone(),
             vault: call.vault.clone(),
             sink: call.events.clone(),
             remembered: Memory::none(),
-            clock,
+            clocks,
             tape: None,
             deadline: self.deadline(call),
             cpu: self.limits.cpu,
@@ -269,12 +273,12 @@ impl Plugin {
     /// For calls that make no request.
     pub(crate) fn offline(&self) -> CallContext {
         CallContext {
-            egress: Egress::none(),
+            wire: Wire::silent(),
             cancel: CancellationToken::new(),
             vault: Vault::new(Secrets::default()),
             sink: EventSink::ignore(),
             remembered: Memory::none(),
-            clock: Clock::System,
+            clocks: Clocks::System,
             tape: None,
             deadline: DESCRIBING,
             cpu: self.limits.cpu,

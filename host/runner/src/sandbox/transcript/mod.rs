@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::net::egress;
 use crate::secrets::Masker;
 
+mod error;
 mod player;
 mod tape;
 mod virtual_time;
 
+pub(crate) use self::error::WireError;
 pub(crate) use self::player::{PlayedSocket, Player};
 pub(crate) use self::tape::{SocketTape, Tape};
 pub(crate) use self::virtual_time::Stuck;

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     Answer, Body, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
-    RequestBody, Response, Sleep, Transcript,
+    RequestBody, Response, Sleep, Transcript, WireError,
 };
-use crate::net::egress::{self, EgressError, Request};
+use crate::net::egress::{self, Request};
 use crate::secrets::Masker;
 
 /// The largest body or frame that is kept, in bytes.
@@ -82,7 +82,7 @@ impl Tape {
     }
 
     /// The plugin has its answer.
-    pub(crate) fn answered(&self, ticket: Ticket, outcome: &Result<egress::Response, EgressError>) {
+    pub(crate) fn answered(&self, ticket: Ticket, outcome: &Result<egress::Response, WireError>) {
         let mut taped = self.taped();
         let now = taped.now();
         let answer = match outcome {
@@ -175,21 +175,23 @@ impl Tape {
 
 impl SocketTape {
     /// What came of the handshake.
-    pub(crate) fn opened(&self, outcome: Result<(), &EgressError>) {
+    pub(crate) fn opened(&self, outcome: Result<(), &WireError>) {
         let mut taped = self.tape.taped();
         let now = taped.now();
         if let Some(Entry::Websocket(conversation)) = taped.entry(self.ticket) {
             conversation.ended_us = Some(now);
             conversation.handshake = Some(match outcome {
                 Ok(()) => Handshake::Open,
-                Err(EgressError::Rejected { status, .. }) => Handshake::Rejected(*status),
-                Err(error) => Handshake::Failure(failure(error)),
+                Err(error) => match error.rejected_status() {
+                    Some(status) => Handshake::Rejected(status),
+                    None => Handshake::Failure(failure(error)),
+                },
             });
         }
     }
 
     /// The plugin sent a text, or could not.
-    pub(crate) fn sent(&self, text: &str, outcome: &Result<(), EgressError>) {
+    pub(crate) fn sent(&self, text: &str, outcome: &Result<(), WireError>) {
         match outcome {
             Ok(()) => self.text(text, FrameEvent::Sent),
             Err(error) => self.event(FrameEvent::NotSent(failure(error))),
@@ -197,7 +199,7 @@ impl SocketTape {
     }
 
     /// The plugin was given a text, or told that there will be none.
-    pub(crate) fn received(&self, outcome: &Result<Option<String>, EgressError>) {
+    pub(crate) fn received(&self, outcome: &Result<Option<String>, WireError>) {
         match outcome {
             Ok(Some(text)) => self.text(text, FrameEvent::Received),
             Ok(None) => self.event(FrameEvent::Ended),
@@ -282,7 +284,7 @@ fn body_size(body: &Body) -> usize {
     }
 }
 
-fn failure(error: &EgressError) -> NetworkFailure {
+fn failure(error: &WireError) -> NetworkFailure {
     NetworkFailure {
         kind: error.kind(),
         message: error.to_string(),

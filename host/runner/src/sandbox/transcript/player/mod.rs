@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
-use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, RequestBody, Response, Transcript};
-use crate::net::egress::{self, EgressError, Request, captured};
+use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, RequestBody, Response, Transcript, WireError};
+use crate::net::egress::{self, Request, captured};
 use crate::secrets::{Masker, Vault};
 use crate::text::visible::visible;
 
@@ -103,7 +103,7 @@ impl Player {
     }
 
     /// Answers a request as it was answered.
-    pub(crate) async fn send(&self, request: &Request) -> Result<egress::Response, EgressError> {
+    pub(crate) async fn send(&self, request: &Request) -> Result<egress::Response, WireError> {
         let masker = self.0.vault.masker();
         let (method, path) = (request.method.to_string(), masker.mask(&request.path));
         let body = request.body.as_ref();
@@ -133,12 +133,12 @@ impl Player {
                     body: captured(&self.0.vault, bytes, &request.capture),
                 })
             }
-            Answer::Failure(failure) => Err(EgressError::Recorded(failure.clone())),
+            Answer::Failure(failure) => Err(WireError::Recorded(failure.clone())),
         }
     }
 
     /// Opens a websocket as it was opened.
-    pub(crate) async fn connect(&self, path: &str) -> Result<PlayedSocket, EgressError> {
+    pub(crate) async fn connect(&self, path: &str) -> Result<PlayedSocket, WireError> {
         let path = self.0.vault.masker().mask(path);
         let key = Key::Websocket { path: path.clone() };
         let Some((entry, Entry::Websocket(conversation))) = self.take_at(&key) else {
@@ -154,11 +154,8 @@ impl Player {
                 entry,
                 next: Arc::default(),
             }),
-            Handshake::Rejected(status) => Err(EgressError::Rejected {
-                server: "the server".into(),
-                status: *status,
-            }),
-            Handshake::Failure(failure) => Err(EgressError::Recorded(failure.clone())),
+            Handshake::Rejected(status) => Err(WireError::Rejected { status: *status }),
+            Handshake::Failure(failure) => Err(WireError::Recorded(failure.clone())),
         }
     }
 
@@ -215,9 +212,9 @@ impl Player {
     }
 
     /// Ends the call: whatever the plugin would make of it, it is not what was recorded.
-    fn refuse(&self, what: String) -> EgressError {
+    fn refuse(&self, what: String) -> WireError {
         self.state().unrecorded.get_or_insert_with(|| what.clone());
-        EgressError::Unrecorded(what)
+        WireError::Unrecorded(what)
     }
 
     /// Names a request that is not in the transcript, and what is nearest to it there.
@@ -252,7 +249,7 @@ impl Player {
 
 impl PlayedSocket {
     /// Sends a text, which must be the one that was sent.
-    pub(crate) async fn send(&self, text: &str) -> Result<(), EgressError> {
+    pub(crate) async fn send(&self, text: &str) -> Result<(), WireError> {
         let masker: Masker = self.player.0.vault.masker();
         let text = masker.mask(text);
         let is_sending = |event: &FrameEvent| matches!(event, FrameEvent::Sent(_) | FrameEvent::NotSent(_));
@@ -266,7 +263,7 @@ impl PlayedSocket {
         let frame = &self.frames()[at];
         let outcome = match &frame.event {
             FrameEvent::Sent(Body::Text(sent)) if canonical(sent) == canonical(&text) => Ok(()),
-            FrameEvent::NotSent(failure) => Err(EgressError::Recorded(failure.clone())),
+            FrameEvent::NotSent(failure) => Err(WireError::Recorded(failure.clone())),
             _ => {
                 let what = format!("the frame {} on the websocket at {path}", short(&text));
                 Err(self.player.refuse(visible(&what).into_owned()))
@@ -277,7 +274,7 @@ impl PlayedSocket {
     }
 
     /// The next text that was received.
-    pub(crate) async fn receive(&self) -> Result<Option<String>, EgressError> {
+    pub(crate) async fn receive(&self) -> Result<Option<String>, WireError> {
         let is_heard = |event: &FrameEvent| {
             matches!(
                 event,
@@ -297,7 +294,7 @@ impl PlayedSocket {
                 let what = format!("a frame of the websocket at {}, which was not kept", self.path());
                 Err(self.player.refuse(what))
             }
-            FrameEvent::Broken(failure) => Err(EgressError::Recorded(failure.clone())),
+            FrameEvent::Broken(failure) => Err(WireError::Recorded(failure.clone())),
             _ => Ok(None),
         }
     }

@@ -36,7 +36,7 @@ fn ask(body: &str) -> Request {
     }
 }
 
-fn text(response: Result<egress::Response, EgressError>) -> String {
+fn text(response: Result<egress::Response, WireError>) -> String {
     String::from_utf8(response.unwrap().body).unwrap()
 }
 
@@ -68,7 +68,7 @@ async fn requests_are_found_by_what_they_are_and_answered_in_the_recorded_order(
     // It was answered twice, and that is all there is.
     let asked = ask(&format!("{handle:?}"));
     let error = player.time().drive(player.send(&asked)).await.unwrap().unwrap_err();
-    assert!(matches!(error, EgressError::Unrecorded(_)));
+    assert!(matches!(error, WireError::Unrecorded(_)));
     let named = player.unrecorded().unwrap();
     assert!(
         named.starts_with("POST /ask with the body \"‹secret token›\"; the record has 3 requests"),

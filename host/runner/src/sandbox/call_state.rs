@@ -1,0 +1,66 @@
+//! What the capabilities of a call share.
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::ResourceTable;
+
+use crate::limits::MemoryCap;
+use crate::sandbox::clocks::Clocks;
+use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::pace::Pace;
+use crate::sandbox::store::Memory;
+use crate::sandbox::transcript::Tape;
+use crate::sandbox::wire::Wire;
+use crate::secrets::{Redactor, Vault};
+use crate::text::visible::is_hidden;
+
+/// How much of a text for people is looked at, in bytes.
+const LONGEST_READ: usize = 1 << 16;
+
+/// What the capabilities of a call share. It lives as long as the instance.
+pub(crate) struct CallState {
+    pub(crate) table: ResourceTable,
+    pub(crate) began: Instant,
+    pub(crate) wire: Wire,
+    pub(crate) cancel: CancellationToken,
+    /// What the plugin remembers from earlier calls.
+    pub(crate) remembered: Memory,
+    pub(crate) clocks: Clocks,
+    /// Who writes down what the call says and hears.
+    pub(crate) tape: Option<Tape>,
+    pub(crate) panic: Option<String>,
+    pub(crate) log_messages_left: u32,
+    pub(crate) progress: Pace,
+    pub(super) memory: MemoryCap,
+    pub(super) vault: Vault,
+    pub(super) sink: EventSink,
+}
+
+impl CallState {
+    pub(crate) fn emit(&self, event: CallEvent) {
+        self.sink.emit(event);
+    }
+
+    /// Whether pieces of a result are wanted.
+    pub(crate) fn wants_parts(&self) -> bool {
+        self.sink.wants_parts()
+    }
+
+    /// Removes what must not be told, tokens included that a server gave during the call.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.vault.redactor()
+    }
+
+    /// A guest's text as people may see it: without secrets or control characters, and not too long.
+    pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
+        // Far more than is shown is not looked at: a text may be as large as the guest's memory.
+        let text = &text[..text.floor_char_boundary(LONGEST_READ)];
+        let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
+        let mut text = self.redactor().redact(&text).into_owned();
+        if text.len() > longest {
+            text.truncate(text.floor_char_boundary(longest));
+            text.push('…');
+        }
+        text
+    }
+}

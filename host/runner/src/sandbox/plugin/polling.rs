@@ -1,0 +1,331 @@
+//! What connectors are asked for: to check a connection, to poll a stream, to format a notice.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, PollSender};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Accessor, FutureConsumer, Source, StreamConsumer, StreamResult};
+
+use super::{Plugin, PluginError, StepFailure};
+use crate::net::egress::{Egress, Grant, Network};
+use crate::sandbox::bindings::exports::playbook::plugin::connector as wit;
+use crate::sandbox::bindings::playbook::plugin::types;
+use crate::sandbox::call::{self, CallContext};
+use crate::sandbox::call_state::CallState;
+use crate::sandbox::clocks::Clocks;
+use crate::sandbox::event::EventSink;
+use crate::sandbox::finding::Finding;
+use crate::sandbox::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
+use crate::sandbox::wire::Wire;
+use crate::secrets::{Redactor, Vault};
+use crate::text::visible::is_plain;
+
+/// What a poll came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollSummary {
+    /// What was read.
+    pub message: String,
+    /// Parts that failed while the rest went on.
+    pub failures: Vec<String>,
+}
+
+/// What a call to a connector brings with it.
+#[derive(Clone)]
+pub(crate) struct ConnectorCall {
+    pub(crate) connector: String,
+    pub(crate) settings: Settings,
+    pub(crate) vault: Vault,
+    pub(crate) grant: Option<Grant>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) events: EventSink,
+    pub(crate) remembered: Memory,
+}
+
+/// What a poll is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) format: String,
+    pub(crate) config: Value,
+    pub(crate) options: Value,
+}
+
+/// Something that the host has to say about a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Notice {
+    pub(crate) code: &'static str,
+    pub(crate) id: String,
+    pub(crate) severity: Severity,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) time: jiff::Timestamp,
+}
+
+impl Plugin {
+    /// Asks the plugin which connectors it provides.
+    pub(crate) async fn describe_connectors(&self) -> Result<Vec<wit::ConnectorType>, PluginError> {
+        self.call_connector(self.offline(), async |accessor, connector| {
+            connector.call_describe(accessor).await
+        })
+        .await
+    }
+
+    /// Tests a connection.
+    pub(crate) async fn check_connection(
+        &self,
+        network: &Network,
+        call: ConnectorCall,
+    ) -> Result<Vec<Finding>, PluginError> {
+        let deadline = self.limits.deadline;
+        let context = self.context(network, &call, deadline, self.limits.cpu)?;
+        let redactor = call.vault.redactor();
+        let (connector, config) = (call.connector, call.settings.config.to_string());
+        let found = self
+            .call_connector(context, async |accessor, guest| {
+                guest.call_check(accessor, connector, config).await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        Ok(Finding::read(found, &redactor))
+    }
+
+    /// Polls a stream once. Batches are put into `batches` as they come, and wait there to be taken.
+    pub(crate) async fn poll(
+        &self,
+        network: &Network,
+        call: ConnectorCall,
+        stream: &str,
+        batches: mpsc::Sender<Batch>,
+    ) -> Result<PollSummary, PluginError> {
+        let limits = &self.limits;
+        let context = self.context(network, &call, limits.poll_deadline, limits.poll_cpu)?;
+        let (stream, settings) = (stream.to_owned(), call.settings.into());
+        let taking = Taking {
+            batches: PollSender::new(batches),
+            vault: call.vault.clone(),
+        };
+        let ended = self
+            .call_connector(context, async move |accessor, guest| {
+                let (stream, ending) = guest.call_poll(accessor, call.connector, stream, settings).await?;
+                let (told, ended) = oneshot::channel();
+                accessor.with(|mut store| {
+                    stream.pipe(&mut store, taking)?;
+                    ending.pipe(&mut store, Ending(Some(told)))
+                })?;
+                Ok(ended.await.ok())
+            })
+            .await?;
+        let summary = match ended {
+            Some(ended) => ended.map_err(StepFailure::from)?,
+            None => {
+                return Err(PluginError::InvalidResult {
+                    plugin: self.name().to_owned(),
+                    reason: "it did not say how the poll ended".into(),
+                });
+            }
+        };
+        let redactor = call.vault.redactor();
+        let redact = |text: String| redactor.redact(&text).into_owned();
+        Ok(PollSummary {
+            message: redact(summary.message),
+            failures: summary.failures.into_iter().map(redact).collect(),
+        })
+    }
+
+    /// Spells a notice as an event.
+    pub(crate) async fn tell(&self, call: ConnectorCall, notice: Notice) -> Result<EventText, PluginError> {
+        let vault = call.vault.clone();
+        let notice = wit::Notice {
+            code: notice.code.to_owned(),
+            id: notice.id,
+            severity: notice.severity.into(),
+            title: notice.title,
+            description: notice.description,
+            time: u64::try_from(notice.time.as_millisecond()).unwrap_or_default(),
+        };
+        let event = self
+            .call_connector(self.offline(), async move |accessor, guest| {
+                guest
+                    .call_tell(accessor, call.connector, call.settings.into(), notice)
+                    .await
+            })
+            .await?
+            .map_err(StepFailure::from)?;
+        event_text(event, &vault.redactor()).map_err(|reason| PluginError::InvalidResult {
+            plugin: self.name().to_owned(),
+            reason,
+        })
+    }
+
+    fn context(
+        &self,
+        network: &Network,
+        call: &ConnectorCall,
+        deadline: Duration,
+        cpu: Duration,
+    ) -> Result<CallContext, PluginError> {
+        let ends = Instant::now() + deadline;
+        let wire = match &call.grant {
+            Some(grant) => Wire::live(Egress::new(network, grant, call.vault.clone(), &self.limits, ends)?),
+            None => Wire::silent(),
+        };
+        Ok(CallContext {
+            clocks: Clocks::System,
+            tape: None,
+            wire,
+            cancel: call.cancel.clone(),
+            vault: call.vault.clone(),
+            sink: call.events.clone(),
+            remembered: call.remembered.clone(),
+            deadline,
+            cpu,
+        })
+    }
+
+    async fn call_connector<R: Send + 'static>(
+        &self,
+        context: CallContext,
+        body: impl AsyncFnOnce(&Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginError> {
+        let exports = self
+            .connector
+            .as_ref()
+            .expect("only plugins with connectors are asked for one");
+        let load = |store: &mut wasmtime::Store<CallState>, instance: &_| exports.load(store, instance);
+        call::call(&self.pre, &self.limits, context, load, body)
+            .await
+            .map_err(|source| self.stopped(source))
+    }
+}
+
+/// Takes batches out of the plugin, no faster than they are taken from the channel.
+struct Taking {
+    batches: PollSender<Batch>,
+    vault: Vault,
+}
+
+impl<D> StreamConsumer<D> for Taking {
+    type Item = wit::Batch;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, wit::Batch>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        // Room is made before anything is read: what was read cannot be given back.
+        match self.batches.poll_reserve(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending if finish => {
+                self.batches.abort_send();
+                return Poll::Ready(Ok(StreamResult::Cancelled));
+            }
+            Poll::Pending => return Poll::Pending,
+        }
+        let mut taken = Vec::with_capacity(1);
+        source.read(&mut store, &mut taken)?;
+        match taken.pop() {
+            Some(batch) => {
+                let batch = read_batch(batch, &self.vault).map_err(wasmtime::Error::msg)?;
+                if self.batches.send_item(batch).is_err() {
+                    return Poll::Ready(Ok(StreamResult::Dropped));
+                }
+            }
+            None => {
+                self.batches.abort_send();
+            }
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// Takes the word on how a poll ended.
+struct Ending(Option<oneshot::Sender<Result<wit::Summary, types::Failure>>>);
+
+impl<D> FutureConsumer<D> for Ending {
+    type Item = Result<wit::Summary, types::Failure>;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, Self::Item>,
+        _: bool,
+    ) -> Poll<wasmtime::Result<()>> {
+        let mut ended = None;
+        source.read(&mut store, &mut ended)?;
+        if let (Some(ended), Some(told)) = (ended, self.0.take()) {
+            // Whoever asked may have gone.
+            let _ = told.send(ended);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn read_batch(batch: wit::Batch, vault: &Vault) -> Result<Batch, String> {
+    let redactor = vault.redactor();
+    let events = batch.events.into_iter().map(|event| event_text(event, &redactor));
+    let changes = batch.changes.into_iter().map(|change| Change {
+        key: plugins_key(&change.key),
+        value: change.value,
+    });
+    Ok(Batch {
+        events: events.collect::<Result<_, _>>()?,
+        changes: changes.collect(),
+    })
+}
+
+/// An event without secrets, on one line.
+fn event_text(event: wit::Event, redactor: &Redactor) -> Result<EventText, String> {
+    let is_object = event.json.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(&event.json).is_ok();
+    if !is_object {
+        return Err("an event is not a JSON object".into());
+    }
+    let on_one_line = is_plain(&event.json) || !event.json.contains(char::is_control);
+    let clean = on_one_line && matches!(redactor.redact(&event.json), Cow::Borrowed(_));
+    let json = if clean {
+        event.json
+    } else {
+        let value: Value = serde_json::from_str(&event.json).map_err(|error| error.to_string())?;
+        redactor.redact_json(value).to_string()
+    };
+    Ok(EventText {
+        json,
+        severity: match event.severity {
+            wit::Severity::Info => Severity::Info,
+            wit::Severity::Low => Severity::Low,
+            wit::Severity::Medium => Severity::Medium,
+            wit::Severity::High => Severity::High,
+            wit::Severity::Critical => Severity::Critical,
+        },
+    })
+}
+
+impl From<Severity> for wit::Severity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Info => Self::Info,
+            Severity::Low => Self::Low,
+            Severity::Medium => Self::Medium,
+            Severity::High => Self::High,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<Settings> for wit::Settings {
+    fn from(settings: Settings) -> Self {
+        Self {
+            format: settings.format,
+            config: settings.config.to_string(),
+            options: settings.options.to_string(),
+        }
+    }
+}
