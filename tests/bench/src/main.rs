@@ -19,6 +19,7 @@ mod native;
 mod paper;
 mod poll;
 mod server;
+mod silence;
 mod start;
 mod step;
 mod table;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::{SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
 use step_osquery::contract::{
-    ConnectError, Level, Method, Request, Response, Services, Socket, TransportError, TransportKind,
+    ConnectError, Method, Request, Response, Services, Socket, TransportError, TransportKind,
 };
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -16,6 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::Outcome;
+use crate::silence::silence;
 
 /// Services that reach one server.
 pub(crate) struct Native {
@@ -97,19 +98,7 @@ impl Services for Native {
         tokio::time::sleep(duration).await;
     }
 
-    fn log(&self, _: Level, _: &str) {}
-
-    fn progress(&self, _: usize, _: usize, _: &str) {}
-
-    fn parts_wanted(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _: &str, _: Result<String, String>) {}
-
-    async fn cancellation(&self) {
-        std::future::pending::<()>().await;
-    }
+    silence!();
 }
 
 /// A websocket.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use step_osquery::contract::{
-    Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, Socket, TransportError, TransportKind,
+    Batch, Closed, ConnectError, Feeds, Request, Response, Services, Socket, TransportError, TransportKind,
 };
+
+use crate::silence::silence;
 
 /// Hosts on a page.
 const PAGE: usize = 500;
@@ -111,19 +113,7 @@ impl Services for Paper {
 
     async fn sleep(&self, _: Duration) {}
 
-    fn log(&self, _: Level, _: &str) {}
-
-    fn progress(&self, _: usize, _: usize, _: &str) {}
-
-    fn parts_wanted(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _: &str, _: Result<String, String>) {}
-
-    async fn cancellation(&self) {
-        std::future::pending::<()>().await;
-    }
+    silence!();
 }
 
 impl Feeds for Paper {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use playbook_host::{Batch as HostBatch, Change as HostChange, EventText, FileSink, Severity, Sink, StateFile, Store};
 use serde_json::json;
-use step_osquery::contract::{Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, TransportError};
+use step_osquery::contract::{Batch, Closed, ConnectError, Feeds, Request, Response, Services, TransportError};
 use step_osquery::exports::connectors::{self as connector, Settings};
 use tokio::sync::Mutex;
 
@@ -14,6 +14,7 @@ use crate::Outcome;
 use crate::child::{self, Server, Used};
 use crate::native::{Native, NativeSocket};
 use crate::server::{Size, TOKEN};
+use crate::silence::silence;
 use crate::table::{Table, mib, ratio, s};
 
 const HOSTS: usize = 100_000;
@@ -163,19 +164,7 @@ impl Services for Polling {
         self.native.sleep(duration).await;
     }
 
-    fn log(&self, _: Level, _: &str) {}
-
-    fn progress(&self, _: usize, _: usize, _: &str) {}
-
-    fn parts_wanted(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _: &str, _: Result<String, String>) {}
-
-    async fn cancellation(&self) {
-        self.native.cancellation().await;
-    }
+    silence!();
 }
 
 impl Feeds for Polling {

@@ -17,7 +17,9 @@ mod host;
 pub mod osctrl;
 pub mod osquery;
 pub mod scripted_fleet;
+mod server;
 
 pub use fault::{Fault, What};
 pub use front::Request;
 pub use host::{Behaviour, Host};
+pub use server::Server;

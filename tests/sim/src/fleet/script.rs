@@ -3,7 +3,6 @@
 use super::inventory::HostStatus;
 use super::saved::SavedQuery;
 use super::server::FleetServer;
-use crate::fault::Fault;
 use crate::host::{Behaviour, Host};
 use crate::osquery::{Row, has_table};
 
@@ -100,10 +99,5 @@ impl FleetServer {
                 saved.report.forget_times();
             }
         }
-    }
-
-    /// What goes wrong from now on, and nothing else.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.state.front.set_faults(faults);
     }
 }

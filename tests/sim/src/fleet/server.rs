@@ -9,13 +9,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::task::JoinHandle;
 
 use super::description::Fleet;
 use super::state::{Campaign, State};
 use super::{hosts, queries, reply, run, socket, users};
 use crate::fault::What;
-use crate::front::Request;
+use crate::server::{Server, until};
 
 /// Fleet's default limit of request bodies, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -23,35 +22,14 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The versions in paths. They lead to the same routes.
 const VERSIONS: [&str; 3] = ["v1", "latest", "2022-04"];
 
-/// A running server. It stops when it is dropped.
-pub struct FleetServer {
-    pub(super) state: Arc<State>,
-    url: String,
-    serving: JoinHandle<()>,
-}
+/// A running Fleet server.
+pub type FleetServer = Server<State>;
 
 impl FleetServer {
     /// Starts a server on a free port of the loopback address.
     pub async fn start(fleet: Fleet) -> io::Result<Self> {
         let state = Arc::new(State::new(fleet).map_err(io::Error::other)?);
-        let (origin, serving) = state.front.serve(router(&state)).await?;
-        let url = format!("{origin}{}", state.fleet.prefix);
-        Ok(Self { state, url, serving })
-    }
-
-    /// Its address, with the prefix.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// All requests so far, in the order in which they arrived.
-    pub fn requests(&self) -> Vec<Request> {
-        self.state.front.requests().clone()
-    }
-
-    /// Requests for paths that a Fleet server of this version does not have.
-    pub fn unknown_paths(&self) -> Vec<String> {
-        self.state.front.unknown_paths()
+        Self::serve(state.clone(), state.front.clone(), router(&state), &state.fleet.prefix).await
     }
 
     /// How many logins succeeded.
@@ -66,25 +44,14 @@ impl FleetServer {
 
     /// Returns once no campaign is open.
     pub async fn all_campaigns_closed(&self) {
-        loop {
-            let changed = self.state.changed.notified();
-            if !self.campaigns().iter().any(|campaign| campaign.open) {
-                return;
-            }
-            changed.await;
-        }
+        let closed = || !self.campaigns().iter().any(|campaign| campaign.open);
+        until(&self.state.changed, closed).await;
     }
 
     /// Makes every token invalid that a login gave.
     pub fn revoke_sessions(&self) {
         let keep = self.state.fleet.token.clone();
         self.state.lock().tokens.retain(|token, _| *token == keep);
-    }
-}
-
-impl Drop for FleetServer {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

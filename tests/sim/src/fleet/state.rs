@@ -37,7 +37,8 @@ pub struct Campaign {
     pub results: usize,
 }
 
-pub(super) struct State {
+/// What a running Fleet server remembers.
+pub struct State {
     /// What it was like at the start.
     pub(super) fleet: Fleet,
     pub(super) hosts: Inventory,

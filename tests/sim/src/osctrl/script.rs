@@ -13,7 +13,6 @@ use super::query::Query;
 use super::registry::Node;
 use super::server::OsctrlServer;
 use super::state::Asked;
-use crate::fault::Fault;
 use crate::host::Host;
 use crate::osquery::Row;
 
@@ -197,11 +196,6 @@ impl OsctrlServer {
     /// What the server's clock shows.
     pub fn now(&self) -> Timestamp {
         self.state.front.clock.now()
-    }
-
-    /// What goes wrong from now on, and nothing else.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.state.front.set_faults(faults);
     }
 
     /// Moves the server's clock on, or back.

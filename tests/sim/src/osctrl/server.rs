@@ -6,43 +6,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
-use tokio::task::JoinHandle;
 
 use super::description::Osctrl;
 use super::query::Query;
 use super::state::State;
 use super::{environments, lists, nodes, queries, users};
-use crate::front::Request;
+use crate::server::{Server, until};
 
-/// A running server. It stops when it is dropped.
-pub struct OsctrlServer {
-    pub(super) state: Arc<State>,
-    url: String,
-    serving: JoinHandle<()>,
-}
+/// A running osctrl server.
+pub type OsctrlServer = Server<State>;
 
 impl OsctrlServer {
     /// Starts a server on a free port of the loopback address.
     pub async fn start(osctrl: Osctrl) -> io::Result<Self> {
         let state = Arc::new(State::new(osctrl).map_err(io::Error::other)?);
-        let (origin, serving) = state.front.serve(router(&state)).await?;
-        let url = format!("{origin}{}", state.osctrl.prefix);
-        Ok(Self { state, url, serving })
-    }
-
-    /// Its address, with the prefix.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// All requests so far, in the order in which they arrived.
-    pub fn requests(&self) -> Vec<Request> {
-        self.state.front.requests().clone()
-    }
-
-    /// Requests for paths that an osctrl server of this version does not have.
-    pub fn unknown_paths(&self) -> Vec<String> {
-        self.state.front.unknown_paths()
+        Self::serve(state.clone(), state.front.clone(), router(&state), &state.osctrl.prefix).await
     }
 
     /// How many logins succeeded.
@@ -57,25 +35,14 @@ impl OsctrlServer {
 
     /// Returns once no node gets a query any longer.
     pub async fn all_queries_ended(&self) {
-        loop {
-            let changed = self.state.changed.notified();
-            if !self.queries().iter().any(Query::is_delivered) {
-                return;
-            }
-            changed.await;
-        }
+        let ended = || !self.queries().iter().any(Query::is_delivered);
+        until(&self.state.changed, ended).await;
     }
 
     /// Makes every token invalid that a login gave, as another login of the user does.
     pub fn revoke_sessions(&self) {
         let keep = self.state.osctrl.token.clone();
         self.state.lock().tokens.retain(|_, token| *token == keep);
-    }
-}
-
-impl Drop for OsctrlServer {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

@@ -16,7 +16,8 @@ use crate::front::Front;
 /// When the nodes of the description enrolled.
 const ENROLLED: &str = "2026-06-02T07:00:00.1Z";
 
-pub(super) struct State {
+/// What a running osctrl server remembers.
+pub struct State {
     pub(super) osctrl: Osctrl,
     pub(super) nodes: Registry,
     pub(super) front: Arc<Front>,
