@@ -1,0 +1,9 @@
+//! Commands that make no run of a playbook against a server.
+
+mod any_text;
+mod editors;
+mod explain;
+mod help;
+mod offline;
+mod playbook_tests;
+mod validate;

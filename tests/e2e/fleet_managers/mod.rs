@@ -1,0 +1,5 @@
+//! A step against simulated Fleet and osctrl servers.
+
+mod both;
+mod fleet;
+mod osctrl;
