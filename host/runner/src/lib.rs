@@ -58,6 +58,7 @@ pub use poll::connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, Prepared
 pub use poll::poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
 pub use poll::sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
 pub use poll::state_file::StateFile;
+pub use run::event::{Observer, RunEvent};
 pub use run::plan::{
     Credential, CredentialMode, Moment, OpenParam, Plan, PlannedBranch, PlannedCall, PlannedItems, PlannedServer,
     PlannedStep, PlannedTemplate, Prospect,
@@ -69,7 +70,6 @@ pub use run::record::{
 };
 pub use run::replay::{Difference, ReplayedCall, Verdict};
 pub use run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
-pub use run::{Observer, RunEvent};
 pub use runner::{RunInputs, Runner};
 pub use sandbox::call::CallError;
 pub use sandbox::connector_type::{ConnectorType, EventFormat, StreamType};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::run::record::About;
+use crate::run::about::About;
 use crate::sandbox::plugin::{FailureKind, PluginError, StepFailure, StepOutcome};
 
 /// The answers of a test, by step.

@@ -4,9 +4,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::language::params::{self, Rendered};
 use crate::language::step::Step;
+use crate::run::event::Observer;
+use crate::run::event::RunEvent;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
-use crate::run::{Observer, RunEvent};
 use crate::runner::Runner;
 use crate::sandbox::event::EventSink;
 use crate::sandbox::finding::Finding;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::language::playbook::PlaybookName;
 use crate::language::step::OnFailure;
 use crate::language::step::Step;
-use crate::run::Observer;
+use crate::run::event::Observer;
 use crate::run::prepare::Prepared;
 use crate::run::report::{SkipReason, StepError};
 use crate::runner::Runner;

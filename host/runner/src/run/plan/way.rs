@@ -7,7 +7,7 @@ use super::open::names;
 use crate::language::condition::{Barrier, Decision};
 use crate::language::flow::Exit;
 use crate::language::step::OnFailure;
-use crate::run;
+use crate::run::execution;
 use crate::run::prepare::Prepared;
 use crate::run::report::{SkipReason, StepStatus};
 use crate::text::diagnostic::Diagnostic;
@@ -75,7 +75,7 @@ impl<'p> Way<'p> {
         let steps = self.prepared.playbook.steps.iter().enumerate();
         let skipped = steps.filter(|(at, _)| self.outcome(*at).prospect == Prospect::Skipped);
         skipped
-            .map(|(_, step)| (step.id.clone(), run::entry(StepStatus::Skipped, None)))
+            .map(|(_, step)| (step.id.clone(), execution::entry(StepStatus::Skipped, None)))
             .collect()
     }
 

@@ -9,12 +9,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use crate::language::playbook::PlaybookName;
 use crate::run::prepare::Prepared;
 use crate::run::report::{RunReport, StepError, StepReport};
-use crate::run::{Observer, Run};
 use crate::runner::Runner;
 use crate::sandbox::engine::RUNTIME;
 use crate::sandbox::plugin::{CONTRACT, Note, Plugin, StepOutcome};
@@ -26,7 +24,7 @@ mod file;
 mod recorder;
 
 pub use self::file::{RecordError, RecordFile};
-pub(crate) use self::recorder::{About, Recorder};
+pub(crate) use self::recorder::Recorder;
 
 /// The version of the form of records that this library writes. It reads this one and all before it.
 pub const RECORD_VERSION: u32 = 1;
@@ -170,22 +168,6 @@ pub struct Returned {
     /// Remarks for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-}
-
-impl Runner {
-    /// Runs the steps as [`Runner::run`] does, and keeps what happened.
-    pub async fn record(
-        &self,
-        prepared: Prepared<'_>,
-        cancel: CancellationToken,
-        observer: Observer,
-        detail: Detail,
-    ) -> RunRecord {
-        let recorder = Recorder::new(detail);
-        let run = Run::new(self, &prepared, &cancel, &observer).recorded(&recorder);
-        let report = run.report().await;
-        RunRecord::of(self, &prepared, recorder, &report)
-    }
 }
 
 impl RunRecord {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
 use crate::language::render;
 use crate::language::step::Step;
+use crate::run::about::About;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::sandbox::plugin::{PluginError, StepOutcome};
@@ -34,18 +35,6 @@ struct Kept {
     ended: Option<Result<StepOutcome, StepError>>,
     /// The values that are meant for the server alone and that no secret gave.
     private: Vec<(String, String)>,
-}
-
-/// What a call is about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct About<'a> {
-    /// The step's place in the playbook.
-    pub(crate) at: usize,
-    pub(crate) step: &'a str,
-    pub(crate) step_type: &'a StepType,
-    pub(crate) item: Option<(usize, &'a Value)>,
-    pub(crate) attempt: u32,
-    pub(crate) params: &'a Value,
 }
 
 /// A call that is being kept.

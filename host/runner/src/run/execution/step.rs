@@ -8,13 +8,16 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Run, RunEvent, blank, millis};
 use crate::clock;
 use crate::language::params::{self, Rendered};
+use crate::run::about::About;
+use crate::run::event::RunEvent;
+use crate::run::execution::Run;
+use crate::run::execution::blank;
+use crate::run::execution::millis;
 use crate::run::item;
 use crate::run::item::ItemReport;
 use crate::run::prepare::Prepared;
-use crate::run::record::About;
 use crate::run::report::invalid_input;
 use crate::run::report::{StepError, StepReport, StepStatus};
 use crate::run::retry::{Attempts, Verdict};
