@@ -29,7 +29,7 @@ const MOST_SHOWN: usize = 20;
 /// Shows what a run would do. No host is asked anything; servers are, if that is to be shown by `watch`.
 pub(crate) async fn dry_run(
     runner: &Runner,
-    playbook: &Playbook,
+    playbook: Playbook,
     inputs: RunInputs,
     output: RunOutput,
     watch: Option<Watch>,

@@ -22,7 +22,7 @@
 //! let playbook = Playbook::parse("triage.yaml", &std::fs::read_to_string("triage.yaml")?)?;
 //! let mut inputs = RunInputs::new(Secrets::from_env());
 //! inputs.alert = serde_json::json!({"host": "web-01"});
-//! let prepared = runner.prepare(&playbook, inputs)?;
+//! let prepared = runner.prepare(playbook, inputs)?;
 //! let report = runner.run(prepared, CancellationToken::new(), Arc::new(|event| println!("{event:?}"))).await;
 //! println!("{:?}", report.status);
 //! # Ok(())

@@ -58,7 +58,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
         "hosts": ["web-01", "web-02", "db-01", "laptop-7", "build-03"],
     });
     let runner = inputs::runner(&PluginsArgs::default(), None).await?;
-    let exit = run_playbook(&runner, &playbook, run, &args.view, None, verbosity).await?;
+    let exit = run_playbook(&runner, playbook, run, &args.view, None, verbosity).await?;
     // The demo shows a host that times out and one that fails: that is how it is meant to end.
     Ok(if exit == Exit::Partial { Exit::Success } else { exit })
 }

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
     }
     if args.dry_run || args.check {
         let ask = args.check.then(|| Watch::new(verbosity));
-        return plan::dry_run(&runner, &playbook, run, args.view.output, ask).await;
+        return plan::dry_run(&runner, playbook, run, args.view.output, ask).await;
     }
     let keep = args.keep.record.map(|directory| Keep {
         directory,
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandErr
             Detail::Results
         },
     });
-    run_playbook(&runner, &playbook, run, &args.view, keep, verbosity).await
+    run_playbook(&runner, playbook, run, &args.view, keep, verbosity).await
 }
 
 /// Where the record of a run is kept, and how much of it.
@@ -63,14 +63,14 @@ pub(crate) struct Keep {
 /// Runs a playbook and prints what became of it.
 pub(crate) async fn run_playbook(
     runner: &Runner,
-    playbook: &Playbook,
+    playbook: Playbook,
     mut run: RunInputs,
     view: &ViewArgs,
     keep: Option<Keep>,
     verbosity: u8,
 ) -> Result<Exit, CommandError> {
     run.parts = view.output == RunOutput::Ndjson;
-    let run_id = run.run_id.clone();
+    let (run_id, title) = (run.run_id.clone(), playbook.title());
     let prepared = match runner.prepare(playbook, run) {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
@@ -86,7 +86,7 @@ pub(crate) async fn run_playbook(
     let watch = Watch::new(verbosity);
     let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
     if let Some(stream) = &stream {
-        stream.started(&run_id, playbook.title(), crate::terminal::now());
+        stream.started(&run_id, title, crate::terminal::now());
     }
     let telling = stream.clone();
     let observer = Arc::new(move |event| {

@@ -55,7 +55,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
 async fn run(runner: &Runner, file: &Path, skip_unknown_steps: bool) -> Result<TestReport, Diagnostics> {
     let tests = runner.read_tests(inputs::source(file)?)?;
     let playbook = runner.read_playbook(inputs::source(&tests.playbook())?, skip_unknown_steps)?;
-    runner.test(&tests, &playbook, skip_unknown_steps).await
+    runner.test(&tests, playbook, skip_unknown_steps).await
 }
 
 /// The file of tests that a file is, or that belongs to it.

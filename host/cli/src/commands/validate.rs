@@ -94,7 +94,7 @@ fn problems_of(
             run.vars.clone_from(&inputs.vars);
             run.directory = directory;
             run.skip_unknown_steps = skip_unknown_steps;
-            runner.prepare(&playbook, run).map(drop)
+            runner.prepare(playbook, run).map(drop)
         }
         Definition::Connector(connector) => {
             let inputs = ConnectorInputs {

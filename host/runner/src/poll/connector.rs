@@ -23,6 +23,7 @@ use crate::text::json::each_text;
 use crate::text::schema::Schema;
 use crate::text::schema::place;
 use crate::text::source::Source;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// JSON Schema of a connector file.
@@ -69,7 +70,7 @@ pub struct PreparedConnector {
     pub(crate) interval: Duration,
     pub(crate) streams: Vec<String>,
     pub(crate) vault: Vault,
-    pub(crate) grant: Option<Grant>,
+    pub(crate) grant: Option<Arc<Grant>>,
 }
 
 impl Connector {
@@ -166,7 +167,7 @@ impl Connector {
             },
             streams: kind.streams.iter().map(|stream| stream.name.clone()).collect(),
             vault,
-            grant,
+            grant: grant.map(Arc::new),
         })
     }
 

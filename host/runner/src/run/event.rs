@@ -50,7 +50,7 @@ pub enum RunEvent {
         /// How long from now it is made again.
         wait: Duration,
     },
-    /// A step ended, or was passed over.
+    /// A step ended, or was skipped.
     StepFinished {
         /// What became of it.
         report: Arc<StepReport>,

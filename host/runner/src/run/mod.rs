@@ -26,14 +26,14 @@ impl Runner {
     /// Runs the steps, in order but for where conditions lead. Cancelling ends the step under way and skips the rest.
     ///
     /// Dropping the future closes every connection of the step under way, too.
-    pub async fn run(&self, prepared: Prepared<'_>, cancel: CancellationToken, observer: Observer) -> RunReport {
+    pub async fn run(&self, prepared: Prepared, cancel: CancellationToken, observer: Observer) -> RunReport {
         Run::new(self, &prepared, &cancel, &observer).report().await
     }
 
     /// Runs the steps as [`Runner::run`] does, and keeps what happened.
     pub async fn record(
         &self,
-        prepared: Prepared<'_>,
+        prepared: Prepared,
         cancel: CancellationToken,
         observer: Observer,
         detail: Detail,

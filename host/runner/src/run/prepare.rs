@@ -1,5 +1,7 @@
 //! Everything that is checked before the first step of a run.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::language::condition::Decision;
@@ -7,15 +9,19 @@ use crate::language::params::{GrantError, Written};
 use crate::language::playbook::Playbook;
 use crate::language::references;
 use crate::language::render::Renderer;
+use crate::language::step::Step;
 use crate::run::report::SkipReason;
-use crate::run::work::Work;
+use crate::run::work::{Grants, Work};
 use crate::runner::{RunInputs, Runner};
 use crate::secrets::Vault;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 
 /// A playbook with everything that could be checked before the first step checked.
-pub struct Prepared<'p> {
-    pub(crate) playbook: &'p Playbook,
+///
+/// It owns what it needs: it can be stored, sent to another thread, and run there.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) playbook: Arc<Playbook>,
     pub(crate) inputs: RunInputs,
     /// The variables, those with their defaults among them.
     pub(crate) vars: Map<String, Value>,
@@ -26,11 +32,11 @@ pub struct Prepared<'p> {
 /// What is known of a step before the run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outlook {
-    /// Why it is passed over, if it is.
-    pub(crate) passed: Option<SkipReason>,
-    /// Whether it runs, as far as that does not hang on earlier results.
+    /// Why it is skipped, if it is.
+    pub(crate) skipped: Option<SkipReason>,
+    /// Whether it runs, unless that depends on earlier results.
     pub(crate) decision: Option<Decision>,
-    /// What it does, if that does not hang on earlier results.
+    /// What it does, unless that depends on earlier results.
     pub(crate) work: Option<Work>,
 }
 
@@ -41,7 +47,7 @@ pub(crate) enum Servers {
     Stubbed,
 }
 
-impl Prepared<'_> {
+impl Prepared {
     /// What templates see once these steps have run.
     pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
         let values = json!({
@@ -52,133 +58,191 @@ impl Prepared<'_> {
         });
         Renderer::new(self.vault.clone(), values)
     }
+
+    /// Grants calls what they may reach.
+    pub(crate) fn grants<'a>(&'a self, runner: &'a Runner) -> Grants<'a> {
+        Grants::new(&self.inputs.directory, runner.policy())
+    }
 }
 
 impl Runner {
     /// Renders and validates all that does not depend on earlier results. Nothing is sent before this has succeeded.
     ///
-    /// Conditions that do not hang on earlier results are decided here, and what they rule out is not rendered.
-    pub fn prepare<'p>(&self, playbook: &'p Playbook, inputs: RunInputs) -> Result<Prepared<'p>, Diagnostics> {
-        self.prepare_for(Servers::Asked, playbook, inputs)
+    /// Conditions that do not depend on earlier results are decided here, and what they rule out is not rendered.
+    pub fn prepare(&self, playbook: impl Into<Arc<Playbook>>, inputs: RunInputs) -> Result<Prepared, Diagnostics> {
+        self.prepare_for(Servers::Asked, playbook.into(), inputs)
     }
 
-    /// The same for a run that asks servers, or none.
-    pub(crate) fn prepare_for<'p>(
+    /// Prepares a run that asks servers, or one that asks none.
+    pub(crate) fn prepare_for(
         &self,
         servers: Servers,
-        playbook: &'p Playbook,
+        playbook: Arc<Playbook>,
         inputs: RunInputs,
-    ) -> Result<Prepared<'p>, Diagnostics> {
-        let mut problems: Diagnostics = self.check_flow(playbook).into_iter().collect();
-        // What is wrong with one step does not keep the others from being looked at further.
-        let mut broken = vec![false; playbook.steps.len()];
-        let mut found = |at: usize, problems: &mut Diagnostics, found: Vec<Diagnostic>| {
-            broken[at] |= !found.is_empty();
-            problems.extend(found);
+    ) -> Result<Prepared, Diagnostics> {
+        let mut preparation = Preparation {
+            runner: self,
+            servers,
+            playbook: &playbook,
+            broken: vec![false; playbook.steps.len()],
+            problems: self.check_flow(&playbook).into_iter().collect(),
         };
-        for at in 0..playbook.steps.len() {
-            let wrong = self.check_step(playbook, at, inputs.skip_unknown_steps);
-            found(at, &mut problems, wrong);
-        }
-        if let Some(only) = &inputs.only
-            && !playbook.step_ids().any(|id| id == only)
-        {
-            let unknown = Diagnostic::error(Code::UnknownStep, format!("there is no step `{only}` to run"));
-            problems.push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
-        }
-        let outlooks: Vec<Outlook> = playbook
-            .steps
-            .iter()
-            .map(|step| Outlook {
-                passed: if !playbook.enabled || !step.enabled {
-                    Some(SkipReason::Disabled)
-                } else if inputs.only.as_ref().is_some_and(|only| *only != step.id) {
-                    Some(SkipReason::NotSelected)
-                } else if self.is_unknown(step) {
-                    Some(SkipReason::UnknownStepType)
-                } else {
-                    None
-                },
-                ..Outlook::default()
-            })
-            .collect();
-        let vars = match playbook.vars.fill(&inputs.vars, &playbook.document) {
+        preparation.check_steps(&inputs);
+        let outlooks = preparation.outlooks(&inputs);
+        let vars = match preparation.fill_vars(&inputs, &outlooks) {
             Ok(vars) => vars,
             Err(wrong) => {
-                problems.extend(wrong);
-                return Err(problems.in_order());
+                preparation.problems.extend(wrong);
+                return Err(preparation.problems.in_order());
             }
         };
-        if playbook.vars.names().is_none() {
-            let known: Vec<&str> = vars.keys().map(String::as_str).collect();
-            let due = outlooks
-                .iter()
-                .enumerate()
-                .filter(|(_, outlook)| outlook.passed.is_none());
-            for (at, _) in due {
-                found(at, &mut problems, references::check_vars(playbook, at, &known));
-            }
-        }
         let mut prepared = Prepared {
-            playbook,
+            playbook: playbook.clone(),
             vars,
             vault: Vault::new(inputs.secrets.clone()),
             inputs,
             outlooks,
         };
         let renderer = prepared.renderer(&Map::new());
-        // A decision can rule out steps whose own conditions could not even be asked, so they are asked on the way.
-        let outlooks = &mut prepared.outlooks;
-        let passed: Vec<bool> = outlooks.iter().map(|outlook| outlook.passed.is_some()).collect();
-        let reachable = playbook.flow.passing_over(|at| passed[at]).walk(0, |at| {
+        let reachable = preparation.decide(&mut prepared.outlooks, &renderer);
+        preparation.render(&mut prepared, &renderer, &reachable);
+        preparation.problems.or(prepared)
+    }
+}
+
+/// A preparation under way: what is wrong so far.
+struct Preparation<'a> {
+    runner: &'a Runner,
+    servers: Servers,
+    playbook: &'a Playbook,
+    /// The steps in which something is wrong: that does not keep the others from being looked at further.
+    broken: Vec<bool>,
+    problems: Diagnostics,
+}
+
+impl Preparation<'_> {
+    fn found(&mut self, at: usize, problems: Vec<Diagnostic>) {
+        self.broken[at] |= !problems.is_empty();
+        self.problems.extend(problems);
+    }
+
+    /// Checks what needs neither alert nor secrets.
+    fn check_steps(&mut self, inputs: &RunInputs) {
+        let playbook = self.playbook;
+        for at in 0..playbook.steps.len() {
+            let wrong = self.runner.check_step(playbook, at, inputs.skip_unknown_steps);
+            self.found(at, wrong);
+        }
+        if let Some(only) = &inputs.only
+            && !playbook.step_ids().any(|id| id == only)
+        {
+            let unknown = Diagnostic::error(Code::UnknownStep, format!("there is no step `{only}` to run"));
+            self.problems
+                .push(unknown.maybe_hint(suggestion(only, playbook.step_ids())));
+        }
+    }
+
+    /// Which steps are skipped whatever their conditions say.
+    fn outlooks(&self, inputs: &RunInputs) -> Vec<Outlook> {
+        let outlook = |step| Outlook {
+            skipped: self.skipped(step, inputs),
+            ..Outlook::default()
+        };
+        self.playbook.steps.iter().map(outlook).collect()
+    }
+
+    fn skipped(&self, step: &Step, inputs: &RunInputs) -> Option<SkipReason> {
+        if !self.playbook.enabled || !step.enabled {
+            Some(SkipReason::Disabled)
+        } else if inputs.only.as_ref().is_some_and(|only| *only != step.id) {
+            Some(SkipReason::NotSelected)
+        } else if self.runner.is_unknown(step) {
+            Some(SkipReason::UnknownStepType)
+        } else {
+            None
+        }
+    }
+
+    /// The variables with their defaults. Without declarations, those that were given are all there are.
+    fn fill_vars(&mut self, inputs: &RunInputs, outlooks: &[Outlook]) -> Result<Map<String, Value>, Vec<Diagnostic>> {
+        let playbook = self.playbook;
+        let vars = playbook.vars.fill(&inputs.vars, &playbook.document)?;
+        if playbook.vars.names().is_none() {
+            let known: Vec<&str> = vars.keys().map(String::as_str).collect();
+            for (at, _) in outlooks
+                .iter()
+                .enumerate()
+                .filter(|(_, outlook)| outlook.skipped.is_none())
+            {
+                self.found(at, references::check_vars(playbook, at, &known));
+            }
+        }
+        Ok(vars)
+    }
+
+    /// Decides the conditions that depend on no result, and returns which steps the run may come to.
+    ///
+    /// A decision can rule out steps whose own conditions could not even be asked, so they are asked on the way.
+    fn decide(&mut self, outlooks: &mut [Outlook], renderer: &Renderer) -> Vec<bool> {
+        let playbook = self.playbook;
+        let skipped: Vec<bool> = outlooks.iter().map(|outlook| outlook.skipped.is_some()).collect();
+        playbook.flow.passing_over(|at| skipped[at]).walk(0, |at| {
             let step = &playbook.steps[at];
-            if passed[at] || broken[at] || step.gate.needs_results() {
+            if skipped[at] || self.broken[at] || step.gate.needs_results() {
                 return None;
             }
-            match step.gate.decide(&playbook.document, &renderer) {
+            match step.gate.decide(&playbook.document, renderer) {
                 Ok(decision) => {
                     outlooks[at].decision = Some(decision);
                     Some(decision == Decision::Runs)
                 }
                 Err(problem) => {
-                    problems.push(problem);
+                    self.problems.push(problem);
                     None
                 }
             }
-        });
-        for (at, step) in playbook.steps.iter().enumerate() {
+        })
+    }
+
+    /// Renders what the steps that run are to do.
+    fn render(&mut self, prepared: &mut Prepared, renderer: &Renderer, reachable: &[bool]) {
+        let directory = prepared.inputs.directory.clone();
+        let mut grants = match self.servers {
+            Servers::Asked => Grants::new(&directory, self.runner.policy()),
+            Servers::Stubbed => Grants::none(),
+        };
+        for (at, step) in self.playbook.steps.iter().enumerate() {
             let outlook = &mut prepared.outlooks[at];
             let runs = outlook.decision.is_none_or(|decision| decision == Decision::Runs);
-            let due = reachable[at] && outlook.passed.is_none() && runs && !step.only_branches();
-            if !due || broken[at] {
-                continue;
-            }
-            let (_, step_type) = self.provider(&step.kind).expect("it would be passed over otherwise");
-            let written = Written::of_step(&playbook.document, step, &step_type.params);
-            let refused = |error: &GrantError| written.refused(error);
-            if step.needs_results() && servers == Servers::Stubbed {
-                continue;
-            }
-            if step.needs_results() {
-                // Which server it asks hangs on no result.
-                let refusal = written
-                    .origin(&renderer)
-                    .and_then(|origin| self.policy().check(&origin).err());
-                problems.extend(refusal.map(|error| refused(&error.into())));
-                continue;
-            }
-            match Work::render(&playbook.document, step, step_type, &renderer) {
-                Ok(work) => {
-                    if servers == Servers::Asked {
-                        let granted = work.grants(&prepared.inputs.directory, self.policy());
-                        problems.extend(granted.err().as_ref().map(refused));
-                    }
-                    outlook.work = Some(work);
-                }
-                Err(found) => problems.extend(found),
+            let due = reachable[at] && outlook.skipped.is_none() && runs && !step.only_branches();
+            if due && !self.broken[at] {
+                outlook.work = self.work(step, renderer, &mut grants);
             }
         }
-        problems.or(())?;
-        Ok(prepared)
+    }
+
+    /// What a step is to do, unless that depends on earlier results.
+    fn work(&mut self, step: &Step, renderer: &Renderer, grants: &mut Grants<'_>) -> Option<Work> {
+        let document = &self.playbook.document;
+        let (_, step_type) = self.runner.provider(&step.kind).expect("it would be skipped otherwise");
+        let written = Written::of_step(document, step, &step_type.params);
+        if step.needs_results() {
+            // Which server it asks depends on no result.
+            let origin = written.origin(renderer).filter(|_| self.servers == Servers::Asked);
+            let refusal = origin.and_then(|origin| self.runner.policy().check(&origin).err());
+            let refusal = refusal.map(|error| written.refused(&GrantError::from(error)));
+            self.problems.extend(refusal);
+            return None;
+        }
+        match Work::render(document, step, step_type, renderer, grants) {
+            Ok(work) => {
+                self.problems.extend(work.refused().map(|error| written.refused(error)));
+                Some(work)
+            }
+            Err(found) => {
+                self.problems.extend(found);
+                None
+            }
+        }
     }
 }

@@ -152,9 +152,19 @@ pub(crate) fn invalid_input(message: String) -> StepError {
     }
 }
 
-impl From<GrantError> for StepError {
-    fn from(error: GrantError) -> Self {
-        let hint = match &error {
+impl StepError {
+    /// Adds to what to do next.
+    pub(crate) fn add_hint(&mut self, more: &str) {
+        self.hint = Some(match self.hint.take() {
+            Some(hint) => format!("{hint}; {more}"),
+            None => more.to_owned(),
+        });
+    }
+}
+
+impl From<&GrantError> for StepError {
+    fn from(error: &GrantError) -> Self {
+        let hint = match error {
             GrantError::Policy(error) => Some(error.hint().to_owned()),
             GrantError::Exposed { path, .. } => Some(format!("run `chmod 600 {path}`")),
             _ => None,

@@ -31,15 +31,16 @@ impl Runner {
     pub async fn test(
         &self,
         tests: &TestFile,
-        playbook: &Playbook,
+        playbook: impl Into<Arc<Playbook>>,
         skip_unknown_steps: bool,
     ) -> Result<TestReport, Diagnostics> {
-        self.check_tests(tests, playbook).or(())?;
+        let playbook = playbook.into();
+        self.check_tests(tests, &playbook).or(())?;
         let mut cases = Vec::with_capacity(tests.cases.len());
         for case in &tests.cases {
             let record = tests.record(case)?;
             cases.push(
-                self.case(tests, case, playbook, record.as_ref(), skip_unknown_steps)
+                self.case(tests, case, &playbook, record.as_ref(), skip_unknown_steps)
                     .await,
             );
         }
@@ -53,7 +54,7 @@ impl Runner {
         &self,
         tests: &TestFile,
         case: &Case,
-        playbook: &Playbook,
+        playbook: &Arc<Playbook>,
         record: Option<&RunRecord>,
         skip_unknown_steps: bool,
     ) -> CaseReport {
@@ -70,7 +71,7 @@ impl Runner {
             .or_else(|| recorded.map(|inputs| inputs.vars.clone()))
             .unwrap_or_default();
         inputs.skip_unknown_steps = skip_unknown_steps;
-        let prepared = match self.prepare_for(Servers::Stubbed, playbook, inputs) {
+        let prepared = match self.prepare_for(Servers::Stubbed, playbook.clone(), inputs) {
             Ok(prepared) => prepared,
             Err(problems) => return case.invalid(tests, &problems),
         };

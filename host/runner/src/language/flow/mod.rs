@@ -35,7 +35,7 @@ pub(crate) enum Exit {
     /// It failed, and the run goes on.
     Failed,
     /// It was never meant to run.
-    Passed,
+    Skipped,
 }
 
 impl Flow {
@@ -94,7 +94,7 @@ impl Flow {
         let named = match exit {
             Exit::Done => node.next_true,
             Exit::Barred => node.next_false,
-            Exit::Failed | Exit::Passed => None,
+            Exit::Failed | Exit::Skipped => None,
         };
         named.unwrap_or(at + 1)
     }
@@ -155,7 +155,7 @@ impl Flow {
             (runs, Exit::Done),
             (node.gated && holds != Some(true), Exit::Barred),
             (runs && node.survives, Exit::Failed),
-            (node.disabled, Exit::Passed),
+            (node.disabled, Exit::Skipped),
         ];
         let followed = exits.into_iter().filter(|(possible, _)| *possible);
         followed.map(move |(_, exit)| self.next(at, exit))

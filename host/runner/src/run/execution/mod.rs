@@ -26,7 +26,7 @@ mod step;
 /// A run under way.
 pub(crate) struct Run<'r> {
     runner: &'r Runner,
-    prepared: &'r Prepared<'r>,
+    prepared: &'r Prepared,
     cancel: &'r CancellationToken,
     observer: &'r Observer,
     /// Who answers calls in the place of the plugins.
@@ -40,7 +40,7 @@ pub(crate) struct Run<'r> {
 impl<'r> Run<'r> {
     pub(crate) fn new(
         runner: &'r Runner,
-        prepared: &'r Prepared<'r>,
+        prepared: &'r Prepared,
         cancel: &'r CancellationToken,
         observer: &'r Observer,
     ) -> Self {
@@ -101,7 +101,7 @@ impl<'r> Run<'r> {
 
 impl Run<'_> {
     async fn steps(&mut self) -> Vec<StepReport> {
-        let playbook = self.prepared.playbook;
+        let playbook = &self.prepared.playbook;
         let steps = &playbook.steps;
         for step in steps {
             self.results.insert(step.id.clone(), entry(StepStatus::Skipped, None));
@@ -131,7 +131,7 @@ impl Run<'_> {
         }
         let missed = stopped.map(|(at, reason)| (playbook.flow.reachable(at), reason));
         let skipped = |(at, step): (usize, &Step)| {
-            let reason = match (self.prepared.outlooks[at].passed, &missed) {
+            let reason = match (self.prepared.outlooks[at].skipped, &missed) {
                 (Some(reason), _) => reason,
                 (None, Some((reachable, reason))) if reachable[at] => *reason,
                 (None, _) => SkipReason::NotReached,
@@ -152,12 +152,12 @@ impl Run<'_> {
         report
     }
 
-    /// Runs a step, unless it is passed over or its condition does not hold.
+    /// Runs a step, unless it is skipped or its condition does not hold.
     async fn step(&self, at: usize) -> (StepReport, Exit) {
         let Prepared { playbook, outlooks, .. } = self.prepared;
         let (step, outlook) = (&playbook.steps[at], &outlooks[at]);
-        if let Some(reason) = outlook.passed {
-            return (skipped(step, reason), Exit::Passed);
+        if let Some(reason) = outlook.skipped {
+            return (skipped(step, reason), Exit::Skipped);
         }
         let ask = || {
             let renderer = self.prepared.renderer(&self.results);
@@ -247,7 +247,7 @@ mod tests {
     /// An engine runs playbooks as tasks, on whatever thread is free.
     #[test]
     fn a_run_can_move_between_threads() {
-        fn assert_send<T: Send>(_: impl Fn(&'static Runner, Prepared<'static>, CancellationToken, Observer) -> T) {}
+        fn assert_send<T: Send>(_: impl Fn(&'static Runner, Prepared, CancellationToken, Observer) -> T) {}
         assert_send(Runner::run);
     }
 }

@@ -1,5 +1,6 @@
 //! One step of a run: its calls, their retries, and its time limit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -9,7 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::language::params::{self, Rendered};
+use crate::language::params::Rendered;
+use crate::language::step::Step;
+use crate::net::egress::Grant;
 use crate::run::about::About;
 use crate::run::event::RunEvent;
 use crate::run::execution::Run;
@@ -21,11 +24,29 @@ use crate::run::prepare::Prepared;
 use crate::run::report::invalid_input;
 use crate::run::report::{StepError, StepReport, StepStatus};
 use crate::run::retry::{Attempts, Verdict};
-use crate::run::work::{Item, Work};
+use crate::run::work::{Call, Grants, Item, Work};
 use crate::sandbox::event::EventSink;
 use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
 use crate::secrets::Redactor;
 use crate::text::diagnostic::Diagnostics;
+
+/// Said of a failure that another attempt might have cured.
+const NOT_TRIED_AGAIN: &str = "it was not tried again, because the server may have acted on the first attempt";
+
+/// A call of a step's plugin, whatever the attempt.
+struct Calling<'c> {
+    at: usize,
+    item: Option<(usize, &'c Value)>,
+    params: &'c Rendered,
+    grant: Option<Arc<Grant>>,
+    stop: &'c CancellationToken,
+}
+
+impl Calling<'_> {
+    fn index(&self) -> Option<usize> {
+        self.item.map(|(index, _)| index)
+    }
+}
 
 /// How the calls that a step is about ended.
 struct Called {
@@ -68,7 +89,11 @@ impl Run<'_> {
         } else {
             let renderer = self.prepared.renderer(&self.results);
             let (_, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
-            match Work::render(&playbook.document, step, step_type, &renderer) {
+            let mut grants = match self.stubs {
+                Some(_) => Grants::none(),
+                None => self.prepared.grants(self.runner),
+            };
+            match Work::render(&playbook.document, step, step_type, &renderer, &mut grants) {
                 Ok(work) => rendered = work,
                 Err(problems) => {
                     report.error = Some(invalid_input(Diagnostics::from(problems).to_string()));
@@ -78,8 +103,8 @@ impl Run<'_> {
             &rendered
         };
         match work {
-            Work::Once(params) => {
-                let called = self.call(at, None, params, stop).await;
+            Work::Once(call) => {
+                let called = self.call(at, None, call, stop).await;
                 let redactor = self.prepared.vault.redactor();
                 report.attempts = called.attempts;
                 match called.outcome {
@@ -121,7 +146,7 @@ impl Run<'_> {
         if stop.is_cancelled() {
             return report;
         }
-        let called = self.call(at, Some((index, &item.value)), &item.params, stop).await;
+        let called = self.call(at, Some((index, &item.value)), &item.call, stop).await;
         report.attempts = called.attempts;
         report.duration_ms = millis(began.elapsed());
         match called.outcome {
@@ -139,84 +164,31 @@ impl Run<'_> {
     }
 
     /// Calls the plugin, again where a retry can help.
-    async fn call(
-        &self,
-        at: usize,
-        item: Option<(usize, &Value)>,
-        params: &Rendered,
-        stop: &CancellationToken,
-    ) -> Called {
-        let step = &self.prepared.playbook.steps[at];
-        let index = item.map(|(index, _)| index);
-        let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
-        let grant = match self.stubs {
-            // Nobody is connected to.
-            Some(_) => Ok(None),
-            None => params::grant(params, &self.prepared.inputs.directory, self.runner.policy()),
-        };
-        let grant = match grant {
-            Ok(grant) => grant,
+    async fn call(&self, at: usize, item: Option<(usize, &Value)>, call: &Call, stop: &CancellationToken) -> Called {
+        let grant = match &call.granted {
+            Ok(grant) => grant.clone(),
             Err(error) => {
                 return Called {
-                    outcome: Err(error.into()),
+                    outcome: Err(StepError::from(&**error)),
                     attempts: 0,
                 };
             }
         };
+        let step = &self.prepared.playbook.steps[at];
+        let calling = Calling {
+            at,
+            item,
+            params: &call.params,
+            grant,
+            stop,
+        };
         let mut attempts = Attempts::first(step.retry_max);
         loop {
-            let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
-            let attempt = attempts.made();
-            (self.observer)(RunEvent::StepCalled {
-                id: step.id.clone(),
-                item: index,
-                attempt,
-                time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
-            });
-            let (id, observer) = (step.id.clone(), self.observer.clone());
-            let events = EventSink::new(move |event| {
-                observer(RunEvent::Step {
-                    id: id.clone(),
-                    item: index,
-                    attempt,
-                    event,
-                });
-            });
-            let call = StepCall {
-                step_type: step.kind.clone(),
-                params: params.value.clone(),
-                vault: self.prepared.vault.clone(),
-                grant: grant.clone(),
-                timeout: params.timeout,
-                cancel: stop.clone(),
-                events: if self.prepared.inputs.parts {
-                    events.with_parts()
-                } else {
-                    events
-                },
-            };
-            let about = About {
-                at,
-                step: &step.id,
-                step_type,
-                item,
-                attempt,
-                params: &params.value,
-            };
-            let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
-            let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
-            let answered = match self.stubs {
-                Some(stubs) => stubs.answer(about),
-                None => plugin.run_taped(self.runner.network(), call, tape).await,
-            };
-            if let Some((recorder, (ticket, _))) = kept {
-                recorder.ended(ticket, &answered);
-            }
-            let error = match answered {
+            let error = match self.attempt(&calling, attempts.made()).await {
                 Ok(outcome) => {
                     return Called {
                         outcome: Ok(outcome),
-                        attempts: attempt,
+                        attempts: attempts.made(),
                     };
                 }
                 Err(error) => error,
@@ -225,37 +197,96 @@ impl Run<'_> {
             let mut error = StepError::from(&error);
             match verdict {
                 Verdict::Again(wait) => {
-                    // Nobody has to recover where nobody was asked.
-                    let wait = self.stubs.map_or(wait, |_| Duration::ZERO);
-                    (self.observer)(RunEvent::StepRetried {
-                        id: step.id.clone(),
-                        item: index,
-                        attempt,
-                        error: self.redacted(error.clone()),
-                        wait,
-                    });
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {
-                            attempts.again();
-                            continue;
-                        }
-                        () = stop.cancelled() => {}
+                    if self.wait(&calling, attempts.made(), &error, wait).await {
+                        attempts.again();
+                        continue;
                     }
                 }
-                Verdict::NotSafe => {
-                    let why = "it was not tried again, because the server may have acted on the first attempt";
-                    error.hint = Some(
-                        error
-                            .hint
-                            .map_or_else(|| why.to_owned(), |hint| format!("{hint}; {why}")),
-                    );
-                }
+                Verdict::NotSafe => error.add_hint(NOT_TRIED_AGAIN),
                 Verdict::Final => {}
             }
             return Called {
                 outcome: Err(error),
                 attempts: attempts.made(),
             };
+        }
+    }
+
+    /// Calls the plugin once.
+    async fn attempt(&self, calling: &Calling<'_>, attempt: u32) -> Result<StepOutcome, PluginError> {
+        let Calling { at, item, params, .. } = *calling;
+        let step = &self.prepared.playbook.steps[at];
+        let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
+        let time_limit = params.timeout.unwrap_or(self.runner.limits().deadline);
+        (self.observer)(RunEvent::StepCalled {
+            id: step.id.clone(),
+            item: calling.index(),
+            attempt,
+            time_limit: step.timeout.map_or(time_limit, |limit| limit.min(time_limit)),
+        });
+        let about = About {
+            at,
+            step: &step.id,
+            step_type,
+            item,
+            attempt,
+            params: &params.value,
+        };
+        let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
+        let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
+        let answered = match self.stubs {
+            Some(stubs) => stubs.answer(about),
+            None => {
+                let call = StepCall {
+                    step_type: step.kind.clone(),
+                    params: params.value.clone(),
+                    vault: self.prepared.vault.clone(),
+                    grant: calling.grant.clone(),
+                    timeout: params.timeout,
+                    cancel: calling.stop.clone(),
+                    events: self.events(step, calling.index(), attempt),
+                };
+                plugin.run_taped(self.runner.network(), call, tape).await
+            }
+        };
+        if let Some((recorder, (ticket, _))) = kept {
+            recorder.ended(ticket, &answered);
+        }
+        answered
+    }
+
+    /// Where a call's messages, progress and pieces of its result go.
+    fn events(&self, step: &Step, item: Option<usize>, attempt: u32) -> EventSink {
+        let (id, observer) = (step.id.clone(), self.observer.clone());
+        let events = EventSink::new(move |event| {
+            observer(RunEvent::Step {
+                id: id.clone(),
+                item,
+                attempt,
+                event,
+            });
+        });
+        if self.prepared.inputs.parts {
+            events.with_parts()
+        } else {
+            events
+        }
+    }
+
+    /// Waits before another attempt. Returns false if the step is to stop instead.
+    async fn wait(&self, calling: &Calling<'_>, attempt: u32, error: &StepError, wait: Duration) -> bool {
+        // No server has to recover where none was asked.
+        let wait = self.stubs.map_or(wait, |_| Duration::ZERO);
+        (self.observer)(RunEvent::StepRetried {
+            id: self.prepared.playbook.steps[calling.at].id.clone(),
+            item: calling.index(),
+            attempt,
+            error: self.redacted(error.clone()),
+            wait,
+        });
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = calling.stop.cancelled() => false,
         }
     }
 }

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::language::condition::Decision;
 use crate::language::for_each::ForEach;
-use crate::language::params::{self, Rendered, Written};
+use crate::language::params::{Rendered, Written};
 use crate::language::render::Renderer;
 use crate::language::step::Step;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::run::report::invalid_input;
-use crate::run::work::Work;
+use crate::run::work::{Call, Work};
 use crate::runner::Runner;
 use crate::sandbox::plugin::Plugin;
 use crate::sandbox::step_type::StepType;
@@ -42,7 +42,7 @@ const TOLD: [Role; 6] = [
 /// Making a plan.
 pub(super) struct Planner<'p> {
     pub(super) runner: &'p Runner,
-    pub(super) prepared: &'p Prepared<'p>,
+    pub(super) prepared: &'p Prepared,
     pub(super) as_of: Timestamp,
     /// How to ask the servers, if they are to be asked.
     pub(super) inquiry: Option<Inquiry>,
@@ -53,13 +53,13 @@ pub(super) struct Planner<'p> {
 /// The params of a call, and which of them are not known.
 struct Params {
     item: Option<Value>,
-    rendered: Rendered,
+    call: Call,
     open: Vec<OpenParam>,
 }
 
 impl Planner<'_> {
     pub(super) async fn step(&mut self, at: usize, way: &Way<'_>) -> PlannedStep {
-        let playbook = self.prepared.playbook;
+        let playbook = &self.prepared.playbook;
         let (step, outlook) = (&playbook.steps[at], &self.prepared.outlooks[at]);
         let outcome = way.outcome(at);
         let mut planned = PlannedStep {
@@ -67,7 +67,7 @@ impl Planner<'_> {
             way_needs: outcome.deciders,
             ..PlannedStep::of(step, outcome.prospect)
         };
-        if step.gated && outlook.passed.is_none() {
+        if step.gated && outlook.skipped.is_none() {
             planned.branch = Some(PlannedBranch {
                 holds: match &way.decisions[at] {
                     Some(Ok(decision)) => Some(*decision == Decision::Runs),
@@ -121,36 +121,43 @@ impl Planner<'_> {
         step_type: &StepType,
         way: &Way<'_>,
     ) -> Result<(Option<Vec<String>>, Vec<Params>), StepError> {
-        let playbook = self.prepared.playbook;
+        let playbook = &self.prepared.playbook;
         let (step, document) = (&playbook.steps[at], &playbook.document);
         let wrong = |found: Vec<Diagnostic>| invalid_input(Diagnostics::from(found).to_string());
-        let known = |item: Option<&Value>, rendered: &Rendered| Params {
+        let known = |item: Option<&Value>, call: &Call| Params {
             item: item.cloned(),
-            rendered: rendered.clone(),
+            call: call.clone(),
             open: Vec::new(),
         };
+        let mut grants = self.prepared.grants(self.runner);
         let mut work = self.prepared.outlooks[at].work.clone();
         if work.is_none() && way.is_settled(names(step.inputs.iter().map(|(_, mentions)| mentions))) {
             let renderer = self.prepared.renderer(&way.results);
-            work = Some(Work::render(document, step, step_type, &renderer).map_err(wrong)?);
+            work = Some(Work::render(document, step, step_type, &renderer, &mut grants).map_err(wrong)?);
         }
         match &work {
-            Some(Work::Once(rendered)) => return Ok((None, vec![known(None, rendered)])),
+            Some(Work::Once(call)) => return Ok((None, vec![known(None, call)])),
             Some(Work::Each(items)) => {
-                let calls = items.iter().map(|item| known(Some(&item.value), &item.params));
+                let calls = items.iter().map(|item| known(Some(&item.value), &item.call));
                 return Ok((None, calls.collect()));
             }
             None => {}
         }
         let renderer = self.prepared.renderer(&Map::new());
         let written = Written::of_step(document, step, &step_type.params);
-        let partly =
+        let mut partly =
             |renderer: &Renderer, item: Option<Value>, items: Option<Vec<String>>| -> Result<Params, StepError> {
                 let partial = Partial::render(document, step, &written, renderer, items);
                 let partial = partial.map_err(wrong)?;
+                let params = Rendered::of(partial.value, &step_type.params);
+                let is_open = |param: &str| partial.open.iter().any(|open| open.param == param);
+                let granted = match step_type.params.role(Role::Origin).filter(|param| !is_open(param)) {
+                    Some(_) => grants.grant(&params),
+                    None => Ok(None),
+                };
                 Ok(Params {
                     item,
-                    rendered: Rendered::of(partial.value, &step_type.params),
+                    call: Call { params, granted },
                     open: partial.open,
                 })
             };
@@ -170,7 +177,8 @@ impl Planner<'_> {
 
     async fn call(&mut self, step: &Step, plugin: &Plugin, step_type: &StepType, params: Params) -> PlannedCall {
         let schema = &step_type.params;
-        let Params { item, rendered, open } = params;
+        let Params { item, call: work, open } = params;
+        let rendered = &work.params;
         let is_open = |param: &str| open.iter().any(|open| open.param == param);
         let of = |role: Role| schema.role(role).filter(|param| !is_open(param));
         let value = |role: Role| rendered.value.get(of(role)?);
@@ -178,21 +186,19 @@ impl Planner<'_> {
             item: item.map(|item| self.masked(&item)),
             credentials: self.credentials(schema, &rendered.value),
             targets: value(Role::Targets).map(|targets| self.masked(targets)),
-            time_limit_seconds: time_limit(schema, &rendered, plugin, &open),
+            time_limit_seconds: time_limit(schema, rendered, plugin, &open),
             params: self.other_params(schema, &rendered.value, &open),
             ..PlannedCall::default()
         };
-        if of(Role::Origin).is_some() {
-            match params::grant(&rendered, &self.prepared.inputs.directory, self.runner.policy()) {
-                Ok(grant) => {
-                    call.server = grant.map(|grant| PlannedServer {
-                        origin: self.prepared.vault.masked(&grant.origin.to_string()),
-                        verify_tls: rendered.verify_tls,
-                        ca_file: rendered.ca_file.as_deref().map(|file| self.prepared.vault.masked(file)),
-                    });
-                }
-                Err(error) => call.error = Some(self.masked_error(error.into())),
+        match &work.granted {
+            Ok(grant) => {
+                call.server = grant.as_ref().map(|grant| PlannedServer {
+                    origin: self.prepared.vault.masked(&grant.origin.to_string()),
+                    verify_tls: rendered.verify_tls,
+                    ca_file: rendered.ca_file.as_deref().map(|file| self.prepared.vault.masked(file)),
+                });
             }
+            Err(error) => call.error = Some(self.masked_error(StepError::from(&**error))),
         }
         if let Some(name) = value(Role::Template).and_then(Value::as_str) {
             let mut template = PlannedTemplate {
@@ -216,7 +222,7 @@ impl Planner<'_> {
             call.template = Some(template);
         }
         if let (Some(inquiry), true, None) = (&self.inquiry, open.is_empty(), &call.error) {
-            match inquiry.ask(self.runner, plugin, self.prepared, step, &rendered).await {
+            match inquiry.ask(self.runner, plugin, self.prepared, step, &work).await {
                 Ok(found) => call.found = Some(found),
                 Err(error) => call.error = Some(self.masked_error(error)),
             }

@@ -2,12 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::language::params::{self, Rendered};
 use crate::language::step::Step;
 use crate::run::event::Observer;
 use crate::run::event::RunEvent;
 use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
+use crate::run::work::Call;
 use crate::runner::Runner;
 use crate::sandbox::event::EventSink;
 use crate::sandbox::finding::Finding;
@@ -25,18 +25,18 @@ impl Inquiry {
         &self,
         runner: &Runner,
         plugin: &Plugin,
-        prepared: &Prepared<'_>,
+        prepared: &Prepared,
         step: &Step,
-        params: &Rendered,
+        work: &Call,
     ) -> Result<Vec<Finding>, StepError> {
-        let grant = params::grant(params, &prepared.inputs.directory, runner.policy());
+        let granted = work.granted.as_ref().map_err(|error| StepError::from(&**error))?;
         let (id, observer) = (step.id.clone(), self.observer.clone());
         let call = StepCall {
             step_type: step.kind.clone(),
-            params: params.value.clone(),
+            params: work.params.value.clone(),
             vault: prepared.vault.clone(),
-            grant: grant?,
-            timeout: params.timeout,
+            grant: granted.clone(),
+            timeout: work.params.timeout,
             cancel: self.cancel.clone(),
             events: EventSink::new(move |event| {
                 observer(RunEvent::Step {

@@ -232,7 +232,7 @@ impl Plan {
 
 impl Runner {
     /// What [`Runner::run`] would do with this, as of a moment. Nothing is sent.
-    pub async fn plan(&self, prepared: &Prepared<'_>, as_of: Timestamp) -> Plan {
+    pub async fn plan(&self, prepared: &Prepared, as_of: Timestamp) -> Plan {
         self.make_plan(prepared, as_of, None).await
     }
 
@@ -240,7 +240,7 @@ impl Runner {
     /// anything, and nothing is changed on a server.
     pub async fn plan_and_check(
         &self,
-        prepared: &Prepared<'_>,
+        prepared: &Prepared,
         as_of: Timestamp,
         cancel: CancellationToken,
         observer: Observer,
@@ -249,8 +249,8 @@ impl Runner {
             .await
     }
 
-    async fn make_plan(&self, prepared: &Prepared<'_>, as_of: Timestamp, inquiry: Option<Inquiry>) -> Plan {
-        let playbook = prepared.playbook;
+    async fn make_plan(&self, prepared: &Prepared, as_of: Timestamp, inquiry: Option<Inquiry>) -> Plan {
+        let playbook = prepared.playbook.clone();
         let way = Way::of(prepared);
         let mut planner = Planner {
             runner: self,

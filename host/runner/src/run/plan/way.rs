@@ -14,7 +14,7 @@ use crate::text::diagnostic::Diagnostic;
 
 /// The ways that a run can take.
 pub(super) struct Way<'p> {
-    prepared: &'p Prepared<'p>,
+    prepared: &'p Prepared,
     /// What the conditions decide, as far as that is known. One that cannot be asked fails its step.
     pub(super) decisions: Vec<Option<Result<Decision, Diagnostic>>>,
     /// Which steps it may come to, failures included.
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
 }
 
 impl<'p> Way<'p> {
-    pub(super) fn of(prepared: &'p Prepared<'p>) -> Self {
+    pub(super) fn of(prepared: &'p Prepared) -> Self {
         let decisions = prepared.outlooks.iter().map(|outlook| outlook.decision.map(Ok));
         let mut way = Self {
             prepared,
@@ -52,11 +52,11 @@ impl<'p> Way<'p> {
 
     /// Decides the conditions that look at skipped steps only. Whether there were any.
     fn decide(&mut self) -> bool {
-        let playbook = self.prepared.playbook;
+        let playbook = self.prepared.playbook.clone();
         let renderer = self.prepared.renderer(&self.results);
         let mut any = false;
         for (at, step) in playbook.steps.iter().enumerate() {
-            let due = self.prepared.outlooks[at].passed.is_none() && self.possible[at] && self.decisions[at].is_none();
+            let due = self.prepared.outlooks[at].skipped.is_none() && self.possible[at] && self.decisions[at].is_none();
             let conditions = step.gate.parts().map(|(_, condition)| &condition.mentions);
             if due && self.is_settled(names(conditions)) {
                 self.decisions[at] = Some(step.gate.decide(&playbook.document, &renderer));
@@ -88,7 +88,7 @@ impl<'p> Way<'p> {
             deciders: Vec::new(),
         };
         let step = &self.prepared.playbook.steps[at];
-        match (outlook.passed, &self.decisions[at]) {
+        match (outlook.skipped, &self.decisions[at]) {
             (Some(reason), _) => return skipped(reason),
             _ if !self.possible[at] => return skipped(SkipReason::NotReached),
             (_, Some(Ok(Decision::Barred(barrier)))) if !step.only_branches() => {
@@ -117,7 +117,7 @@ impl<'p> Way<'p> {
 
     /// The steps before this one from which a run can go on in more than one way.
     fn deciders(&self, at: usize) -> Vec<String> {
-        let playbook = self.prepared.playbook;
+        let playbook = self.prepared.playbook.clone();
         let forks = |other: usize| {
             let mut next = self
                 .exits(other, true)
@@ -136,8 +136,8 @@ impl<'p> Way<'p> {
     /// The ways in which a run can leave a step and go on.
     fn exits(&self, at: usize, failing: bool) -> Vec<Exit> {
         let outlook = &self.prepared.outlooks[at];
-        if outlook.passed.is_some() {
-            return vec![Exit::Passed];
+        if outlook.skipped.is_some() {
+            return vec![Exit::Skipped];
         }
         let step = &self.prepared.playbook.steps[at];
         let mut exits = match &self.decisions[at] {

@@ -172,8 +172,8 @@ pub struct Returned {
 
 impl RunRecord {
     /// The record of a run that has ended.
-    pub(crate) fn of(runner: &Runner, prepared: &Prepared<'_>, recorder: Recorder, report: &RunReport) -> Self {
-        let playbook = prepared.playbook;
+    pub(crate) fn of(runner: &Runner, prepared: &Prepared, recorder: Recorder, report: &RunReport) -> Self {
+        let playbook = &prepared.playbook;
         for step in &playbook.steps {
             if let Some((_, step_type)) = runner.provider(&step.kind) {
                 Recorder::hide_written(prepared, step, step_type);

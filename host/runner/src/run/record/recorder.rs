@@ -91,7 +91,7 @@ impl Recorder {
     }
 
     /// Hides what a step is written to give to its server alone, whether or not it ran.
-    pub(crate) fn hide_written(prepared: &Prepared<'_>, step: &Step, step_type: &StepType) {
+    pub(crate) fn hide_written(prepared: &Prepared, step: &Step, step_type: &StepType) {
         let vault = &prepared.vault;
         for (param, text) in private(&step_type.params, &step.params) {
             hide(vault, &param, text);
@@ -155,7 +155,7 @@ fn of_the_server<'p>(
 }
 
 /// What a template without secrets is put together of: a password in parts is as good as one in a piece.
-fn parts(template: &str, prepared: &Prepared<'_>, step: &Step) -> Vec<String> {
+fn parts(template: &str, prepared: &Prepared, step: &Step) -> Vec<String> {
     let mut parts = Vec::new();
     let Ok(seen) = render::check(template, step.scope()) else {
         return parts;

@@ -204,7 +204,7 @@ async fn ask(runner: &Runner, password: &str) {
     }}]);
     let playbook = Playbook::parse("ask.yaml", &playbook.to_string()).unwrap();
     let secrets = Secrets::new([("password".to_owned(), PASSWORD.to_owned().into())]);
-    let prepared = runner.prepare(&playbook, RunInputs::new(secrets)).unwrap();
+    let prepared = runner.prepare(playbook, RunInputs::new(secrets)).unwrap();
     let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())).await;
     assert_eq!(report.steps[0].status, StepStatus::Success, "{report:?}");
     // The session's token went to the server in header fields, and over the websocket of a campaign.

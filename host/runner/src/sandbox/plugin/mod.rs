@@ -26,6 +26,7 @@ use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Player, Tape};
 use crate::sandbox::wire::Wire;
 use crate::secrets::{Secrets, Vault};
+use std::sync::Arc;
 
 mod contract;
 mod description;
@@ -81,7 +82,7 @@ pub struct StepCall {
     /// The secrets behind the handles.
     pub vault: Vault,
     /// What the step may reach.
-    pub grant: Option<Grant>,
+    pub grant: Option<Arc<Grant>>,
     /// The step's own time limit.
     pub timeout: Option<Duration>,
     /// Asks the step to stop early.

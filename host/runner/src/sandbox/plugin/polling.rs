@@ -25,6 +25,7 @@ use crate::sandbox::store::{Batch, Change, EventText, Memory, Severity, plugins_
 use crate::sandbox::wire::Wire;
 use crate::secrets::{Redactor, Vault};
 use crate::text::visible::is_plain;
+use std::sync::Arc;
 
 /// What a poll came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(crate) struct ConnectorCall {
     pub(crate) connector: String,
     pub(crate) settings: Settings,
     pub(crate) vault: Vault,
-    pub(crate) grant: Option<Grant>,
+    pub(crate) grant: Option<Arc<Grant>>,
     pub(crate) cancel: CancellationToken,
     pub(crate) events: EventSink,
     pub(crate) remembered: Memory,
