@@ -41,7 +41,7 @@ pub(crate) fn problems(source: Source, inputs: Option<&Value>) -> Result<(), Dia
             run.alert = inputs["alert"].clone();
             run.vars = texts("vars");
             run.only = word("only");
-            runner().prepare(&playbook, run).map(drop)
+            runner().prepare(playbook.clone(), run).map(drop)
         }
         Definition::Connector(connector) => {
             let inputs = ConnectorInputs {

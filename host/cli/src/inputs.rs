@@ -1,7 +1,6 @@
 //! Reads what the command line names: files, variables, plugins.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use playbook_host::{
@@ -13,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::args::{PluginsArgs, PolicyArgs, SecretsArgs};
 use crate::error::CommandError;
 use crate::lock::Lock;
+use crate::reading::read;
 use crate::signals::interrupted;
 
 /// What errors call the plugin that is part of the command.
@@ -127,28 +127,6 @@ pub(crate) fn plugin_error(error: &PluginError) -> CommandError {
         _ => None,
     };
     CommandError::new(error.to_string()).maybe_hint(hint.map(str::to_owned))
-}
-
-/// A file's bytes; `-` is standard input.
-pub(crate) fn read(path: &Path, largest: u64) -> Result<Vec<u8>, CommandError> {
-    let failed = |e: io::Error| CommandError::new(format!("cannot read `{}`: {e}", path.display()));
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().take(largest + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        fs::File::open(path)
-            .map_err(failed)?
-            .take(largest + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-    }
-    if bytes.len() as u64 > largest {
-        return Err(CommandError::new(format!(
-            "`{}` is larger than {largest} bytes",
-            path.display()
-        )));
-    }
-    Ok(bytes)
 }
 
 /// A text that somebody wrote; `-` is standard input.

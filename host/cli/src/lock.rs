@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::CommandError;
 use crate::files::{self, NewFile};
-use crate::inputs;
+use crate::reading;
 
 /// What the file is called that is looked for beside a playbook.
 const NAME: &str = "playbook.lock";
@@ -53,7 +53,7 @@ impl Lock {
         {
             return Ok(None);
         }
-        let bytes = inputs::read(&path, LARGEST)?;
+        let bytes = reading::read(&path, LARGEST)?;
         let shown = path.display();
         let mut lock: Self = serde_json::from_slice(&bytes)
             .map_err(|error| CommandError::new(format!("`{shown}` is not a lock file: {error}")).hint(REWRITE))?;

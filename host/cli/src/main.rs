@@ -10,6 +10,7 @@ mod inputs;
 mod lock;
 mod metrics;
 mod plan;
+mod reading;
 mod report_file;
 mod signals;
 mod stream;

@@ -43,7 +43,7 @@ pub(crate) fn start(cache: &str) -> Outcome {
         let runner = runner(cache).await?;
         let playbook = Playbook::parse("bench.yaml", &step::playbook("http://127.0.0.1:9"))?;
         let secrets = Secrets::new([("fleetdm_token".to_owned(), TOKEN.into())]);
-        runner.prepare(&playbook, RunInputs::new(secrets))?;
+        runner.prepare(playbook, RunInputs::new(secrets))?;
         Ok(())
     })
 }

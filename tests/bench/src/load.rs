@@ -71,7 +71,7 @@ pub(crate) fn steps(url: &str, steps: usize, at_once: usize) -> Outcome {
                 let began = Instant::now();
                 let secrets = Secrets::new([("fleetdm_token".to_owned(), TOKEN.into())]);
                 let prepared = runner
-                    .prepare(&playbook, RunInputs::new(secrets))
+                    .prepare(playbook.clone(), RunInputs::new(secrets))
                     .expect("the playbook is valid");
                 let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())).await;
                 (began.elapsed(), report.status)

@@ -33,7 +33,7 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
         let network = Network::default();
         let mut runner = Runner::new(engine, limits);
         runner.load("bench", embedded_plugin::COMPONENT).await?;
-        let playbook = Playbook::parse("bench.yaml", &playbook(&server.url))?;
+        let playbook = Arc::new(Playbook::parse("bench.yaml", &playbook(&server.url))?);
         let native = Native::new(&server.url)?;
         let params = params(&server.url);
         let text = params.to_string();
@@ -50,7 +50,7 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
             let in_plugin = began.elapsed();
             let began = Instant::now();
             let secrets = Secrets::new([("fleetdm_token".to_owned(), TOKEN.into())]);
-            let prepared = runner.prepare(&playbook, RunInputs::new(secrets))?;
+            let prepared = runner.prepare(playbook.clone(), RunInputs::new(secrets))?;
             let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())).await;
             assert_eq!(report.steps[0].attempts, 1);
             let as_playbook = began.elapsed();
@@ -92,10 +92,10 @@ fn call(url: &str, params: &Value) -> Outcome<StepCall> {
         step_type: live_query::NAME.to_owned(),
         params: params.clone(),
         vault: Vault::new(Secrets::default()),
-        grant: Some(Grant {
+        grant: Some(Arc::new(Grant {
             origin: Origin::of(url)?,
             tls: Tls::default(),
-        }),
+        })),
         timeout: None,
         cancel: CancellationToken::new(),
         events: EventSink::ignore(),

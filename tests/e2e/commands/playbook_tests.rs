@@ -174,7 +174,7 @@ cases:
     let playbook = Playbook::parse("p.yaml", &PLAYBOOK.replace("retry_max: 5", "retry_max: 10")).unwrap();
     let tests = runner.read_tests(Source::new("p.test.yaml", TESTS)).unwrap();
     let began = Instant::now();
-    let report = runner.test(&tests, &playbook, false).await.unwrap();
+    let report = runner.test(&tests, playbook.clone(), false).await.unwrap();
     assert!(report.passed(), "{report:?}");
     // The waits would be two and a half minutes, on average.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());

@@ -28,7 +28,9 @@ async fn a_component_of_each_released_contract_still_runs() {
         let mut runner = Runner::new(Engine::new(None).unwrap(), Limits::default());
         runner.load("golden", &std::fs::read(&file).unwrap()).await.unwrap();
         let playbook = Playbook::parse("a.yaml", "- {id: a, type: golden, params: {}}").unwrap();
-        let prepared = runner.prepare(&playbook, RunInputs::new(Secrets::default())).unwrap();
+        let prepared = runner
+            .prepare(playbook.clone(), RunInputs::new(Secrets::default()))
+            .unwrap();
         let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| {})).await;
         assert_eq!(report.status, RunStatus::Success, "{:?}", report.steps[0].error);
         assert_eq!(report.steps[0].result, Some(json!({"version": version})));

@@ -153,7 +153,7 @@ async fn an_engine_gets_the_plan_as_a_value() {
     ]));
     inputs.alert = json!({"hosts": ["web-01"], "limit": 7, "severity": "high"});
     inputs.vars.insert("server".to_owned(), json!("http://127.0.0.1:1"));
-    let prepared = runner.prepare(&playbook, inputs).unwrap();
+    let prepared = runner.prepare(playbook.clone(), inputs).unwrap();
     let as_of = "2026-02-03T04:05:06Z".parse().unwrap();
     let plan = runner.plan(&prepared, as_of).await;
     let prospects: Vec<Prospect> = plan.steps.iter().map(|step| step.prospect).collect();

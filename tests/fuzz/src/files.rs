@@ -78,7 +78,7 @@ pub fn playbook(data: &[u8]) {
         if let (Some(playbook), Some(alert)) = (playbook, shown(data, alert)) {
             // What was accepted is accepted again, and has what it says it has.
             assert!(playbook.step_ids().all(|id| !id.is_empty()));
-            let _ = shown(data, RUNNER.prepare(&playbook, inputs(alert)));
+            let _ = shown(data, RUNNER.prepare(playbook.clone(), inputs(alert)));
         }
     }
 }
@@ -90,7 +90,7 @@ pub fn alert(data: &[u8]) {
         return;
     };
     assert!(alert.is_object() && depth(&alert) <= 128);
-    let _ = shown(data, RUNNER.prepare(&TRIAGE, inputs(alert)));
+    let _ = shown(data, RUNNER.prepare(TRIAGE.clone(), inputs(alert)));
 }
 
 /// A connector file.

@@ -193,7 +193,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         step_type: "ask".into(),
         params: serde_json::json!({"token": handle}),
         vault: vault.clone(),
-        grant: Some(grant.clone()),
+        grant: Some(std::sync::Arc::new(grant.clone())),
         timeout: None,
         cancel: CancellationToken::new(),
         events: EventSink::ignore(),

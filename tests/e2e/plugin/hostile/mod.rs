@@ -57,7 +57,7 @@ async fn ran(how: &str, params: Value) -> Ran {
     ]);
     let playbook = Playbook::parse("hostile.yaml", &playbook.to_string()).unwrap();
     let secrets = Secrets::new([("token".to_owned(), TOKEN.to_owned().into())]);
-    let prepared = runner.prepare(&playbook, RunInputs::new(secrets)).unwrap();
+    let prepared = runner.prepare(playbook.clone(), RunInputs::new(secrets)).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let observer = {
         let seen = seen.clone();

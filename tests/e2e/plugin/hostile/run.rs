@@ -84,7 +84,9 @@ async fn a_call_finds_nothing_of_another_call() {
     ]);
     let playbook = Playbook::parse("hostile.yaml", &playbook.to_string()).unwrap();
     for _ in 0..2 {
-        let prepared = runner.prepare(&playbook, RunInputs::new(Secrets::default())).unwrap();
+        let prepared = runner
+            .prepare(playbook.clone(), RunInputs::new(Secrets::default()))
+            .unwrap();
         let report = runner
             .run(prepared, CancellationToken::new(), Arc::new(|_: RunEvent| ()))
             .await;
