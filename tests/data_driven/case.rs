@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use playbook_host::Schema;
+use playbook_host::text::Schema;
 use serde_json::Value;
 use sim::Request;
 use sim::fleet::{Fleet, FleetServer};

@@ -16,7 +16,8 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use playbook_host::{Code, Diagnostic, Diagnostics};
+use playbook_host::Diagnostics;
+use playbook_host::text::{Code, Diagnostic};
 
 use crate::wrong::{Case, Folder};
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use playbook_host::{Diagnostics, Source};
+use playbook_host::Diagnostics;
+use playbook_host::text::Source;
 
 use crate::wrong_input::{problems, secrets};
 

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use playbook_host::{Diagnostics, Schema};
+use playbook_host::Diagnostics;
+use playbook_host::text::Schema;
 use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::compile(schema()).expect("the schema is valid"));

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use playbook_host::{Diagnostic, Diagnostics};
+use playbook_host::Diagnostics;
+use playbook_host::text::Diagnostic;
 use serde_json::{Value, json};
 
 use crate::expectation::compare;

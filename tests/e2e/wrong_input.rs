@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use playbook_host::{
-    ConnectorInputs, Definition, Diagnostics, Engine, Limits, RunInputs, Runner, Secrets, Source, parse_alert,
-};
+use playbook_host::language::parse_alert;
+use playbook_host::poll::ConnectorInputs;
+use playbook_host::text::Source;
+use playbook_host::{Definition, Diagnostics, Engine, Limits, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
 
 /// A runner with the built-in plugin, made once.
@@ -44,13 +45,10 @@ pub(crate) fn problems(source: Source, inputs: Option<&Value>) -> Result<(), Dia
             runner().prepare(playbook.clone(), run).map(drop)
         }
         Definition::Connector(connector) => {
-            let inputs = ConnectorInputs {
-                secrets,
-                vars: texts("vars"),
-                directory: ".".into(),
-                format: word("format"),
-            };
-            runner().prepare_connector(&connector, inputs).map(drop)
+            let mut connector_inputs = ConnectorInputs::new(secrets);
+            connector_inputs.vars = texts("vars");
+            connector_inputs.format = word("format");
+            runner().prepare_connector(&connector, connector_inputs).map(drop)
         }
         other => panic!("{other:?}"),
     }

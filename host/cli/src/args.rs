@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 
-use playbook_host::SecretsCommand;
+use playbook_host::secrets::SecretsCommand;
 
 use crate::help;
 

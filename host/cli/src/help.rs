@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use playbook_host::{CONTRACT, RUNTIME};
+use playbook_host::sandbox::{CONTRACT, RUNTIME};
 
 /// What `--version` says after the name.
 pub(crate) static VERSION: LazyLock<String> =

@@ -3,10 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use playbook_host::{
-    Diagnostics, Engine, Inspection, Limits, LookupError, Origin, PluginError, Policy, RecordError, RunRecord, Runner,
-    Secrets, Source, parse_alert, visible,
-};
+use playbook_host::language::parse_alert;
+use playbook_host::net::Origin;
+use playbook_host::run::record::{RecordError, RunRecord};
+use playbook_host::sandbox::{Inspection, PluginError};
+use playbook_host::secrets::LookupError;
+use playbook_host::text::{Source, visible};
+use playbook_host::{Diagnostics, Engine, Limits, Policy, Runner, Secrets};
 use serde_json::{Map, Value};
 
 use crate::args::{PluginsArgs, PolicyArgs, SecretsArgs};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use playbook_host::{Inspection, Provided};
+use playbook_host::sandbox::{Inspection, Provided};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CommandError;

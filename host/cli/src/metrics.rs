@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use playbook_host::{PollEvent, Severity};
+use playbook_host::poll::{PollEvent, Severity};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
-use playbook_host::{
-    CancellationToken, CredentialMode, OpenParam, Plan, PlannedCall, PlannedServer, PlannedStep, Playbook, Prospect,
-    RunInputs, Runner, SkipReason, StepError, visible,
-};
+use playbook_host::run::plan::{CredentialMode, OpenParam, Plan, PlannedCall, PlannedServer, PlannedStep, Prospect};
+use playbook_host::run::{SkipReason, StepError};
+use playbook_host::text::visible;
+use playbook_host::{CancellationToken, Playbook, RunInputs, Runner};
 use serde_json::Value;
 
 use crate::args::RunOutput;

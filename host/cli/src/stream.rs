@@ -4,9 +4,11 @@ use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use playbook_host::{
-    CallEvent, CancellationToken, PlaybookName, RunEvent, RunReport, RunStatus, StepError, StepReport, visible_json,
-};
+use playbook_host::language::PlaybookName;
+use playbook_host::run::{RunEvent, RunStatus, StepError, StepReport};
+use playbook_host::sandbox::CallEvent;
+use playbook_host::text::visible_json;
+use playbook_host::{CancellationToken, RunReport};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use playbook_host::{Diagnostics, visible, visible_json};
+use playbook_host::Diagnostics;
+use playbook_host::text::{visible, visible_json};
 
 use crate::error::{CommandError, Exit};
 

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use playbook_host::{CallEvent, LogLevel, Progress, RunEvent, visible};
+use playbook_host::run::RunEvent;
+use playbook_host::sandbox::{CallEvent, LogLevel, Progress};
+use playbook_host::text::visible;
 use tokio::time::Instant;
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
@@ -199,11 +201,7 @@ mod tests {
                 attempt: 1,
                 time_limit: Duration::from_mins(5),
             });
-            watch.progress(Progress {
-                done: 2,
-                total: Some(4),
-                message: "2 of 4 hosts answered, 3 online".into(),
-            });
+            watch.progress(Progress::new(2, Some(4), "2 of 4 hosts answered, 3 online"));
             watch.line.tick();
             let drawn = screen.take();
             assert!(drawn.contains(visible(id).as_ref()), "{drawn:?}");

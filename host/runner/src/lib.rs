@@ -28,66 +28,56 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where things are
+//!
+//! | module | |
+//! |---|---|
+//! | [`language`] | what an author writes |
+//! | [`run`] | runs: prepared, planned, executed, recorded, replayed |
+//! | [`poll`] | connectors, sinks, state |
+//! | [`testing`] | tests of playbooks |
+//! | [`views`] | reports for people |
+//! | [`sandbox`] | plugins |
+//! | [`net`] | what calls may reach |
+//! | [`secrets`] | secrets, their handles, the redactor |
+//! | [`text`] | sources, diagnostics, schemas |
+//! | [`external`] | the crates whose types stand in this API |
 
 mod backoff;
 mod clock;
 mod definition;
 mod file_schema;
-mod language;
+pub mod language;
 mod limits;
-mod net;
-mod poll;
-mod run;
+pub mod net;
+pub mod poll;
+pub mod run;
 mod runner;
-mod sandbox;
-mod secrets;
-mod testing;
-mod text;
-mod views;
+pub mod sandbox;
+pub mod secrets;
+pub mod testing;
+pub mod text;
+pub mod views;
 
-pub use definition::Definition;
-pub use language::alert::parse_alert;
-pub use language::playbook::{Playbook, PlaybookName};
-pub use language::render::secret_names;
-pub use limits::Limits;
-pub use net::egress::{Grant, Network};
-pub use net::origin::{Origin, OriginError};
-pub use net::policy::{POLICY_SCHEMA, Policy, PolicyError};
-pub use net::tls::{Identity, Tls, TlsError, Trust};
-pub use poll::connector::{CONNECTOR_SCHEMA, Connector, ConnectorInputs, PreparedConnector};
-pub use poll::poller::{Cycle, Once, PollError, PollEvent, PollFailure, PollObserver, Poller};
-pub use poll::sink::{FileSink, Lines, Sink, SinkError, Sinks, Webhook, WebhookError};
-pub use poll::state_file::StateFile;
-pub use run::event::{Observer, RunEvent};
-pub use run::plan::{
-    Credential, CredentialMode, Moment, OpenParam, Plan, PlannedBranch, PlannedCall, PlannedItems, PlannedServer,
-    PlannedStep, PlannedTemplate, Prospect,
-};
-pub use run::prepare::Prepared;
-pub use run::record::{
-    Detail, MadeBy, Outcome, RECORD_VERSION, RecordError, RecordFile, RecordedCall, RecordedInputs, RecordedItem,
-    RecordedPlaybook, Returned, RunRecord, UsedPlugin,
-};
-pub use run::replay::{Difference, ReplayedCall, Verdict};
-pub use run::report::{Branch, RunReport, RunStatus, SkipReason, StepError, StepReport, StepStatus};
-pub use runner::{RunInputs, Runner};
-pub use sandbox::call::CallError;
-pub use sandbox::connector_type::{ConnectorType, EventFormat, StreamType};
-pub use sandbox::engine::{Engine, EngineError, RUNTIME};
-pub use sandbox::event::{CallEvent, EventSink, LogLevel, Progress};
-pub use sandbox::finding::Finding;
-pub use sandbox::inspection::{Inspection, InspectionError, Provided, Statement};
-pub use sandbox::plugin::polling::PollSummary;
-pub use sandbox::plugin::{CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
-pub use sandbox::step_type::{StepType, Template, TemplateParam};
-pub use sandbox::store::{Batch, Change, EventText, Severity, Store, StoreError};
-pub use sandbox::transcript::Transcript;
-pub use secrets::{ENV_PREFIX, LookupError, Redactor, Secrets, SecretsCommand, Vault};
-pub use testing::{CaseReport, TEST_SCHEMA, TestFile, TestReport, Unmet};
-pub use text::diagnostic::{Code, Diagnostic, Diagnostics, Explanation, Record, Related, Shown};
-pub use text::schema::{Role, Schema, SchemaProblem};
-pub use text::source::Source;
-pub use text::visible::{visible, visible_json};
+pub use self::definition::Definition;
+pub use self::language::Playbook;
+pub use self::limits::Limits;
+pub use self::net::Policy;
+pub use self::run::{Prepared, RunReport};
+pub use self::runner::{RunInputs, Runner};
+pub use self::sandbox::Engine;
+pub use self::secrets::Secrets;
+pub use self::text::Diagnostics;
 pub use tokio_util::sync::CancellationToken;
-pub use views::html_report::html_report;
-pub use views::text_report::text_report;
+
+/// The crates whose types stand in this API. A new major version of one of them is a new major version of this crate.
+pub mod external {
+    pub use futures;
+    pub use ipnet;
+    pub use jiff;
+    pub use secrecy;
+    pub use serde_json;
+    pub use tokio_util;
+    pub use url;
+}

@@ -39,6 +39,7 @@ pub struct Runner {
 
 /// What a run is given besides the playbook.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunInputs {
     /// Names the run. An engine supplies its own; [`RunInputs::new`] makes a `UUIDv7`.
     pub run_id: String,
@@ -54,7 +55,7 @@ pub struct RunInputs {
     pub only: Option<String>,
     /// Skips steps whose type no loaded plugin provides, which are otherwise an error.
     pub skip_unknown_steps: bool,
-    /// Also tells pieces of results as they come to be known ([`CallEvent::Part`](crate::CallEvent::Part)).
+    /// Also tells pieces of results as they come to be known ([`CallEvent::Part`](crate::sandbox::CallEvent::Part)).
     pub parts: bool,
 }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use playbook_host::{Engine, EventSink, Limits, Playbook, RunInputs, RunRecord, Runner, Secrets};
+use playbook_host::run::record::RunRecord;
+use playbook_host::sandbox::CallObserver;
+use playbook_host::{Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::json;
 use step_osquery::exports::connectors::{self as connector, Settings};
 
@@ -54,7 +56,7 @@ pub(crate) fn replay(cache: &str) -> Outcome {
         let runner = runner(cache).await?;
         let record = RunRecord::parse(RECORD)?;
         for call in record.calls.iter().cycle().take(ROUNDS * record.calls.len()) {
-            let replayed = runner.replay(&record, call, EventSink::ignore()).await;
+            let replayed = runner.replay(&record, call, CallObserver::ignore()).await;
             if replayed.outcome.is_none() {
                 return Err(format!("{} did not run: {:?}", replayed.step, replayed.reason).into());
             }

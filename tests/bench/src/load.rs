@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _};
-use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, RunStatus, Runner, Secrets};
+use playbook_host::run::RunStatus;
+use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
 
 use crate::child::{self, Server};

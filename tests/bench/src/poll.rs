@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playbook_host::{Batch as HostBatch, Change as HostChange, EventText, FileSink, Severity, Sink, StateFile, Store};
+use playbook_host::poll::{
+    Batch as HostBatch, Change as HostChange, EventText, FileSink, Severity, Sink, StateFile, Store,
+};
 use serde_json::json;
 use step_osquery::contract::{Batch, Closed, ConnectError, Feeds, Request, Response, Services, TransportError};
 use step_osquery::exports::connectors::{self as connector, Settings};
@@ -170,23 +172,20 @@ impl Services for Polling {
 impl Feeds for Polling {
     async fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         let _turn = self.turn.lock().await;
-        let events = batch.events.into_iter().map(|(json, severity)| EventText {
-            json,
-            severity: match severity {
+        let events = batch.events.into_iter().map(|(json, severity)| {
+            let severity = match severity {
                 step_osquery::contract::Severity::Info => Severity::Info,
                 step_osquery::contract::Severity::Low => Severity::Low,
                 step_osquery::contract::Severity::Medium => Severity::Medium,
                 step_osquery::contract::Severity::High => Severity::High,
-            },
+            };
+            EventText::new(json, severity)
         });
-        let changes = batch.changes.into_iter().map(|change| HostChange {
-            key: change.key,
-            value: change.value,
-        });
-        let batch = HostBatch {
-            events: events.collect(),
-            changes: changes.collect(),
-        };
+        let changes = batch
+            .changes
+            .into_iter()
+            .map(|change| HostChange::new(change.key, change.value));
+        let batch = HostBatch::new(events.collect(), changes.collect());
         let begun = batch.events.is_empty() || self.blocking(&batch, Store::begin).await;
         if !begun || self.sink.deliver(&batch.events).await.is_err() {
             return Err(Closed);
@@ -209,7 +208,7 @@ impl Polling {
     async fn blocking(
         &self,
         batch: &HostBatch,
-        work: impl FnOnce(&StateFile, &HostBatch) -> Result<(), playbook_host::StoreError> + Send + 'static,
+        work: impl FnOnce(&StateFile, &HostBatch) -> Result<(), playbook_host::poll::StoreError> + Send + 'static,
     ) -> bool {
         let (store, batch) = (self.store.clone(), batch.clone());
         let done = tokio::task::spawn_blocking(move || work(&store, &batch)).await;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use playbook_host::{
-    CancellationToken, Engine, EventSink, Grant, Limits, Network, Origin, Playbook, Plugin, RunInputs, Runner, Secrets,
-    StepCall, Tls, Vault,
-};
+use playbook_host::net::{Grant, Network, Origin, Tls};
+use playbook_host::sandbox::{CallObserver, Plugin, StepCall};
+use playbook_host::secrets::Vault;
+use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
 use step_osquery::live_query;
 
@@ -88,18 +88,9 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
 }
 
 fn call(url: &str, params: &Value) -> Outcome<StepCall> {
-    Ok(StepCall {
-        step_type: live_query::NAME.to_owned(),
-        params: params.clone(),
-        vault: Vault::new(Secrets::default()),
-        grant: Some(Arc::new(Grant {
-            origin: Origin::of(url)?,
-            tls: Tls::default(),
-        })),
-        timeout: None,
-        cancel: CancellationToken::new(),
-        events: EventSink::ignore(),
-    })
+    let mut call = StepCall::new(live_query::NAME, params.clone());
+    call.grant = Some(Arc::new(Grant::new(Origin::of(url)?, Tls::default())));
+    Ok(call)
 }
 
 pub(crate) fn params(url: &str) -> Value {

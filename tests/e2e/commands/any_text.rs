@@ -1,6 +1,9 @@
 //! Whatever the text, reading it ends in a value or in problems that can be shown.
 
-use playbook_host::{Connector, Diagnostics, Playbook, Source, parse_alert};
+use playbook_host::language::parse_alert;
+use playbook_host::poll::Connector;
+use playbook_host::text::Source;
+use playbook_host::{Diagnostics, Playbook};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

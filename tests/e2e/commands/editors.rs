@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use playbook_host::Schema;
+use playbook_host::text::Schema;
 use serde_json::{Value, json};
 
 use crate::command::{Finished, run};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use playbook_host::{Code, Shown};
+use playbook_host::text::{Code, Shown};
 use serde_json::json;
 
 use crate::command;
@@ -83,7 +83,7 @@ fn the_examples_of_an_explanation_are_what_they_say() {
                 Shown::Alert => found("example.alert.json", text.into_bytes(), None),
                 _ => return None,
             };
-            Some(found.iter().map(playbook_host::Diagnostic::code).collect())
+            Some(found.iter().map(playbook_host::text::Diagnostic::code).collect())
         };
         let Some(wrong) = check(explanation.wrong) else {
             continue;

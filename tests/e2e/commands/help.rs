@@ -63,7 +63,7 @@ async fn the_version_names_the_contract_and_the_runtime() {
         format!(
             "playbook {} (contract {}, wasmtime {wasmtime})\n",
             env!("CARGO_PKG_VERSION"),
-            playbook_host::CONTRACT
+            playbook_host::sandbox::CONTRACT
         )
     );
 }

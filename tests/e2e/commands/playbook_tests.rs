@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use playbook_host::{Engine, Limits, Playbook, Runner, Source};
+use playbook_host::text::Source;
+use playbook_host::{Engine, Limits, Playbook, Runner};
 use serde_json::json;
 use tempfile::TempDir;
 

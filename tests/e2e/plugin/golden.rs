@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, RunStatus, Runner, Secrets};
+use playbook_host::run::RunStatus;
+use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::json;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;

@@ -142,7 +142,7 @@ async fn what_the_built_in_plugin_says_of_itself_is_so() {
     let inspected = run(&["plugin", "inspect", "--output", "json"], &[]).await;
     let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).expect(&inspected.stderr);
     assert_eq!(schemas.code(), 0, "{}", schemas.stderr);
-    assert_eq!(inspected["contract"], playbook_host::CONTRACT);
+    assert_eq!(inspected["contract"], playbook_host::sandbox::CONTRACT);
     let names = |key: &str| -> Vec<String> {
         let provided = inspected[key].as_array().unwrap().iter();
         provided.map(|one| one["name"].as_str().unwrap().to_owned()).collect()

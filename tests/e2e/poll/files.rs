@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use playbook_host::{Connector, FileSink, StateFile};
+use playbook_host::poll::{Connector, FileSink, StateFile};
 
 #[cfg(unix)]
 fn mode(path: &Path) -> u32 {

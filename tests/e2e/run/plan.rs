@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use playbook_host::{Engine, Limits, Playbook, Prospect, RunInputs, Runner, Secrets};
+use playbook_host::run::plan::Prospect;
+use playbook_host::{Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::json;
 
 use crate::command::run;

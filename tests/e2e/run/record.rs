@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use playbook_host::Schema;
+use playbook_host::text::Schema;
 use serde_json::{Value, json};
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use playbook_host::Schema;
+use playbook_host::text::Schema;
 use serde_json::{Value, json};
 use sim::osctrl::{Osctrl, OsctrlServer};
 use sim::{Behaviour, Host};

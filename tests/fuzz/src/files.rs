@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use playbook_host::{
-    Connector, ConnectorInputs, Diagnostics, Engine, Limits, Playbook, RunInputs, Runner, Secrets, Source, parse_alert,
-};
+use playbook_host::language::parse_alert;
+use playbook_host::poll::{Connector, ConnectorInputs};
+use playbook_host::text::Source;
+use playbook_host::{Diagnostics, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Map, Value, json};
 
 /// Parts the playbook from the alert in an input.
@@ -101,12 +102,9 @@ pub fn connector(data: &[u8]) {
         };
         let _ = shown(data, Connector::parse(name, source.text()));
         if let Some(connector) = shown(data, RUNNER.read_connector(source)) {
-            let inputs = ConnectorInputs {
-                secrets: a_secret(),
-                vars: variables(),
-                directory: "/nowhere".into(),
-                format: None,
-            };
+            let mut inputs = ConnectorInputs::new(a_secret());
+            inputs.vars = variables();
+            inputs.directory = "/nowhere".into();
             let prepared = shown(data, RUNNER.prepare_connector(&connector, inputs));
             if let Some(prepared) = prepared {
                 no_secret(data, &format!("{prepared:?}"));

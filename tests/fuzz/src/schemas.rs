@@ -1,6 +1,6 @@
 //! Schemas that plugins describe their params with. The host compiles them and validates with them.
 
-use playbook_host::Schema;
+use playbook_host::text::Schema;
 use serde_json::Value;
 
 /// A schema, and what can follow it after a line `===`: a value to validate.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use playbook_host::PluginError;
+use playbook_host::sandbox::PluginError;
 
 use crate::args::{CheckArgs, Output};
 use crate::commands::poll;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use playbook_host::{Code, Shown};
+use playbook_host::text::{Code, Shown};
 
 use crate::args::ExplainArgs;
 use crate::error::{CommandError, Exit};

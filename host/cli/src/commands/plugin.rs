@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use playbook_host::{Inspection, Provided, Statement, visible};
+use playbook_host::sandbox::{Inspection, Provided, Statement};
+use playbook_host::text::visible;
 use serde_json::{Value, json};
 
 use crate::args::{InspectArgs, LockArgs, Output, PluginArgs, PluginCommand};

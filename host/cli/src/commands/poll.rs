@@ -6,10 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playbook_host::{
-    CallEvent, CancellationToken, ConnectorInputs, Cycle, FileSink, Lines, LogLevel, Once, PollError, PollEvent,
-    PollObserver, PreparedConnector, Runner, Secrets, Sink, Sinks, StateFile, Webhook, WebhookError, secret_names,
+use playbook_host::language::secret_names;
+use playbook_host::poll::{
+    ConnectorInputs, Cycle, FileSink, Lines, Once, PollError, PollEvent, PollObserver, PreparedConnector, Sink, Sinks,
+    StateFile, Webhook, WebhookError,
 };
+use playbook_host::sandbox::{CallEvent, LogLevel};
+use playbook_host::{CancellationToken, Runner, Secrets};
 
 use crate::args::{ConnectorArgs, PollArgs};
 use crate::error::{CommandError, Exit};
@@ -86,13 +89,11 @@ pub(crate) async fn prepare(
     let mut names = connector.secret_names();
     names.extend(sink_headers.iter().flat_map(|header| secret_names(header)));
     let secrets = inputs::look_up(&args.secrets, secrets, names).await?;
-    let inputs = ConnectorInputs {
-        secrets: secrets.clone(),
-        vars: inputs::assignments("--var", &args.vars)?,
-        directory: args.file.parent().unwrap_or(Path::new(".")).to_owned(),
-        format,
-    };
-    Ok((runner.prepare_connector(&connector, inputs)?, secrets))
+    let mut connector_inputs = ConnectorInputs::new(secrets.clone());
+    connector_inputs.vars = inputs::assignments("--var", &args.vars)?;
+    connector_inputs.directory = args.file.parent().unwrap_or(Path::new(".")).to_owned();
+    connector_inputs.format = format;
+    Ok((runner.prepare_connector(&connector, connector_inputs)?, secrets))
 }
 
 /// Where the command line says that events go.

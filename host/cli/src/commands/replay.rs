@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use playbook_host::{CallEvent, EventSink, ReplayedCall, RunEvent, RunRecord, Runner, Verdict, visible};
+use playbook_host::Runner;
+use playbook_host::run::RunEvent;
+use playbook_host::run::record::RunRecord;
+use playbook_host::run::replay::{ReplayedCall, Verdict};
+use playbook_host::sandbox::{CallEvent, CallObserver};
+use playbook_host::text::visible;
 use serde_json::{Value, json};
 
 use crate::args::{Output, ReplayArgs};
@@ -56,7 +61,7 @@ async fn again(runner: &Runner, record: &RunRecord, only: Option<&str>, verbosit
     {
         let (id, watch) = (call.step.clone(), watch.clone());
         let (item, attempt) = (call.item.as_ref().map(|item| item.index), call.attempt);
-        let events = EventSink::new(move |event| {
+        let events = CallObserver::new(move |event| {
             if matches!(event, CallEvent::Log { .. }) {
                 watch.show(RunEvent::Step {
                     id: id.clone(),

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use playbook_host::{
-    CancellationToken, Detail, Diagnostics, Playbook, RecordFile, RunInputs, RunReport, RunStatus, Runner, html_report,
-    text_report, visible,
-};
+use playbook_host::run::RunStatus;
+use playbook_host::run::record::{Detail, RecordFile};
+use playbook_host::text::visible;
+use playbook_host::views::{html_report, text_report};
+use playbook_host::{CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, Runner};
 
 use crate::args::{RunArgs, RunOutput, ViewArgs};
 use crate::error::{CommandError, Exit};

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use playbook_host::{POLICY_SCHEMA, Runner, Schema, TEST_SCHEMA};
+use playbook_host::Runner;
+use playbook_host::net::POLICY_SCHEMA;
+use playbook_host::testing::TEST_SCHEMA;
+use playbook_host::text::Schema;
 use serde_json::Value;
 
 use crate::args::SchemaArgs;

@@ -1,6 +1,7 @@
 //! `playbook show`.
 
-use playbook_host::{CancellationToken, html_report};
+use playbook_host::CancellationToken;
+use playbook_host::views::html_report;
 
 use crate::args::{RunOutput, ShowArgs};
 use crate::commands::run::shown;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use playbook_host::{PluginError, Runner, StepType, Template};
+use playbook_host::Runner;
+use playbook_host::sandbox::{PluginError, StepType, Template};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Output, TemplatesArgs};

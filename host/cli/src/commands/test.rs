@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
-use playbook_host::{CaseReport, Diagnostics, Runner, TestFile, TestReport, visible};
+use playbook_host::testing::{CaseReport, TestFile, TestReport};
+use playbook_host::text::visible;
+use playbook_host::{Diagnostics, Runner};
 use serde_json::json;
 
 use crate::args::{Output, TestArgs};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use playbook_host::{ConnectorInputs, Definition, Diagnostics, RunInputs, Runner, Secrets};
+use playbook_host::poll::ConnectorInputs;
+use playbook_host::{Definition, Diagnostics, RunInputs, Runner, Secrets};
 use serde_json::{Map, Value, json};
 
 use crate::args::{ProblemOutput, ValidateArgs};
@@ -97,13 +98,10 @@ fn problems_of(
             runner.prepare(playbook, run).map(drop)
         }
         Definition::Connector(connector) => {
-            let inputs = ConnectorInputs {
-                secrets: inputs.secrets.clone(),
-                vars: inputs.vars.clone(),
-                directory,
-                format: None,
-            };
-            runner.prepare_connector(&connector, inputs).map(drop)
+            let mut connector_inputs = ConnectorInputs::new(inputs.secrets.clone());
+            connector_inputs.vars.clone_from(&inputs.vars);
+            connector_inputs.directory = directory;
+            runner.prepare_connector(&connector, connector_inputs).map(drop)
         }
         _ => Ok(()),
     }

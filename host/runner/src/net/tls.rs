@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 /// Whom to trust.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Trust {
     /// The platform's certificate authorities.
     #[default]
@@ -26,6 +27,7 @@ pub enum Trust {
 
 /// How a connection is secured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Tls {
     /// Whom to trust.
     pub trust: Trust,

@@ -50,6 +50,7 @@ pub struct Connector {
 
 /// What a connector is given besides its file.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ConnectorInputs {
     /// What `{{ secrets.… }}` stands for.
     pub secrets: Secrets,
@@ -59,6 +60,18 @@ pub struct ConnectorInputs {
     pub directory: PathBuf,
     /// The form of the events; without one, the connector's usual form.
     pub format: Option<String>,
+}
+
+impl ConnectorInputs {
+    /// Inputs with these secrets, no vars, files from the working directory and the connector's own format.
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            vars: Map::new(),
+            directory: PathBuf::from("."),
+            format: None,
+        }
+    }
 }
 
 /// A connector with everything checked that could be checked before its first request.
@@ -228,7 +241,7 @@ impl PreparedConnector {
             vault: self.vault.clone(),
             grant: self.grant.clone(),
             cancel: CancellationToken::new(),
-            events: crate::sandbox::event::EventSink::ignore(),
+            events: crate::sandbox::event::CallObserver::ignore(),
             remembered: crate::sandbox::store::Memory::none(),
         }
     }

@@ -11,7 +11,7 @@ use crate::language::params::Rendered;
 use crate::run::record::{Outcome, RecordedCall, RunRecord};
 use crate::run::report::StepError;
 use crate::runner::Runner;
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::plugin::StepCall;
 use crate::sandbox::transcript::Player;
 use crate::secrets::{Secrets, Vault, mask_of};
@@ -102,7 +102,7 @@ impl ReplayedCall {
 
 impl Runner {
     /// Runs a call of a record again: the plugin is answered from what was recorded, and nothing is sent.
-    pub async fn replay(&self, record: &RunRecord, call: &RecordedCall, events: EventSink) -> ReplayedCall {
+    pub async fn replay(&self, record: &RunRecord, call: &RecordedCall, events: CallObserver) -> ReplayedCall {
         let replayed = |verdict| ReplayedCall {
             step: call.step.clone(),
             item: call.item.as_ref().map(|item| item.index),

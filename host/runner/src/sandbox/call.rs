@@ -12,7 +12,7 @@ use crate::sandbox::bindings::Plugin;
 use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::engine::Engine;
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::pace::Pace;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Stuck, Tape};
@@ -25,7 +25,7 @@ pub(crate) struct CallContext {
     pub(crate) cancel: CancellationToken,
     /// What must not be told.
     pub(crate) vault: Vault,
-    pub(crate) sink: EventSink,
+    pub(crate) sink: CallObserver,
     pub(crate) remembered: Memory,
     pub(crate) clocks: Clocks,
     /// Who writes down what the call says and hears.

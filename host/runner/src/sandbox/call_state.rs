@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::limits::MemoryCap;
 use crate::sandbox::clocks::Clocks;
-use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::event::{CallEvent, CallObserver};
 use crate::sandbox::pace::Pace;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::Tape;
@@ -33,7 +33,7 @@ pub(crate) struct CallState {
     pub(crate) progress: Pace,
     pub(super) memory: MemoryCap,
     pub(super) vault: Vault,
-    pub(super) sink: EventSink,
+    pub(super) sink: CallObserver,
 }
 
 impl CallState {

@@ -6,6 +6,7 @@ use crate::text::schema::{Schema, SchemaReader};
 
 /// A kind of system that a plugin can watch.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ConnectorType {
     /// What connector files write in `connector`.
     pub name: String,
@@ -23,6 +24,7 @@ pub struct ConnectorType {
 
 /// Something to poll.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct StreamType {
     /// Its name.
     pub name: String,
@@ -32,6 +34,7 @@ pub struct StreamType {
 
 /// A form of events.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct EventFormat {
     /// Its name.
     pub name: String,

@@ -22,6 +22,7 @@ pub enum LogLevel {
 
 /// How far a step has come; each replaces the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Progress {
     /// Units done.
     pub done: u32,
@@ -29,6 +30,17 @@ pub struct Progress {
     pub total: Option<u32>,
     /// What is happening, in a few words.
     pub message: String,
+}
+
+impl Progress {
+    /// Progress with a message.
+    pub fn new(done: u32, total: Option<u32>, message: impl Into<String>) -> Self {
+        Self {
+            done,
+            total,
+            message: message.into(),
+        }
+    }
 }
 
 /// Something that happened during a plugin call. Texts are free of secrets and control characters.
@@ -56,21 +68,21 @@ pub enum CallEvent {
 
 /// Receives the events of a call as they happen. It is called from the call's own task and should return at once.
 #[derive(Clone)]
-pub struct EventSink {
-    sink: Arc<dyn Fn(CallEvent) + Send + Sync>,
+pub struct CallObserver {
+    observe: Arc<dyn Fn(CallEvent) + Send + Sync>,
     parts: bool,
 }
 
-impl EventSink {
-    /// A sink that calls this function.
-    pub fn new(sink: impl Fn(CallEvent) + Send + Sync + 'static) -> Self {
+impl CallObserver {
+    /// An observer that calls this function.
+    pub fn new(observe: impl Fn(CallEvent) + Send + Sync + 'static) -> Self {
         Self {
-            sink: Arc::new(sink),
+            observe: Arc::new(observe),
             parts: false,
         }
     }
 
-    /// The same sink, which also wants [`CallEvent::Part`].
+    /// This observer, which also wants [`CallEvent::Part`].
     #[must_use]
     pub fn with_parts(self) -> Self {
         Self { parts: true, ..self }
@@ -80,18 +92,18 @@ impl EventSink {
         self.parts
     }
 
-    /// A sink that ignores everything.
+    /// An observer that ignores everything.
     pub fn ignore() -> Self {
         Self::new(|_| ())
     }
 
     pub(crate) fn emit(&self, event: CallEvent) {
-        (self.sink)(event);
+        (self.observe)(event);
     }
 }
 
-impl fmt::Debug for EventSink {
+impl fmt::Debug for CallObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EventSink")
+        f.write_str("CallObserver")
     }
 }

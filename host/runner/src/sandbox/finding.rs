@@ -6,6 +6,7 @@ use crate::secrets::Redactor;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// What was looked at.
     pub subject: String,

@@ -1,3 +1,16 @@
+//! Plugins: WebAssembly components that import nothing but the contract, each call in an instance of its own.
+//!
+//! An [`Engine`] compiles plugins and keeps them compiled; a [`Plugin`] describes its [`StepType`]s and [`ConnectorType`]s
+//! and is called with a [`StepCall`]. [`Inspection`] reads what a file is without running any of its code.
+//!
+//! ```no_run
+//! use playbook_host::sandbox::Inspection;
+//!
+//! let bytes = std::fs::read("step.component.wasm")?;
+//! println!("{}", Inspection::read(&bytes)?.sha256);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 pub(crate) mod bindings;
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -15,5 +28,14 @@ pub(crate) mod pace;
 pub(crate) mod plugin;
 pub(crate) mod step_type;
 pub(crate) mod store;
-pub(crate) mod transcript;
+pub mod transcript;
 pub(crate) mod wire;
+
+pub use self::call::CallError;
+pub use self::connector_type::{ConnectorType, EventFormat, StreamType};
+pub use self::engine::{Engine, EngineError, RUNTIME};
+pub use self::event::{CallEvent, CallObserver, LogLevel, Progress};
+pub use self::finding::Finding;
+pub use self::inspection::{Inspection, InspectionError, Provided, Statement};
+pub use self::plugin::{CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
+pub use self::step_type::{StepType, Template, TemplateParam};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::sandbox::event::{CallEvent, EventSink, Progress};
+use crate::sandbox::event::{CallEvent, CallObserver, Progress};
 
 /// How often progress is passed on at most: nobody reads faster, and a plugin can report without end.
 const PACE: Duration = Duration::from_millis(50);
@@ -17,7 +17,7 @@ const PACE: Duration = Duration::from_millis(50);
 pub(crate) struct Pace(Arc<Paced>);
 
 struct Paced {
-    sink: EventSink,
+    sink: CallObserver,
     reported: Mutex<Reported>,
     waits: Notify,
 }
@@ -32,7 +32,7 @@ struct Reported {
 }
 
 impl Pace {
-    pub(crate) fn new(sink: EventSink) -> Self {
+    pub(crate) fn new(sink: CallObserver) -> Self {
         Self(Arc::new(Paced {
             sink,
             reported: Mutex::default(),
@@ -97,7 +97,7 @@ mod tests {
     async fn progress_is_passed_on_at_a_pace_and_the_last_of_it_always() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let told = seen.clone();
-        let pace = Pace::new(EventSink::new(move |event| {
+        let pace = Pace::new(CallObserver::new(move |event| {
             if let CallEvent::Progress(progress) = event {
                 told.lock().unwrap().push(progress.done);
             }

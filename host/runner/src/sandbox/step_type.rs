@@ -8,6 +8,7 @@ use crate::text::schema::{Schema, SchemaReader};
 
 /// A kind of step that a plugin provides.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StepType {
     /// What playbooks write in `type`.
     pub name: String,
@@ -23,6 +24,7 @@ pub struct StepType {
 
 /// An entry of a step type's allowlist: a vetted text with typed parameters.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct Template {
     /// What params refer to.
     pub name: String,
@@ -40,6 +42,7 @@ pub struct Template {
 
 /// A parameter of a template.
 #[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
 pub struct TemplateParam {
     /// Its name.
     pub name: String,

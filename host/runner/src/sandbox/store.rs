@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Events, and what is to be remembered once they have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Batch {
     /// The events: one JSON object each.
     pub events: Vec<EventText>,
@@ -16,11 +17,36 @@ pub struct Batch {
 
 /// An event as it is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EventText {
     /// One JSON object, on one line.
     pub json: String,
     /// How much it matters: `info`, `low`, `medium`, `high` or `critical`.
     pub severity: Severity,
+}
+
+impl Batch {
+    /// A batch of events and changes.
+    pub fn new(events: Vec<EventText>, changes: Vec<Change>) -> Self {
+        Self { events, changes }
+    }
+}
+
+impl EventText {
+    /// An event: one JSON object on one line.
+    pub fn new(json: impl Into<String>, severity: Severity) -> Self {
+        Self {
+            json: json.into(),
+            severity,
+        }
+    }
+}
+
+impl Change {
+    /// A change of one key; without a value the entry is removed.
+    pub fn new(key: impl Into<String>, value: Option<String>) -> Self {
+        Self { key: key.into(), value }
+    }
 }
 
 /// How much an event matters.
@@ -37,6 +63,7 @@ pub enum Severity {
 
 /// A change of what is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Change {
     /// The key.
     pub key: String,

@@ -169,12 +169,12 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
 #[tokio::test]
 async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     use crate::net::egress::Egress;
+    use crate::net::{Grant, Identity, Network, Origin, Tls, Trust};
+    use crate::poll::ConnectorInputs;
     use crate::sandbox::transcript::Tape;
     use crate::sandbox::wire::Wire;
-    use crate::{
-        CancellationToken, ConnectorInputs, EventSink, Grant, Identity, Limits, Network, Origin, RunInputs, StepCall,
-        Tls, Trust,
-    };
+    use crate::sandbox::{CallObserver, StepCall};
+    use crate::{CancellationToken, Limits, RunInputs};
     const VALUE: &str = "hunter2-value";
     let value = || SecretString::from(VALUE);
     let text = format!("token: {VALUE}");
@@ -196,7 +196,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         grant: Some(std::sync::Arc::new(grant.clone())),
         timeout: None,
         cancel: CancellationToken::new(),
-        events: EventSink::ignore(),
+        events: CallObserver::ignore(),
     };
     let connector = ConnectorInputs {
         secrets: secrets.clone(),

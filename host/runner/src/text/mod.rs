@@ -1,3 +1,16 @@
+//! Text that people write: playbooks, alerts, files of secrets; and what is wrong with it.
+//!
+//! A [`Source`] is a named text. What is wrong with one is a [`Diagnostic`] with a [`Code`], a place and a hint;
+//! [`Diagnostics`] renders them as a compiler would. A [`Schema`] is a JSON Schema whose problems become diagnostics.
+//! [`visible`] makes what could drive a terminal visible.
+//!
+//! ```
+//! use playbook_host::Playbook;
+//!
+//! let problems = Playbook::parse("triage.yaml", "steps: [{id: ask}]").unwrap_err();
+//! assert!(problems.render(false).contains("triage.yaml"));
+//! ```
+
 pub(crate) mod diagnostic;
 pub(crate) mod document;
 pub(crate) mod json;
@@ -8,3 +21,8 @@ pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod visible;
 pub(crate) mod yaml_error;
+
+pub use self::diagnostic::{Code, Diagnostic, Diagnostics, Explanation, FlatDiagnostic, Related, Shown};
+pub use self::schema::{Role, Schema, SchemaProblem};
+pub use self::source::Source;
+pub use self::visible::{visible, visible_json};

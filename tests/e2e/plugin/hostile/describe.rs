@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use playbook_host::{CallError, Engine, Limits, Plugin, PluginError};
+use playbook_host::sandbox::{CallError, Plugin, PluginError};
+use playbook_host::{Engine, Limits};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 

@@ -1,6 +1,7 @@
 //! Files and descriptions that are refused when a plugin is loaded.
 
-use playbook_host::{Plugin, PluginError, Runner};
+use playbook_host::Runner;
+use playbook_host::sandbox::{Plugin, PluginError};
 
 use super::{ENGINE, limits};
 

@@ -8,9 +8,9 @@ mod run;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use playbook_host::{
-    CallEvent, CancellationToken, Engine, Limits, Playbook, RunEvent, RunInputs, RunReport, Runner, Secrets, StepStatus,
-};
+use playbook_host::run::{RunEvent, StepStatus};
+use playbook_host::sandbox::CallEvent;
+use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, RunReport, Runner, Secrets};
 use serde_json::{Value, json};
 
 /// Compiles the hostile plugin once for all tests.

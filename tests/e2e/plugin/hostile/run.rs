@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playbook_host::{CancellationToken, Playbook, RunEvent, RunInputs, Runner, Secrets, StepStatus};
+use playbook_host::run::{RunEvent, StepStatus};
+use playbook_host::{CancellationToken, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
 
 use super::{ENGINE, limits, ran, said};

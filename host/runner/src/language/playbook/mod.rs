@@ -81,6 +81,7 @@ impl Playbook {
 
 /// What a playbook is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PlaybookName {
     /// Its id, if it has one.
     pub id: Option<String>,

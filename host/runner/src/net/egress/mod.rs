@@ -54,11 +54,19 @@ const HOST_HEADERS: [&str; 14] = [
 
 /// What a call may reach.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Grant {
     /// The only origin.
     pub origin: Origin,
     /// How the connection is secured.
     pub tls: Tls,
+}
+
+impl Grant {
+    /// A grant for one origin.
+    pub fn new(origin: Origin, tls: Tls) -> Self {
+        Self { origin, tls }
+    }
 }
 
 /// What a request carries.

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::net::egress::Network;
 use crate::poll::connector::PreparedConnector;
 use crate::poll::sink::{SinkError, Sinks};
-use crate::sandbox::event::{CallEvent, EventSink};
+use crate::sandbox::event::{CallEvent, CallObserver};
 use crate::sandbox::plugin::polling::PollSummary;
 use crate::sandbox::plugin::{FailureKind, Plugin, PluginError, StepFailure};
 use crate::sandbox::store::{Batch, Memory, Severity, Store, StoreError, hosts_key};
@@ -117,6 +117,7 @@ pub struct Cycle {
 /// Why a poll failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct PollFailure {
     /// What kind of failure; none if the plugin itself misbehaved.
     pub kind: Option<FailureKind>,
@@ -283,7 +284,7 @@ impl Poller {
         call.remembered = Memory::of(self.store.clone());
         call.cancel = stop.clone();
         let (named, observer) = (stream.to_owned(), self.observer.clone());
-        call.events = EventSink::new(move |event| {
+        call.events = CallObserver::new(move |event| {
             observer(PollEvent::Said {
                 stream: named.clone(),
                 event,

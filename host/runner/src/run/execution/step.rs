@@ -25,7 +25,7 @@ use crate::run::report::invalid_input;
 use crate::run::report::{StepError, StepReport, StepStatus};
 use crate::run::retry::{Attempts, Verdict};
 use crate::run::work::{Call, Grants, Item, Work};
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
 use crate::secrets::Redactor;
 use crate::text::diagnostic::Diagnostics;
@@ -256,9 +256,9 @@ impl Run<'_> {
     }
 
     /// Where a call's messages, progress and pieces of its result go.
-    fn events(&self, step: &Step, item: Option<usize>, attempt: u32) -> EventSink {
+    fn events(&self, step: &Step, item: Option<usize>, attempt: u32) -> CallObserver {
         let (id, observer) = (step.id.clone(), self.observer.clone());
-        let events = EventSink::new(move |event| {
+        let events = CallObserver::new(move |event| {
             observer(RunEvent::Step {
                 id: id.clone(),
                 item,

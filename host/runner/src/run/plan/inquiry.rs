@@ -9,7 +9,7 @@ use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::run::work::Call;
 use crate::runner::Runner;
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::plugin::{Plugin, StepCall};
 
@@ -38,7 +38,7 @@ impl Inquiry {
             grant: granted.clone(),
             timeout: work.params.timeout,
             cancel: self.cancel.clone(),
-            events: EventSink::new(move |event| {
+            events: CallObserver::new(move |event| {
                 observer(RunEvent::Step {
                     id: id.clone(),
                     item: None,

@@ -49,6 +49,7 @@ pub struct RunRecord {
 
 /// How much of a run its record keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Detail {
     /// Inputs, params, results and times.
     #[default]

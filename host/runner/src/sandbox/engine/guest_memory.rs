@@ -13,7 +13,8 @@ use sim::Host;
 use sim::fleet::{Fleet, FleetServer, User};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
-use crate::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets, StepStatus};
+use crate::run::StepStatus;
+use crate::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 
 /// The size of a word, in bytes.
 const WORD: usize = 8;

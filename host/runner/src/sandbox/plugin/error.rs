@@ -50,6 +50,7 @@ impl FailureKind {
 /// Why a step failed, in the plugin's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct StepFailure {
     /// What kind of failure.
     pub kind: FailureKind,

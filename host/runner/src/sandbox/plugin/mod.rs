@@ -18,7 +18,7 @@ use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::described::{remarks, words};
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::inspection::Inspection;
 use crate::sandbox::step_type::StepType;
@@ -54,6 +54,7 @@ pub struct Plugin {
 
 /// What a step returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StepOutcome {
     /// The result, which the step type's result schema describes.
     pub result: Value,
@@ -65,6 +66,7 @@ pub struct StepOutcome {
 
 /// Something to tell the reader about one subject of a result.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Note {
     /// What it is about.
     pub subject: String,
@@ -74,6 +76,7 @@ pub struct Note {
 
 /// What a step run brings with it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StepCall {
     /// The kind of step.
     pub step_type: String,
@@ -88,7 +91,22 @@ pub struct StepCall {
     /// Asks the step to stop early.
     pub cancel: CancellationToken,
     /// Where messages and progress go.
-    pub events: EventSink,
+    pub events: CallObserver,
+}
+
+impl StepCall {
+    /// A call that reaches nothing and has no time limit of its own.
+    pub fn new(step_type: impl Into<String>, params: Value) -> Self {
+        Self {
+            step_type: step_type.into(),
+            params,
+            vault: Vault::new(Secrets::default()),
+            grant: None,
+            timeout: None,
+            cancel: CancellationToken::new(),
+            events: CallObserver::ignore(),
+        }
+    }
 }
 
 impl Plugin {
@@ -277,7 +295,7 @@ impl Plugin {
             wire: Wire::silent(),
             cancel: CancellationToken::new(),
             vault: Vault::new(Secrets::default()),
-            sink: EventSink::ignore(),
+            sink: CallObserver::ignore(),
             remembered: Memory::none(),
             clocks: Clocks::System,
             tape: None,

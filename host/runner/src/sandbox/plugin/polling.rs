@@ -19,7 +19,7 @@ use crate::sandbox::bindings::playbook::plugin::types;
 use crate::sandbox::call::{self, CallContext};
 use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
-use crate::sandbox::event::EventSink;
+use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
 use crate::sandbox::wire::Wire;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 /// What a poll came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PollSummary {
     /// What was read.
     pub message: String,
@@ -44,7 +45,7 @@ pub(crate) struct ConnectorCall {
     pub(crate) vault: Vault,
     pub(crate) grant: Option<Arc<Grant>>,
     pub(crate) cancel: CancellationToken,
-    pub(crate) events: EventSink,
+    pub(crate) events: CallObserver,
     pub(crate) remembered: Memory,
 }
 

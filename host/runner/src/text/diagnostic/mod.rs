@@ -47,7 +47,7 @@ pub struct Diagnostics(Vec<Diagnostic>);
 /// A problem for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Record<'a> {
+pub struct FlatDiagnostic<'a> {
     /// The file, as the user named it.
     pub file: Option<&'a str>,
     /// The line, from 1.
@@ -150,10 +150,10 @@ impl Diagnostic {
     }
 
     /// The problem as an object with file, line and column.
-    pub fn record(&self) -> Record<'_> {
+    pub fn record(&self) -> FlatDiagnostic<'_> {
         let place = self.place();
         let (start, end) = place.and_then(Place::lines_columns).unzip();
-        Record {
+        FlatDiagnostic {
             file: place.map(Place::file),
             line: start.map(|(line, _)| line),
             column: start.map(|(_, column)| column),

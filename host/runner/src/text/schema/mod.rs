@@ -30,6 +30,7 @@ pub(crate) type SchemaReader = fn(Value) -> Result<Schema, String>;
 
 /// The part that a top-level param plays for the host, from `x-role` in a params schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Role {
     /// A URL whose origin the step may reach.
     Origin,

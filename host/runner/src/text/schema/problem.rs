@@ -10,6 +10,7 @@ use crate::text::json::escape_key;
 
 /// What a value does wrong. The message never shows the value, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct SchemaProblem {
     /// A JSON pointer to the value.
     pub pointer: String,

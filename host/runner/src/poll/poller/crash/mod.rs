@@ -18,10 +18,9 @@ mod scripted;
 use super::{Once, PollError, PollEvent};
 use crate::poll::state_file::StateFile;
 use crate::poll::state_file::crash_disk::CrashDisk;
+use crate::poll::{Connector, ConnectorInputs, PreparedConnector, Sink, SinkError};
 use crate::sandbox::store::{EventText, Store as _};
-use crate::{
-    CancellationToken, Connector, ConnectorInputs, Engine, Limits, PreparedConnector, Runner, Secrets, Sink, SinkError,
-};
+use crate::{CancellationToken, Engine, Limits, Runner, Secrets};
 
 /// Hosts: two pages of them.
 const HOSTS: usize = 510;
