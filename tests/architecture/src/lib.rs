@@ -6,6 +6,7 @@
 mod graph;
 mod imports;
 mod modules;
+mod public_api;
 
 pub use graph::Graph;
 pub use imports::Import;

@@ -25,6 +25,8 @@ struct Module {
     /// What `use` brings into scope, by the name it has here; `*` for all of a module.
     uses: Vec<(String, ModulePath)>,
     mentions: Vec<Mention>,
+    /// The items, without tests.
+    items: Vec<Item>,
 }
 
 impl Crate {
@@ -76,7 +78,20 @@ impl Crate {
             }
         }
         let file = file.to_owned();
-        self.modules.insert(module, Module { file, uses, mentions });
+        let items = items
+            .iter()
+            .filter(|item| !is_test(attributes(item)))
+            .cloned()
+            .collect();
+        self.modules.insert(
+            module,
+            Module {
+                file,
+                uses,
+                mentions,
+                items,
+            },
+        );
     }
 
     /// All imports of one file by another.
@@ -84,9 +99,10 @@ impl Crate {
         let mut found = Vec::new();
         for (path, module) in &self.modules {
             for mention in &module.mentions {
-                let Some(to) = self.resolve(path, &mention.path, 0) else {
+                let Some((to, _)) = self.resolve(path, &mention.path, 0) else {
                     continue;
                 };
+                let to = self.modules[&to].file.clone();
                 if to != module.file {
                     found.push(Import {
                         from: module.file.clone(),
@@ -109,8 +125,29 @@ impl Crate {
         files
     }
 
-    /// The file that defines what a path names, seen from a module; none if that is another crate's.
-    fn resolve(&self, from: &ModulePath, path: &[String], depth: usize) -> Option<String> {
+    /// The items of a module.
+    pub(crate) fn items_of(&self, module: &ModulePath) -> &[Item] {
+        self.modules.get(module).map_or(&[], |module| &module.items)
+    }
+
+    /// All modules with their items.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = (&ModulePath, &[Item])> {
+        self.modules.iter().map(|(path, module)| (path, &*module.items))
+    }
+
+    /// Whether there is such a module.
+    pub(crate) fn has(&self, module: &ModulePath) -> bool {
+        self.modules.contains_key(module)
+    }
+
+    /// The module that defines what a path names, seen from a module, and the rest of the path there; none if that is
+    /// another crate's.
+    pub(crate) fn resolve(
+        &self,
+        from: &ModulePath,
+        path: &[String],
+        depth: usize,
+    ) -> Option<(ModulePath, Vec<String>)> {
         let mut at = from.clone();
         let mut rest = path;
         match path.first()?.as_str() {
@@ -140,11 +177,13 @@ impl Crate {
         self.descend(at, rest, depth)
     }
 
-    fn descend(&self, mut at: ModulePath, rest: &[String], depth: usize) -> Option<String> {
+    fn descend(&self, mut at: ModulePath, rest: &[String], depth: usize) -> Option<(ModulePath, Vec<String>)> {
+        let mut left = rest;
         for (position, segment) in rest.iter().enumerate() {
             let next = child(&at, segment);
             if self.modules.contains_key(&next) {
                 at = next;
+                left = &rest[position + 1..];
                 continue;
             }
             let module = self.modules.get(&at)?;
@@ -154,11 +193,11 @@ impl Crate {
                 return self
                     .resolve(&at, &whole, depth + 1)
                     // Another crate's, under a name of this module.
-                    .or_else(|| Some(module.file.clone()));
+                    .or_else(|| Some((at, left.to_vec())));
             }
             break;
         }
-        self.modules.get(&at).map(|module| module.file.clone())
+        self.modules.contains_key(&at).then(|| (at, left.to_vec()))
     }
 }
 
@@ -178,7 +217,7 @@ fn file_of(sources: &Path, module: &[String]) -> PathBuf {
 }
 
 /// Calls `found` with each path of a `use` and the name it has from there on.
-fn flatten(tree: &UseTree, before: &mut Vec<String>, found: &mut impl FnMut(ModulePath, String)) {
+pub(crate) fn flatten(tree: &UseTree, before: &mut Vec<String>, found: &mut impl FnMut(ModulePath, String)) {
     match tree {
         UseTree::Path(path) => {
             before.push(path.ident.to_string());

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use playbook_host::net::{Grant, Network, Origin, Tls};
-use playbook_host::sandbox::{CallObserver, Plugin, StepCall};
-use playbook_host::secrets::Vault;
+use playbook_host::sandbox::{Plugin, StepCall};
 use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
 use step_osquery::live_query;
