@@ -41,7 +41,7 @@ impl Runner {
             types.chain([(CONDITION, "Only branches: needs `condition` or `when`.")]),
         );
         for step_type in self.step_types() {
-            let part = Part {
+            let part = PluginPart {
                 name: format!("{}.params", step_type.name),
                 key: "params",
                 schema: &step_type.params,
@@ -62,7 +62,7 @@ impl Runner {
             .map(|connector| (&*connector.name, &*connector.summary));
         choose(&mut schema["properties"]["connector"], kinds);
         for connector in self.connector_types() {
-            let part = |key, schema| Part {
+            let part = |key, schema| PluginPart {
                 name: format!("{}.{key}", connector.name),
                 key,
                 schema,
@@ -84,14 +84,14 @@ impl Runner {
 }
 
 /// What a plugin says of a key's value.
-struct Part<'a> {
+struct PluginPart<'a> {
     /// What it is called among the definitions.
     name: String,
     key: &'static str,
     schema: &'a Schema,
 }
 
-impl Part<'_> {
+impl PluginPart<'_> {
     /// Where it is, as a reference.
     fn reference(&self) -> String {
         format!("#/$defs/{}", escaped(&self.name))
@@ -129,7 +129,7 @@ fn choose<'a>(schema: &mut Value, named: impl Iterator<Item = (&'a str, &'a str)
 }
 
 /// What holds for a map if one of its keys has this value.
-fn rule(key: &str, value: &str, parts: &[&Part<'_>]) -> Value {
+fn rule(key: &str, value: &str, parts: &[&PluginPart<'_>]) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for part in parts {

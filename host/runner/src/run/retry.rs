@@ -21,7 +21,7 @@ pub(crate) struct Attempts {
 
 /// What follows a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Retry {
     /// Another attempt, after this long.
     Again(Duration),
     /// Nothing: there are no attempts left, or another would not help.
@@ -50,22 +50,22 @@ impl Attempts {
     }
 
     /// What follows this failure of the latest attempt.
-    pub(crate) fn after(&self, error: &PluginError) -> Verdict {
+    pub(crate) fn after(&self, error: &PluginError) -> Retry {
         let PluginError::Failed(StepFailure {
             kind: FailureKind::Unavailable | FailureKind::RateLimited,
             acted,
             ..
         }) = error
         else {
-            return Verdict::Final;
+            return Retry::Final;
         };
         if self.made >= self.most {
-            return Verdict::Final;
+            return Retry::Final;
         }
         if *acted {
-            return Verdict::NotSafe;
+            return Retry::NotSafe;
         }
-        Verdict::Again(backoff::full_jitter(self.made))
+        Retry::Again(backoff::full_jitter(self.made))
     }
 }
 
@@ -92,9 +92,9 @@ mod tests {
         };
         for kind in [Unavailable, RateLimited] {
             let verdict = Attempts::first(1).after(&failed(kind, false));
-            assert!(matches!(verdict, Verdict::Again(wait) if wait <= Duration::from_secs(1)));
-            assert_eq!(Attempts::first(1).after(&failed(kind, true)), Verdict::NotSafe);
-            assert_eq!(Attempts::first(0).after(&failed(kind, false)), Verdict::Final);
+            assert!(matches!(verdict, Retry::Again(wait) if wait <= Duration::from_secs(1)));
+            assert_eq!(Attempts::first(1).after(&failed(kind, true)), Retry::NotSafe);
+            assert_eq!(Attempts::first(0).after(&failed(kind, false)), Retry::Final);
         }
         for kind in [
             Auth,
@@ -107,30 +107,26 @@ mod tests {
             Protocol,
             Timeout,
         ] {
-            assert_eq!(
-                Attempts::first(9).after(&failed(kind, false)),
-                Verdict::Final,
-                "{kind:?}"
-            );
+            assert_eq!(Attempts::first(9).after(&failed(kind, false)), Retry::Final, "{kind:?}");
         }
         let trap = PluginError::Call {
             plugin: "p".into(),
             source: CallError::StackOverflow,
         };
-        assert_eq!(Attempts::first(9).after(&trap), Verdict::Final);
+        assert_eq!(Attempts::first(9).after(&trap), Retry::Final);
     }
 
     #[test]
     fn the_waits_grow_up_to_a_minute_and_the_attempts_are_counted() {
         let mut attempts = Attempts::first(MOST_RETRIES);
         for retry in 0..MOST_RETRIES {
-            let Verdict::Again(wait) = attempts.after(&failed(FailureKind::Unavailable, false)) else {
+            let Retry::Again(wait) = attempts.after(&failed(FailureKind::Unavailable, false)) else {
                 panic!("retry {retry} is due");
             };
             assert!(wait <= Duration::from_secs(1 << retry).min(backoff::LONGEST));
             attempts.again();
         }
-        assert_eq!(attempts.after(&failed(FailureKind::Unavailable, false)), Verdict::Final);
+        assert_eq!(attempts.after(&failed(FailureKind::Unavailable, false)), Retry::Final);
         assert_eq!(attempts.made(), MOST_RETRIES + 1);
     }
 }

@@ -18,14 +18,14 @@ pub(crate) struct Stubs {
 #[derive(Debug, Clone)]
 pub(crate) enum Answers {
     /// For its call, or for that of each item.
-    Each(Attempts),
+    Each(CallAnswers),
     /// For the items of its list, in their order.
-    Items(Vec<Attempts>),
+    Items(Vec<CallAnswers>),
 }
 
 /// The answers for the attempts of a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Attempts {
+pub(crate) enum CallAnswers {
     /// The same for each.
     All(Stub),
     /// One for each, in their order.
@@ -66,8 +66,8 @@ impl Stubs {
         });
         let nth = usize::try_from(about.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let stub = attempts.and_then(|attempts| match attempts {
-            Attempts::All(stub) => Some(stub),
-            Attempts::List(list) => list.get(nth),
+            CallAnswers::All(stub) => Some(stub),
+            CallAnswers::List(list) => list.get(nth),
         });
         match stub {
             Some(Stub::Returned(outcome)) => Ok(outcome.clone()),

@@ -26,13 +26,13 @@ enum Server {
 /// An open websocket. It can be sent to and received from at once.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    line: Line,
+    line: Peer,
     tape: Option<SocketTape>,
 }
 
 /// The other end of a websocket.
 #[derive(Debug)]
-enum Line {
+enum Peer {
     Live(LiveSocket),
     Played(PlayedSocket),
 }
@@ -88,9 +88,9 @@ impl Wire {
             Server::Silent => Err(WireError::Silent),
             Server::Live(egress) => {
                 let socket = egress.connect(path, headers, timeout).await;
-                socket.map(Line::Live).map_err(WireError::from)
+                socket.map(Peer::Live).map_err(WireError::from)
             }
-            Server::Played(player) => player.connect(path).await.map(Line::Played),
+            Server::Played(player) => player.connect(path).await.map(Peer::Played),
         };
         if let Some(tape) = &tape {
             tape.opened(line.as_ref().map(drop));
@@ -111,8 +111,8 @@ impl Socket {
     /// Sends a JSON document, with values in the place of handles.
     pub(crate) async fn send(&self, json: &str) -> Result<(), WireError> {
         let outcome = match &self.line {
-            Line::Live(socket) => socket.send(json).await.map_err(WireError::from),
-            Line::Played(socket) => socket.send(json).await,
+            Peer::Live(socket) => socket.send(json).await.map_err(WireError::from),
+            Peer::Played(socket) => socket.send(json).await,
         };
         if let Some(tape) = &self.tape {
             tape.sent(json, &outcome);
@@ -123,8 +123,8 @@ impl Socket {
     /// Waits for the next text; returns none once the peer has closed.
     pub(crate) async fn receive(&self) -> Result<Option<String>, WireError> {
         let outcome = match &self.line {
-            Line::Live(socket) => socket.receive().await.map_err(WireError::from),
-            Line::Played(socket) => socket.receive().await,
+            Peer::Live(socket) => socket.receive().await.map_err(WireError::from),
+            Peer::Played(socket) => socket.receive().await,
         };
         if let Some(tape) = &self.tape {
             tape.received(&outcome);
@@ -135,8 +135,8 @@ impl Socket {
     /// Closes with a closing handshake.
     pub(crate) async fn close(&self) {
         match &self.line {
-            Line::Live(socket) => socket.close().await,
-            Line::Played(socket) => socket.close().await,
+            Peer::Live(socket) => socket.close().await,
+            Peer::Played(socket) => socket.close().await,
         }
         if let Some(tape) = &self.tape {
             tape.closed();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Case, TestFile, WrittenAnswer, WrittenAnswers, WrittenAttempts};
 use crate::run::record::{Outcome, RunRecord};
-use crate::run::stub::{Answers, Attempts, Stub};
+use crate::run::stub::{Answers, CallAnswers, Stub};
 use crate::sandbox::plugin::{FailureKind, StepFailure, StepOutcome};
 use crate::text::diagnostic::{Code, Diagnostic};
 
@@ -31,20 +31,20 @@ fn recorded(record: &RunRecord) -> HashMap<String, Answers> {
         let attempts = match &call.item {
             None => answers
                 .entry(call.step.clone())
-                .or_insert_with(|| Answers::Each(Attempts::List(Vec::new()))),
+                .or_insert_with(|| Answers::Each(CallAnswers::List(Vec::new()))),
             Some(_) => answers
                 .entry(call.step.clone())
                 .or_insert_with(|| Answers::Items(Vec::new())),
         };
         let list = match (attempts, &call.item) {
-            (Answers::Each(Attempts::List(list)), None) => list,
+            (Answers::Each(CallAnswers::List(list)), None) => list,
             (Answers::Items(items), Some(item)) => {
                 // They come in the order of their items; one that was not started has no answer.
                 while items.len() <= item.index.min(crate::language::for_each::MOST_ITEMS) {
-                    items.push(Attempts::List(Vec::new()));
+                    items.push(CallAnswers::List(Vec::new()));
                 }
                 match items.last_mut() {
-                    Some(Attempts::List(list)) => list,
+                    Some(CallAnswers::List(list)) => list,
                     _ => continue,
                 }
             }
@@ -78,10 +78,10 @@ fn stub(outcome: &Outcome) -> Stub {
 }
 
 impl WrittenAttempts {
-    fn stubs(&self) -> Attempts {
+    fn stubs(&self) -> CallAnswers {
         match self {
-            Self::All(answer) => Attempts::All(answer.stub()),
-            Self::List(list) => Attempts::List(list.iter().map(WrittenAnswer::stub).collect()),
+            Self::All(answer) => CallAnswers::All(answer.stub()),
+            Self::List(list) => CallAnswers::List(list.iter().map(WrittenAnswer::stub).collect()),
         }
     }
 

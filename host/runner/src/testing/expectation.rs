@@ -20,13 +20,13 @@ const LONGEST: usize = 400;
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) report: RunReport,
-    pub(super) calls: Vec<Call>,
+    pub(super) calls: Vec<MadeCall>,
     pub(super) unanswered: Vec<Unanswered>,
 }
 
 /// A call that would have been made.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct MadeCall {
     pub(super) step: String,
     pub(super) attempt: u32,
     /// With secrets' names in their places.
@@ -200,7 +200,7 @@ impl<'a> Comparing<'a> {
         );
     }
 
-    fn step(&mut self, expected: &ExpectedStep, step: &StepReport, calls: &[Call]) {
+    fn step(&mut self, expected: &ExpectedStep, step: &StepReport, calls: &[MadeCall]) {
         let at = format!("/expect/steps/{}", escape_key(&step.id));
         let below = |key: &str| {
             if expected.short {
@@ -249,7 +249,7 @@ impl<'a> Comparing<'a> {
             self.part(&below("result"), &of("the result"), part, found);
         }
         // Each item's first attempt: the others are the same.
-        let calls: Vec<&Call> = calls
+        let calls: Vec<&MadeCall> = calls
             .iter()
             .filter(|call| call.step == step.id && call.attempt == 1)
             .collect();
@@ -286,7 +286,7 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    fn call(&mut self, at: &str, subject: &str, expected: &ExpectedCall, call: &Call) {
+    fn call(&mut self, at: &str, subject: &str, expected: &ExpectedCall, call: &MadeCall) {
         if let Some(part) = &expected.params {
             self.part(
                 &format!("{at}/params"),

@@ -18,7 +18,7 @@ const NOW: &str = "2026-01-01T00:00:00Z";
 pub(super) fn file(document: Document, mut problems: Diagnostics) -> (TestFile, Diagnostics) {
     let found = SCHEMA.validate(document.value()).into_iter();
     problems.extend(found.map(|problem| place(&document, "", problem)));
-    let mut reading = Reading {
+    let mut reading = TestReading {
         document: &document,
         problems,
     };
@@ -36,12 +36,12 @@ pub(super) fn file(document: Document, mut problems: Diagnostics) -> (TestFile, 
 }
 
 /// Reading, with the problems found so far. What does not fit the schema was complained about before, and is passed over.
-struct Reading<'d> {
+struct TestReading<'d> {
     document: &'d Document,
     problems: Diagnostics,
 }
 
-impl Reading<'_> {
+impl TestReading<'_> {
     fn case(&mut self, case: &Value, pointer: String) -> Case {
         let now = case["now"].as_str();
         let now = now.map(|text| {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::expectation::{Call, Ran};
+use super::expectation::{MadeCall, Ran};
 use super::{Case, CaseReport, TestFile, TestReport, answers};
 use crate::language::playbook::Playbook;
 use crate::run::event::Observer;
@@ -84,7 +84,7 @@ impl Runner {
         let mut calls = Vec::new();
         for call in record.calls {
             let text = self.sent(&call.step_type, &call.params, case.now).await;
-            calls.push(Call {
+            calls.push(MadeCall {
                 step: call.step,
                 attempt: call.attempt,
                 params: call.params,

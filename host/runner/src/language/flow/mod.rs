@@ -11,10 +11,10 @@ use crate::text::document::Document;
 
 /// The steps' successors.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Flow(Vec<Node>);
+pub(crate) struct Flow(Vec<FlowNode>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Node {
+struct FlowNode {
     next_true: Option<usize>,
     next_false: Option<usize>,
     /// Whether a condition decides whether the step runs.
@@ -27,7 +27,7 @@ struct Node {
 
 /// How a run leaves a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum StepExit {
     /// The step ran and did not fail, or its condition holds and that is all it is about.
     Done,
     /// Its condition does not hold.
@@ -54,7 +54,7 @@ impl Flow {
             }
             found
         };
-        let nodes = steps.iter().map(|step| Node {
+        let nodes = steps.iter().map(|step| FlowNode {
             next_true: resolve(step, "next_true", step.next_true.as_ref()),
             next_false: resolve(step, "next_false", step.next_false.as_ref()),
             gated: step.gated,
@@ -81,7 +81,7 @@ impl Flow {
 
     /// The same, with steps that are passed over.
     pub(crate) fn passing_over(&self, passed: impl Fn(usize) -> bool) -> Self {
-        let nodes = self.0.iter().enumerate().map(|(at, node)| Node {
+        let nodes = self.0.iter().enumerate().map(|(at, node)| FlowNode {
             disabled: node.disabled || passed(at),
             ..*node
         });
@@ -89,21 +89,22 @@ impl Flow {
     }
 
     /// Where a run goes on; past the last step, it ends.
-    pub(crate) fn next(&self, at: usize, exit: Exit) -> usize {
+    pub(crate) fn next(&self, at: usize, exit: StepExit) -> usize {
         let node = &self.0[at];
         let named = match exit {
-            Exit::Done => node.next_true,
-            Exit::Barred => node.next_false,
-            Exit::Failed | Exit::Skipped => None,
+            StepExit::Done => node.next_true,
+            StepExit::Barred => node.next_false,
+            StepExit::Failed | StepExit::Skipped => None,
         };
         named.unwrap_or(at + 1)
     }
 
     /// Where a run goes on if it does so by a name.
-    pub(crate) fn named(&self, at: usize, exit: Exit) -> Option<usize> {
+    pub(crate) fn named(&self, at: usize, exit: StepExit) -> Option<usize> {
         let next = self.next(at, exit);
         let node = &self.0[at];
-        (node.next_true == Some(next) && exit == Exit::Done || node.next_false == Some(next) && exit == Exit::Barred)
+        (node.next_true == Some(next) && exit == StepExit::Done
+            || node.next_false == Some(next) && exit == StepExit::Barred)
             .then_some(next)
     }
 
@@ -127,7 +128,7 @@ impl Flow {
 
     /// Which steps a run may come to that leaves each step in one of these ways, and at last whether it may end; without
     /// one step that it is kept from, if any.
-    pub(crate) fn follow(&self, exits: impl Fn(usize) -> Vec<Exit>, without: Option<usize>) -> Vec<bool> {
+    pub(crate) fn follow(&self, exits: impl Fn(usize) -> Vec<StepExit>, without: Option<usize>) -> Vec<bool> {
         let end = self.0.len();
         let mut reached = vec![false; end + 1];
         let mut waiting = vec![0];
@@ -152,10 +153,10 @@ impl Flow {
         let node = self.0[at];
         let runs = holds != Some(false);
         let exits = [
-            (runs, Exit::Done),
-            (node.gated && holds != Some(true), Exit::Barred),
-            (runs && node.survives, Exit::Failed),
-            (node.disabled, Exit::Skipped),
+            (runs, StepExit::Done),
+            (node.gated && holds != Some(true), StepExit::Barred),
+            (runs && node.survives, StepExit::Failed),
+            (node.disabled, StepExit::Skipped),
         ];
         let followed = exits.into_iter().filter(|(possible, _)| *possible);
         followed.map(move |(_, exit)| self.next(at, exit))

@@ -81,7 +81,7 @@ fn each_mistake_has_its_place_and_words() {
     }
 }
 
-fn nodes() -> impl Strategy<Value = Vec<Node>> {
+fn nodes() -> impl Strategy<Value = Vec<FlowNode>> {
     (1..9_usize).prop_flat_map(|count| {
         let target = || prop::option::weighted(0.4, 0..count);
         let node = (
@@ -91,7 +91,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
             any::<bool>(),
             prop::bool::weighted(0.1),
         )
-            .prop_map(|(next_true, next_false, gated, survives, disabled)| Node {
+            .prop_map(|(next_true, next_false, gated, survives, disabled)| FlowNode {
                 next_true,
                 next_false,
                 gated,

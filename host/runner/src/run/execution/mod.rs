@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::language::condition::{Barrier, Decision};
-use crate::language::flow::Exit;
+use crate::language::flow::StepExit;
 use crate::language::step::OnFailure;
 use crate::language::step::Step;
 use crate::run::event::{Observer, RunEvent};
@@ -123,7 +123,7 @@ impl Run<'_> {
             let result = report.result.as_ref().filter(|_| looked_at);
             self.results.insert(step.id.clone(), entry(report.status, result));
             reports[at] = Some(self.finished(report));
-            if exit == Exit::Failed && step.on_failure == OnFailure::Abort {
+            if exit == StepExit::Failed && step.on_failure == OnFailure::Abort {
                 stopped = Some((at, SkipReason::Aborted));
                 break;
             }
@@ -153,11 +153,11 @@ impl Run<'_> {
     }
 
     /// Runs a step, unless it is skipped or its condition does not hold.
-    async fn step(&self, at: usize) -> (StepReport, Exit) {
+    async fn step(&self, at: usize) -> (StepReport, StepExit) {
         let Prepared { playbook, outlooks, .. } = self.prepared;
         let (step, outlook) = (&playbook.steps[at], &outlooks[at]);
         if let Some(reason) = outlook.skipped {
-            return (skipped(step, reason), Exit::Skipped);
+            return (skipped(step, reason), StepExit::Skipped);
         }
         let ask = || {
             let renderer = self.prepared.renderer(&self.results);
@@ -168,25 +168,25 @@ impl Run<'_> {
             Err(problem) => {
                 let mut report = blank(step, StepStatus::Failed);
                 report.error = Some(self.redacted(invalid_input(Diagnostics::from(vec![problem]).to_string())));
-                (report, Exit::Failed)
+                (report, StepExit::Failed)
             }
-            Ok(Decision::Runs) if step.only_branches() => (blank(step, StepStatus::Success), Exit::Done),
-            Ok(Decision::Barred(_)) if step.only_branches() => (blank(step, StepStatus::Success), Exit::Barred),
-            Ok(Decision::Barred(Barrier::When)) => (skipped(step, SkipReason::When), Exit::Barred),
-            Ok(Decision::Barred(Barrier::Condition)) => (skipped(step, SkipReason::Condition), Exit::Barred),
+            Ok(Decision::Runs) if step.only_branches() => (blank(step, StepStatus::Success), StepExit::Done),
+            Ok(Decision::Barred(_)) if step.only_branches() => (blank(step, StepStatus::Success), StepExit::Barred),
+            Ok(Decision::Barred(Barrier::When)) => (skipped(step, SkipReason::When), StepExit::Barred),
+            Ok(Decision::Barred(Barrier::Condition)) => (skipped(step, SkipReason::Condition), StepExit::Barred),
             Ok(Decision::Runs) => {
                 let report = self.execute(at).await;
                 let failed = report.status == StepStatus::Failed;
-                (report, if failed { Exit::Failed } else { Exit::Done })
+                (report, if failed { StepExit::Failed } else { StepExit::Done })
             }
         };
         let named = playbook
             .flow
             .named(at, exit)
             .map(|next| playbook.steps[next].id.clone());
-        if exit != Exit::Failed && (step.gated || named.is_some()) {
+        if exit != StepExit::Failed && (step.gated || named.is_some()) {
             report.branch = Some(Branch {
-                holds: exit == Exit::Done,
+                holds: exit == StepExit::Done,
                 next: named,
             });
         }

@@ -23,7 +23,7 @@ use crate::run::item::ItemReport;
 use crate::run::prepare::Prepared;
 use crate::run::report::invalid_input;
 use crate::run::report::{StepError, StepReport, StepStatus};
-use crate::run::retry::{Attempts, Verdict};
+use crate::run::retry::{Attempts, Retry};
 use crate::run::work::{Call, Grants, Item, Work};
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
@@ -196,14 +196,14 @@ impl Run<'_> {
             let verdict = attempts.after(&error);
             let mut error = StepError::from(&error);
             match verdict {
-                Verdict::Again(wait) => {
+                Retry::Again(wait) => {
                     if self.wait(&calling, attempts.made(), &error, wait).await {
                         attempts.again();
                         continue;
                     }
                 }
-                Verdict::NotSafe => error.add_hint(NOT_TRIED_AGAIN),
-                Verdict::Final => {}
+                Retry::NotSafe => error.add_hint(NOT_TRIED_AGAIN),
+                Retry::Final => {}
             }
             return Called {
                 outcome: Err(error),

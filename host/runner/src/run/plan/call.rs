@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::inquiry::Inquiry;
 use super::open::{Partial, names, results, unique};
-use super::text::Text;
+use super::text::TemplateText;
 use super::way::Way;
 use super::{
     Credential, CredentialMode, OpenParam, PlannedBranch, PlannedCall, PlannedItems, PlannedServer, PlannedStep,
@@ -47,7 +47,7 @@ pub(super) struct Planner<'p> {
     /// How to ask the servers, if they are to be asked.
     pub(super) inquiry: Option<Inquiry>,
     /// The texts made so far, by step type, template and params: the items of a list often share one.
-    pub(super) texts: HashMap<[String; 3], Result<Text, StepError>>,
+    pub(super) texts: HashMap<[String; 3], Result<TemplateText, StepError>>,
 }
 
 /// The params of a call, and which of them are not known.
@@ -237,14 +237,14 @@ impl Planner<'_> {
         step_type: &str,
         template: &str,
         params: &Value,
-    ) -> Result<Text, StepError> {
+    ) -> Result<TemplateText, StepError> {
         match self
             .texts
             .entry([step_type.to_owned(), template.to_owned(), params.to_string()])
         {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => {
-                let text = Text::of(plugin, step_type, template, params, self.as_of).await;
+                let text = TemplateText::of(plugin, step_type, template, params, self.as_of).await;
                 new.insert(text.map_err(|error| StepError::from(&error))).clone()
             }
         }

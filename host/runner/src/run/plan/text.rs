@@ -13,13 +13,13 @@ const LATER: Duration = Duration::from_hours(24);
 
 /// The text of a template.
 #[derive(Debug, Clone)]
-pub(super) struct Text {
+pub(super) struct TemplateText {
     pub(super) exact: String,
     pub(super) time_dependent: bool,
     pub(super) moments: Vec<Moment>,
 }
 
-impl Text {
+impl TemplateText {
     /// Has a plugin fill in a template as of a moment. The call has no network.
     pub(super) async fn of(
         plugin: &Plugin,

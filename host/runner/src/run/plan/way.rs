@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Prospect;
 use super::open::names;
 use crate::language::condition::{Barrier, Decision};
-use crate::language::flow::Exit;
+use crate::language::flow::StepExit;
 use crate::language::step::OnFailure;
 use crate::run::execution;
 use crate::run::prepare::Prepared;
@@ -24,7 +24,7 @@ pub(super) struct Way<'p> {
 }
 
 /// What is known of whether a step runs.
-pub(super) struct Outcome {
+pub(super) struct Expected {
     pub(super) prospect: Prospect,
     pub(super) reason: Option<SkipReason>,
     /// The steps that decide whether the run comes here.
@@ -80,9 +80,9 @@ impl<'p> Way<'p> {
     }
 
     /// Whether a step runs, and why that is so.
-    pub(super) fn outcome(&self, at: usize) -> Outcome {
+    pub(super) fn outcome(&self, at: usize) -> Expected {
         let outlook = &self.prepared.outlooks[at];
-        let skipped = |reason| Outcome {
+        let skipped = |reason| Expected {
             prospect: Prospect::Skipped,
             reason: Some(reason),
             deciders: Vec::new(),
@@ -101,7 +101,7 @@ impl<'p> Way<'p> {
         }
         let certain = self.is_certain(at);
         let decided = certain && self.decisions[at].is_some();
-        Outcome {
+        Expected {
             prospect: if decided { Prospect::Runs } else { Prospect::Undecided },
             reason: None,
             deciders: if certain { Vec::new() } else { self.deciders(at) },
@@ -134,19 +134,19 @@ impl<'p> Way<'p> {
     }
 
     /// The ways in which a run can leave a step and go on.
-    fn exits(&self, at: usize, failing: bool) -> Vec<Exit> {
+    fn exits(&self, at: usize, failing: bool) -> Vec<StepExit> {
         let outlook = &self.prepared.outlooks[at];
         if outlook.skipped.is_some() {
-            return vec![Exit::Skipped];
+            return vec![StepExit::Skipped];
         }
         let step = &self.prepared.playbook.steps[at];
         let mut exits = match &self.decisions[at] {
-            Some(Ok(Decision::Runs) | Err(_)) => vec![Exit::Done],
-            Some(Ok(Decision::Barred(_))) => vec![Exit::Barred],
-            None => vec![Exit::Done, Exit::Barred],
+            Some(Ok(Decision::Runs) | Err(_)) => vec![StepExit::Done],
+            Some(Ok(Decision::Barred(_))) => vec![StepExit::Barred],
+            None => vec![StepExit::Done, StepExit::Barred],
         };
         if failing && step.on_failure == OnFailure::Continue {
-            exits.push(Exit::Failed);
+            exits.push(StepExit::Failed);
         }
         exits
     }

@@ -26,7 +26,7 @@ pub(crate) struct Outline {
 #[derive(Debug, Clone)]
 struct Node {
     span: Range<usize>,
-    inner: Inner,
+    inner: Children,
     /// How many values it stands for, with itself.
     values: usize,
     /// How deeply it is nested in itself.
@@ -34,16 +34,16 @@ struct Node {
 }
 
 #[derive(Debug, Clone)]
-enum Inner {
+enum Children {
     Scalar(ScalarStyle),
     List(Vec<usize>),
     /// Of a key given twice, the last one has the value.
-    Map(HashMap<String, Entry>),
+    Map(HashMap<String, MapEntry>),
     Alias(usize),
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct MapEntry {
     key: Range<usize>,
     value: usize,
 }
@@ -73,12 +73,12 @@ impl Outline {
         for name in pointer.split('/').skip(1) {
             let name = unescape_key(name);
             let next = match &self.nodes[self.followed(at)].inner {
-                Inner::Map(entries) => entries.get(&*name).map(|entry| (Some(entry.key.clone()), entry.value)),
-                Inner::List(items) => name
+                Children::Map(entries) => entries.get(&*name).map(|entry| (Some(entry.key.clone()), entry.value)),
+                Children::List(items) => name
                     .parse()
                     .ok()
                     .and_then(|index: usize| Some((None, *items.get(index)?))),
-                Inner::Scalar(_) | Inner::Alias(_) => None,
+                Children::Scalar(_) | Children::Alias(_) => None,
             };
             let Some(next) = next else { break };
             (key, at) = next;
@@ -87,7 +87,7 @@ impl Outline {
             key,
             value: self.nodes[at].span.clone(),
             style: match self.nodes[at].inner {
-                Inner::Scalar(style) => Some(style),
+                Children::Scalar(style) => Some(style),
                 _ => None,
             },
         })
@@ -112,7 +112,7 @@ impl Outline {
     /// The value that an alias stands for; any other stands for itself. An alias of an alias cannot be written.
     fn followed(&self, node: usize) -> usize {
         match self.nodes[node].inner {
-            Inner::Alias(target) => target,
+            Children::Alias(target) => target,
             _ => node,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScanError, Span, Tag};
 
-use super::{Entry, Inner, Node, Outline};
+use super::{Children, MapEntry, Node, Outline};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut};
 use crate::text::source::Source;
 use crate::text::yaml_error;
@@ -92,7 +92,7 @@ struct Open {
 enum OpenInner {
     List(Vec<usize>),
     Map {
-        entries: HashMap<String, Entry>,
+        entries: HashMap<String, MapEntry>,
         /// Where each key was first given.
         first: HashMap<String, Range<usize>>,
         /// The key whose value comes next.
@@ -117,7 +117,7 @@ impl Reading<'_> {
                 if self.is_key() {
                     self.key(&text, range);
                 } else {
-                    self.complete(range, Inner::Scalar(style), anchor)?;
+                    self.complete(range, Children::Scalar(style), anchor)?;
                 }
             }
             Event::SequenceStart(anchor, tag) => {
@@ -134,8 +134,8 @@ impl Reading<'_> {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(()) };
                 let inner = match open.inner {
-                    OpenInner::List(items) => Inner::List(items),
-                    OpenInner::Map { entries, .. } => Inner::Map(entries),
+                    OpenInner::List(items) => Children::List(items),
+                    OpenInner::Map { entries, .. } => Children::Map(entries),
                 };
                 let span = self.trimmed(open.start..range.end);
                 self.complete(span, inner, open.anchor)?;
@@ -150,7 +150,7 @@ impl Reading<'_> {
                     let message = format!("the alias `{name}` stands inside the value that it stands for");
                     return Err(self.problem(range, Code::RecursiveAlias, message));
                 };
-                self.complete(range, Inner::Alias(target), 0)?;
+                self.complete(range, Children::Alias(target), 0)?;
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
@@ -236,12 +236,12 @@ impl Reading<'_> {
     }
 
     /// A value is complete: it goes into the list or map around it.
-    fn complete(&mut self, span: Range<usize>, inner: Inner, anchor: usize) -> Result<(), Diagnostic> {
+    fn complete(&mut self, span: Range<usize>, inner: Children, anchor: usize) -> Result<(), Diagnostic> {
         let (values, height) = match &inner {
-            Inner::Scalar(_) => (1, 0),
-            Inner::Alias(target) => (self.nodes[*target].values, self.nodes[*target].height),
-            Inner::List(items) => self.size(items.iter().copied()),
-            Inner::Map(entries) => self.size(entries.values().map(|entry| entry.value)),
+            Children::Scalar(_) => (1, 0),
+            Children::Alias(target) => (self.nodes[*target].values, self.nodes[*target].height),
+            Children::List(items) => self.size(items.iter().copied()),
+            Children::Map(entries) => self.size(entries.values().map(|entry| entry.value)),
         };
         if self.open.len() + height > DEEPEST {
             return Err(self.too_deep(span));
@@ -266,7 +266,7 @@ impl Reading<'_> {
             Some(OpenInner::List(items)) => items.push(node),
             Some(OpenInner::Map { entries, key, .. }) => {
                 if let Some((name, key)) = key.take() {
-                    entries.insert(name, Entry { key, value: node });
+                    entries.insert(name, MapEntry { key, value: node });
                 }
             }
             None => {}

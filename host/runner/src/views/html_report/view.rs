@@ -28,13 +28,13 @@ pub(super) struct Page {
     started: (String, String),
     finished: (String, String),
     took: String,
-    steps: Vec<Step>,
+    steps: Vec<StepView>,
     /// How many steps there are, by what became of them.
     outcomes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Step {
+struct StepView {
     /// From 1.
     number: usize,
     id: String,
@@ -50,7 +50,7 @@ struct Step {
     /// Where it stands in time.
     bar: Option<Bar>,
     error: Option<Failure>,
-    parts: Vec<Part>,
+    parts: Vec<PartView>,
     notes: Vec<(String, String)>,
 }
 
@@ -69,7 +69,7 @@ struct Failure {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "shape", rename_all = "lowercase")]
-enum Part {
+enum PartView {
     Item {
         name: String,
         status: &'static str,
@@ -109,12 +109,12 @@ struct Table {
     count: String,
     open: bool,
     notes: Vec<String>,
-    columns: Vec<Column>,
+    columns: Vec<ColumnView>,
     rows: Vec<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Column {
+struct ColumnView {
     name: String,
     numeric: bool,
 }
@@ -134,7 +134,7 @@ impl Page {
             steps: 0,
             open_rows: 0,
         };
-        let steps: Vec<Step> = report.steps.iter().map(|step| maker.step(step)).collect();
+        let steps: Vec<StepView> = report.steps.iter().map(|step| maker.step(step)).collect();
         let outcomes = ["success", "partial", "failed", "skipped"].map(|status| {
             let count = steps.iter().filter(|step| step.status == status).count();
             (count > 0).then(|| format!("{count} {status}"))
@@ -172,7 +172,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn step(&mut self, step: &StepReport) -> Step {
+    fn step(&mut self, step: &StepReport) -> StepView {
         self.steps += 1;
         let (mark, status) = step.status.shown();
         let bar = step
@@ -181,7 +181,7 @@ impl Maker {
         let layout = Layout::of(step);
         let facts: Vec<String> = about(step).iter().map(|text| visible(text).into_owned()).collect();
         let notes = layout.notes.iter();
-        Step {
+        StepView {
             number: self.steps,
             id: visible(&step.id).into_owned(),
             name: step.name.as_deref().map(|name| visible(name).into_owned()),
@@ -210,11 +210,11 @@ impl Maker {
         }
     }
 
-    fn part(&mut self, part: layout::Part<'_>) -> Vec<Part> {
+    fn part(&mut self, part: layout::Part<'_>) -> Vec<PartView> {
         match part {
             layout::Part::Item(item) => {
                 let (mark, status) = item.status.shown();
-                vec![Part::Item {
+                vec![PartView::Item {
                     name: visible(&item.name).into_owned(),
                     status,
                     mark,
@@ -224,14 +224,14 @@ impl Maker {
                         .map(|error| Failure::new(error.kind, error.message, error.hint)),
                 }]
             }
-            layout::Part::Field { title, text } => vec![Part::Field {
+            layout::Part::Field { title, text } => vec![PartView::Field {
                 title: visible(&title).into_owned(),
                 text: visible(&text).into_owned(),
             }],
             layout::Part::Entries { title, entries } => {
                 let entries: Vec<(String, String)> =
                     entries.iter().map(|entry| named(&entry.name, &entry.texts)).collect();
-                vec![Part::Entries {
+                vec![PartView::Entries {
                     title: visible(&title).into_owned(),
                     count: entries.len().to_string(),
                     entries,
@@ -242,11 +242,11 @@ impl Maker {
                 let (full, empty): (Vec<_>, Vec<_>) = tables.into_iter().partition(|rows| rows.len() > 0);
                 let empty: Vec<(String, String)> = empty.iter().map(|rows| named(rows.name, &rows.notes)).collect();
                 let tables: Vec<Table> = full.iter().map(|rows| self.table(rows)).collect();
-                let full = (!tables.is_empty()).then(|| Part::Tables {
+                let full = (!tables.is_empty()).then(|| PartView::Tables {
                     title: title.clone(),
                     tables,
                 });
-                let empty = (!empty.is_empty()).then(|| Part::Empty {
+                let empty = (!empty.is_empty()).then(|| PartView::Empty {
                     title,
                     count: empty.len().to_string(),
                     entries: empty,
@@ -255,7 +255,7 @@ impl Maker {
             }
             layout::Part::Json { title, value } => {
                 let text = visible_lines(&format!("{value:#}"));
-                vec![Part::Json {
+                vec![PartView::Json {
                     title: title.map(|title| visible(&title).into_owned()),
                     open: text.lines().count() <= OPEN_LINES,
                     text,
@@ -277,7 +277,7 @@ impl Maker {
             columns: rows
                 .columns
                 .iter()
-                .map(|column| Column {
+                .map(|column| ColumnView {
                     name: visible(column.name).into_owned(),
                     numeric: column.numeric,
                 })

@@ -27,7 +27,7 @@ pub(crate) struct Layout<'r> {
 #[derive(Debug)]
 pub(crate) enum Part<'r> {
     /// The parts that follow belong to an item of a step that ran for several.
-    Item(Item<'r>),
+    Item(ItemHeading<'r>),
     /// A single value.
     Field {
         /// What it is called.
@@ -40,7 +40,7 @@ pub(crate) enum Part<'r> {
         /// What they are called together.
         title: String,
         /// The names.
-        entries: Vec<Entry<'r>>,
+        entries: Vec<FieldEntry<'r>>,
     },
     /// Tables with a name each.
     Tables {
@@ -60,7 +60,7 @@ pub(crate) enum Part<'r> {
 
 /// What became of an item of a step with `for_each`.
 #[derive(Debug)]
-pub(crate) struct Item<'r> {
+pub(crate) struct ItemHeading<'r> {
     /// The item, as far as it is a text.
     pub(crate) name: Cow<'r, str>,
     /// How it ended.
@@ -84,7 +84,7 @@ pub(crate) struct ItemError<'r> {
 
 /// A name, and what there is to say about it.
 #[derive(Debug)]
-pub(crate) struct Entry<'r> {
+pub(crate) struct FieldEntry<'r> {
     /// The name.
     pub(crate) name: Cow<'r, str>,
     /// What the result and the notes say about it.
@@ -248,7 +248,7 @@ impl<'r> Shaper<'r> {
             about.push(format!("{} attempts", number("attempts")));
         }
         let error = report.get("error").filter(|error| error.is_object());
-        self.parts.push(Part::Item(Item {
+        self.parts.push(Part::Item(ItemHeading {
             name: report.get("item").map(scalar).unwrap_or_default(),
             status,
             about,
@@ -329,10 +329,10 @@ impl<'r> Shaper<'r> {
         self.parts.push(part);
     }
 
-    fn entry(&mut self, name: Cow<'r, str>, text: Option<Cow<'r, str>>) -> Entry<'r> {
+    fn entry(&mut self, name: Cow<'r, str>, text: Option<Cow<'r, str>>) -> FieldEntry<'r> {
         let notes = self.notes_about(&name).into_iter().map(Cow::Borrowed);
         let texts = text.into_iter().filter(|text| !text.is_empty()).chain(notes).collect();
-        Entry { name, texts }
+        FieldEntry { name, texts }
     }
 
     fn notes_about(&mut self, subject: &str) -> Vec<&'r str> {

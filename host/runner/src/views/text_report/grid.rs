@@ -16,7 +16,7 @@ const NARROWEST: usize = 8;
 
 /// Rows as lines of text.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct CellLines {
     pub(super) text: Vec<String>,
     /// Whether the first names the columns.
     pub(super) header: bool,
@@ -25,9 +25,9 @@ pub(super) struct Lines {
 }
 
 /// The rows below their header, each line at most this wide.
-pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> Lines {
+pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> CellLines {
     if rows.columns.is_empty() {
-        return Lines::default();
+        return CellLines::default();
     }
     let header: Vec<String> = rows.columns.iter().map(|c| visible(c.name).to_uppercase()).collect();
     let cells: Vec<Vec<String>> = rows
@@ -82,10 +82,10 @@ fn widths(natural: &[usize], least: &[usize], width: Option<usize>) -> Option<Ve
     Some(widths)
 }
 
-fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &[usize]) -> Lines {
-    let mut shown = Lines {
+fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &[usize]) -> CellLines {
+    let mut shown = CellLines {
         header: true,
-        ..Lines::default()
+        ..CellLines::default()
     };
     for row in std::iter::once(header).chain(cells.iter().map(Vec::as_slice)) {
         let columns = row.iter().zip(&rows.columns).zip(widths);
@@ -108,8 +108,8 @@ fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &
     shown
 }
 
-fn as_blocks(header: &[String], cells: &[Vec<String>], width: Option<usize>) -> Lines {
-    let mut shown = Lines::default();
+fn as_blocks(header: &[String], cells: &[Vec<String>], width: Option<usize>) -> CellLines {
+    let mut shown = CellLines::default();
     let number = cells.len().to_string().len();
     let name = header.iter().map(|name| name.width()).max().unwrap_or(0);
     let room = width.map_or(usize::MAX, |width| {

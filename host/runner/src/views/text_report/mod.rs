@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::run::report::{RunReport, RunStatus, StepReport, StepStatus};
 use crate::text::visible::{visible, visible_lines};
-use crate::views::layout::{Entry, Layout, Part, Rows, about, counted, duration};
+use crate::views::layout::{FieldEntry, Layout, Part, Rows, about, counted, duration};
 
 const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
@@ -28,7 +28,7 @@ const NAMED: usize = 5;
 ///
 /// Escape sequences and other characters that could deceive are made [visible](fn@visible), wherever they come from.
 pub fn text_report(report: &RunReport, width: Option<usize>) -> String {
-    let mut text = Text {
+    let mut text = ReportText {
         out: String::new(),
         width,
         inset: 0,
@@ -47,7 +47,7 @@ pub fn text_report(report: &RunReport, width: Option<usize>) -> String {
     text.out
 }
 
-struct Text {
+struct ReportText {
     out: String,
     width: Option<usize>,
     /// How far lines stand in: what belongs to an item stands below it.
@@ -55,7 +55,7 @@ struct Text {
     cut: bool,
 }
 
-impl Text {
+impl ReportText {
     fn step(&mut self, step: &StepReport) {
         let layout = Layout::of(step);
         let (style, mark) = (style(step.status), step.status.shown().0);
@@ -120,7 +120,7 @@ impl Text {
                     style(status)
                 };
                 self.line(&format!("  {style}{} ({}){style:#}", visible(title), entries.len()));
-                for Entry { name, texts } in entries {
+                for FieldEntry { name, texts } in entries {
                     let colon = if texts.is_empty() { "" } else { ": " };
                     let texts = texts.iter().map(|text| visible(text)).collect::<Vec<_>>().join("; ");
                     self.line(&format!("    {}{colon}{texts}", visible(name)));
