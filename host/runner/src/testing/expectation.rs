@@ -248,7 +248,20 @@ impl<'a> Comparing<'a> {
             let found = step.result.as_ref().unwrap_or(&nothing);
             self.part(&below("result"), &of("the result"), part, found);
         }
-        // Each item's first attempt: the others are the same.
+        self.calls(expected, step, calls);
+    }
+
+    /// Compares the calls of a step: each item's first attempt, since the others are the same.
+    fn calls(&mut self, expected: &ExpectedStep, step: &StepReport, calls: &[MadeCall]) {
+        let at = format!("/expect/steps/{}", escape_key(&step.id));
+        let below = |key: &str| {
+            if expected.short {
+                at.clone()
+            } else {
+                format!("{at}/{key}")
+            }
+        };
+        let of = |what: &str| format!("{what} of the step `{}`", step.id);
         let calls: Vec<&MadeCall> = calls
             .iter()
             .filter(|call| call.step == step.id && call.attempt == 1)

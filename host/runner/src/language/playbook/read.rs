@@ -229,33 +229,8 @@ impl Read<'_> {
     }
 
     fn step(&mut self, map: &Map<String, Value>, pointer: String) -> Option<Step> {
-        self.unknown_keys(map, &pointer, &STEP_KEYS);
-        for key in ["id", "type"] {
-            let misspelt =
-                |found: &String| !STEP_KEYS.contains(&found.as_str()) && nearest(found, STEP_KEYS) == Some(key);
-            if map.get(key).is_none_or(Value::is_null) && !map.keys().any(misspelt) {
-                self.value(&pointer, Code::MissingKey, &format!("the step has no `{key}`"));
-            }
-        }
-        let id = self.text(map, &pointer, "id");
-        self.incomplete |= id.is_none();
-        if let Some(id) = &id
-            && (id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
-        {
-            self.value(
-                &format!("{pointer}/id"),
-                Code::InvalidValue,
-                "an id has 1 to 64 letters, digits, `-`, `_` or `.`",
-            );
-        }
-        let params = match map.get("params") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(params)) => params.clone(),
-            Some(_) => {
-                self.value(&format!("{pointer}/params"), Code::WrongType, "`params` must be a map");
-                Map::new()
-            }
-        };
+        let id = self.step_id(map, &pointer);
+        let params = self.params(map, &pointer);
         let kind = self.text(map, &pointer, "type");
         let only_branches = kind.as_deref() == Some(CONDITION);
         let mut texts = Texts {
@@ -272,32 +247,8 @@ impl Read<'_> {
         texts.templates(&Value::Object(params.clone()), &format!("{pointer}/params"), scope);
         let (inputs, problems) = (texts.inputs, texts.problems);
         let concurrency = self.number(map, &pointer, "concurrency", 1..=MOST_AT_ONCE as u64);
-        let present = |key: &str| map.get(key).is_some_and(|value| !value.is_null());
-        let gated = present("when") || present("condition");
-        if present("next_false") && !gated {
-            let diagnostic = Diagnostic::error(Code::BranchWithoutCondition, "`next_false` is never taken")
-                .hint("the step has neither `condition` nor `when` that could be false");
-            self.push(diagnostic, self.document.key_span(&format!("{pointer}/next_false")));
-        }
-        if only_branches && !gated {
-            self.value(
-                &pointer,
-                Code::MissingKey,
-                "a step of the type `condition` needs a `condition`",
-            );
-        }
-        if only_branches {
-            for (key, useless) in [("params", !params.is_empty()), ("for_each", present("for_each"))] {
-                if useless {
-                    let message = format!("a step of the type `condition` only branches: `{key}` has no meaning");
-                    self.key(&format!("{pointer}/{key}"), Code::MeaninglessKey, &message);
-                }
-            }
-        }
-        if present("concurrency") && !present("for_each") {
-            let message = "`concurrency` has no meaning without `for_each`";
-            self.key(&format!("{pointer}/concurrency"), Code::MeaninglessKey, message);
-        }
+        let gated = is_present(map, "when") || is_present(map, "condition");
+        self.meaningless_keys(map, &pointer, only_branches, gated);
         let step = Step {
             name: self.text(map, &pointer, "name"),
             params,
@@ -327,6 +278,69 @@ impl Read<'_> {
             pointer,
         };
         Some(step)
+    }
+
+    fn step_id(&mut self, map: &Map<String, Value>, pointer: &str) -> Option<String> {
+        self.unknown_keys(map, pointer, &STEP_KEYS);
+        for key in ["id", "type"] {
+            let misspelt =
+                |found: &String| !STEP_KEYS.contains(&found.as_str()) && nearest(found, STEP_KEYS) == Some(key);
+            if map.get(key).is_none_or(Value::is_null) && !map.keys().any(misspelt) {
+                self.value(pointer, Code::MissingKey, &format!("the step has no `{key}`"));
+            }
+        }
+        let id = self.text(map, pointer, "id");
+        self.incomplete |= id.is_none();
+        if let Some(id) = &id
+            && (id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)))
+        {
+            self.value(
+                &format!("{pointer}/id"),
+                Code::InvalidValue,
+                "an id has 1 to 64 letters, digits, `-`, `_` or `.`",
+            );
+        }
+        id
+    }
+
+    fn params(&mut self, map: &Map<String, Value>, pointer: &str) -> Map<String, Value> {
+        match map.get("params") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(params)) => params.clone(),
+            Some(_) => {
+                self.value(&format!("{pointer}/params"), Code::WrongType, "`params` must be a map");
+                Map::new()
+            }
+        }
+    }
+
+    /// Reports keys that have no meaning beside the others.
+    fn meaningless_keys(&mut self, map: &Map<String, Value>, pointer: &str, only_branches: bool, gated: bool) {
+        if is_present(map, "next_false") && !gated {
+            let diagnostic = Diagnostic::error(Code::BranchWithoutCondition, "`next_false` is never taken")
+                .hint("the step has neither `condition` nor `when` that could be false");
+            self.push(diagnostic, self.document.key_span(&format!("{pointer}/next_false")));
+        }
+        if only_branches && !gated {
+            let message = "a step of the type `condition` needs a `condition`";
+            self.value(pointer, Code::MissingKey, message);
+        }
+        if only_branches {
+            let has_params = map
+                .get("params")
+                .and_then(Value::as_object)
+                .is_some_and(|params| !params.is_empty());
+            for (key, useless) in [("params", has_params), ("for_each", is_present(map, "for_each"))] {
+                if useless {
+                    let message = format!("a step of the type `condition` only branches: `{key}` has no meaning");
+                    self.key(&format!("{pointer}/{key}"), Code::MeaninglessKey, &message);
+                }
+            }
+        }
+        if is_present(map, "concurrency") && !is_present(map, "for_each") {
+            let message = "`concurrency` has no meaning without `for_each`";
+            self.key(&format!("{pointer}/concurrency"), Code::MeaninglessKey, message);
+        }
     }
 
     fn on_failure(&mut self, map: &Map<String, Value>, pointer: &str) -> OnFailure {
@@ -434,4 +448,9 @@ pub(super) fn unknown_keys(
             .maybe_hint(hint)
     });
     problems.collect()
+}
+
+/// Whether a key is there with a value.
+fn is_present(map: &Map<String, Value>, key: &str) -> bool {
+    map.get(key).is_some_and(|value| !value.is_null())
 }

@@ -77,25 +77,16 @@ impl Schema {
             };
             return vec![self.custom(error, problem(custom_code(error), message))];
         }
-        let limits = |what: &str, limit: &Value| problem(Code::OutOfRange, format!("{name} must be {what} {limit}"));
-        vec![match error.kind() {
+        let one = match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                let known = self.known_keys(error);
-                return unexpected
-                    .iter()
-                    .map(|key| SchemaProblem {
-                        at_key: true,
-                        hint: suggestion(key, known.iter().map(String::as_str)),
-                        values: Vec::new(),
-                        meant: nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
-                        ..SchemaProblem::new(
-                            format!("{pointer}/{}", escape_key(key)),
-                            Code::UnknownKey,
-                            format!("unknown key `{}`", cut(key)),
-                        )
-                    })
-                    .collect();
+                return self.unknown_keys(error, &pointer, unexpected);
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                match meant_branch(context) {
+                    Some(branch) => return branch.iter().flat_map(|error| self.explain(error)).collect(),
+                    None => problem(Code::InvalidValue, format!("{name} fits none of the accepted forms")),
+                }
             }
             ValidationErrorKind::Required { property } => {
                 let property = property.as_str().unwrap_or_default();
@@ -121,68 +112,33 @@ impl Schema {
                 unknown.hint = nearest(found, options).map(|near| format!("did you mean `{near}`?"));
                 unknown
             }
-            ValidationErrorKind::Constant { expected_value } => {
-                problem(Code::InvalidValue, format!("{name} must be {expected_value}"))
-            }
             ValidationErrorKind::Type { kind } => {
-                let expected: Vec<String> = match kind {
-                    TypeKind::Single(kind) => vec![kind.to_string()],
-                    TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
-                };
-                let words: Vec<&str> = expected.iter().map(|kind| in_words(kind)).collect();
-                let mut wrong = problem(
-                    Code::WrongType,
-                    format!(
-                        "{name} must be {}, and is {}",
-                        words.join(" or "),
-                        kind_of(error.instance())
-                    ),
-                );
+                let mut wrong = problem(Code::WrongType, wrong_type(&name, kind, error.instance()));
                 (wrong.hint, wrong.rendered_hint) = type_hints(error);
                 wrong
             }
-            ValidationErrorKind::Minimum { limit } => limits("at least", limit),
-            ValidationErrorKind::Maximum { limit } => limits("at most", limit),
-            ValidationErrorKind::ExclusiveMinimum { limit } => limits("more than", limit),
-            ValidationErrorKind::ExclusiveMaximum { limit } => limits("less than", limit),
-            ValidationErrorKind::MinItems { limit: 1 } | ValidationErrorKind::MinLength { limit: 1 } => {
-                problem(Code::OutOfRange, format!("{name} must not be empty"))
-            }
-            ValidationErrorKind::MinItems { limit } => {
-                problem(Code::OutOfRange, format!("{name} must have at least {limit} items"))
-            }
-            ValidationErrorKind::MaxItems { limit } => {
-                problem(Code::OutOfRange, format!("{name} must have at most {limit} items"))
-            }
-            ValidationErrorKind::MinLength { limit } => problem(
-                Code::OutOfRange,
-                format!("{name} must have at least {limit} characters"),
-            ),
-            ValidationErrorKind::MaxLength { limit } => {
-                problem(Code::OutOfRange, format!("{name} must have at most {limit} characters"))
-            }
-            ValidationErrorKind::Custom { keyword, message } if keyword == "pattern" => {
-                problem(Code::InvalidValue, format!("{name} must match the pattern {message}"))
-            }
-            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                // The branch that fails deepest is the one that was meant.
-                let deepest = |errors: &Vec<ValidationError<'static>>| {
-                    errors
-                        .iter()
-                        .map(|error| error.instance_path().as_str().len())
-                        .max()
-                        .unwrap_or_default()
-                };
-                match context
-                    .iter()
-                    .max_by_key(|errors| (deepest(errors), std::cmp::Reverse(errors.len())))
-                {
-                    Some(branch) => return branch.iter().flat_map(|error| self.explain(error)).collect(),
-                    None => problem(Code::InvalidValue, format!("{name} fits none of the accepted forms")),
-                }
-            }
-            _ => problem(Code::InvalidValue, format!("{name}: {}", error.masked())),
-        }]
+            _ => match out_of_range(&name, error.kind()) {
+                Some(message) => problem(Code::OutOfRange, message),
+                None => problem(Code::InvalidValue, invalid_value(&name, error)),
+            },
+        };
+        vec![one]
+    }
+
+    fn unknown_keys(&self, error: &ValidationError<'_>, pointer: &str, unexpected: &[String]) -> Vec<SchemaProblem> {
+        let known = self.known_keys(error);
+        let problem = |key: &String| SchemaProblem {
+            at_key: true,
+            hint: suggestion(key, known.iter().map(String::as_str)),
+            values: Vec::new(),
+            meant: nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
+            ..SchemaProblem::new(
+                format!("{pointer}/{}", escape_key(key)),
+                Code::UnknownKey,
+                format!("unknown key `{}`", cut(key)),
+            )
+        };
+        unexpected.iter().map(problem).collect()
     }
 
     /// `x-message` of the schema that holds the failing keyword.
@@ -316,6 +272,52 @@ fn dependent(path: &str) -> Option<&str> {
 
 /// How a template makes a boolean.
 const BOOLEAN: &str = "`{{ … == 'true' }}` is true or false";
+
+/// The branch of alternatives that fails deepest, which is the one that was meant.
+fn meant_branch<'c>(context: &'c [Vec<ValidationError<'static>>]) -> Option<&'c Vec<ValidationError<'static>>> {
+    let depth = |error: &ValidationError<'static>| error.instance_path().as_str().len();
+    let deepest = |errors: &Vec<ValidationError<'static>>| errors.iter().map(depth).max().unwrap_or_default();
+    context
+        .iter()
+        .max_by_key(|errors| (deepest(errors), std::cmp::Reverse(errors.len())))
+}
+
+fn wrong_type(name: &str, kind: &TypeKind, found: &Value) -> String {
+    let expected: Vec<String> = match kind {
+        TypeKind::Single(kind) => vec![kind.to_string()],
+        TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
+    };
+    let words: Vec<&str> = expected.iter().map(|kind| in_words(kind)).collect();
+    format!("{name} must be {}, and is {}", words.join(" or "), kind_of(found))
+}
+
+/// What is said of a value that is too small, too large, too short or too long.
+fn out_of_range(name: &str, kind: &ValidationErrorKind) -> Option<String> {
+    Some(match kind {
+        ValidationErrorKind::Minimum { limit } => format!("{name} must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("{name} must be at most {limit}"),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("{name} must be more than {limit}"),
+        ValidationErrorKind::ExclusiveMaximum { limit } => format!("{name} must be less than {limit}"),
+        ValidationErrorKind::MinItems { limit: 1 } | ValidationErrorKind::MinLength { limit: 1 } => {
+            format!("{name} must not be empty")
+        }
+        ValidationErrorKind::MinItems { limit } => format!("{name} must have at least {limit} items"),
+        ValidationErrorKind::MaxItems { limit } => format!("{name} must have at most {limit} items"),
+        ValidationErrorKind::MinLength { limit } => format!("{name} must have at least {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("{name} must have at most {limit} characters"),
+        _ => return None,
+    })
+}
+
+fn invalid_value(name: &str, error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => format!("{name} must be {expected_value}"),
+        ValidationErrorKind::Custom { keyword, message } if keyword == "pattern" => {
+            format!("{name} must match the pattern {message}")
+        }
+        _ => format!("{name}: {}", error.masked()),
+    }
+}
 
 /// What to do about a value of the wrong type: as a literal, and where a template gave it.
 fn type_hints(error: &ValidationError<'_>) -> (Option<String>, Option<&'static str>) {
