@@ -23,6 +23,7 @@ use std::sync::LazyLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
 
 use crate::folder::{file_name, files, folders, tests};
 
@@ -44,11 +45,22 @@ fn main() -> ExitCode {
         for folder in folders(&kind) {
             let name = format!("{}/{}", file_name(&kind), file_name(&folder));
             trials.push(Trial::test(name, move || {
+                RUNTIME.block_on(compiled_once());
                 RUNTIME.block_on(case::check(&folder)).map_err(Failed::from)
             }));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Starts the command once before the first case, so that not each of those at once compiles the plugin.
+async fn compiled_once() {
+    static STARTED: OnceCell<()> = OnceCell::const_new();
+    let start = || async {
+        let done = command::run(&["schema"], &[]).await;
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+    };
+    STARTED.get_or_init(start).await;
 }
 
 fn every_folder_of_a_kind_has_cases(root: &Path) -> Result<(), Failed> {

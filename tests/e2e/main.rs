@@ -15,5 +15,6 @@ mod one_step;
 mod plugin;
 mod poll;
 mod report;
+mod repository;
 mod run;
 mod wrong_input;

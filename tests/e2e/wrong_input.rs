@@ -15,7 +15,9 @@ fn runner() -> &'static Runner {
     static RUNNER: OnceLock<Runner> = OnceLock::new();
     RUNNER.get_or_init(|| {
         let load = async {
-            let engine = Engine::new(Some(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap();
+            // Where the command keeps compiled plugins in the other tests.
+            let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("playbook");
+            let engine = Engine::new(Some(&cache)).unwrap();
             let mut runner = Runner::new(engine, Limits::default());
             runner.load("built-in", embedded_plugin::COMPONENT).await.unwrap();
             runner

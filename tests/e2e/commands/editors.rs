@@ -7,16 +7,7 @@ use playbook_host::text::Schema;
 use serde_json::{Value, json};
 
 use crate::command::{Finished, run};
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
-}
-
-/// A schema of whole files, as it is committed.
-fn schema(name: &str) -> Schema {
-    let text = fs::read_to_string(repository(&format!("schemas/{name}.schema.json"))).unwrap();
-    Schema::compile(serde_json::from_str(&text).unwrap()).unwrap()
-}
+use crate::repository::{self, schema};
 
 async fn expect(status: i32, args: &[&str]) -> Finished {
     let done = run(args, &[]).await;
@@ -40,7 +31,7 @@ fn yaml_files(dir: &Path, into: &mut Vec<PathBuf>) {
 async fn the_committed_schemas_of_files_are_those_of_the_built_in_plugin() {
     for name in ["playbook", "connector"] {
         let printed = expect(0, &["schema", name]).await.stdout;
-        let committed = fs::read_to_string(repository(&format!("schemas/{name}.schema.json"))).unwrap();
+        let committed = fs::read_to_string(repository::path(&format!("schemas/{name}.schema.json"))).unwrap();
         assert!(
             printed == committed,
             "`playbook schema {name} > schemas/{name}.schema.json` brings it up to date"
@@ -75,7 +66,7 @@ fn the_schemas_of_files_refer_to_no_other_document_and_leave_no_reference_open()
 #[test]
 fn every_example_fits_the_schema_that_its_first_line_names() {
     let mut files = Vec::new();
-    yaml_files(&repository("playbooks"), &mut files);
+    yaml_files(&repository::path("playbooks"), &mut files);
     assert!(files.len() >= 8, "{files:?}");
     for file in files {
         let text = fs::read_to_string(&file).unwrap();

@@ -1,18 +1,9 @@
 //! The commands that send nothing, and the demo.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::command::run;
-
-fn repository(path: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
-        .display()
-        .to_string()
-}
+use crate::repository;
 
 /// Runs the command, expects this exit status, and returns what it printed to stdout and to stderr.
 async fn expect(status: i32, args: &[&str]) -> (String, String) {
@@ -109,7 +100,7 @@ async fn schema_prints_the_schemas_of_the_repository() {
     let listed: Vec<&str> = schemas.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.lines().collect::<Vec<_>>(), listed);
     for (name, file) in schemas {
-        let file = std::fs::read_to_string(repository(&format!("schemas/{file}.schema.json"))).unwrap();
+        let file = std::fs::read_to_string(repository::path(&format!("schemas/{file}.schema.json"))).unwrap();
         let file: Value = serde_json::from_str(&file).unwrap();
         assert_eq!(json_of(&["schema", name]).await, file, "{name}");
     }
@@ -125,7 +116,7 @@ async fn validate_accepts_the_shipped_playbooks_and_names_each_bad_file() {
         "playbooks/triage-running-procs.yaml",
         "playbooks/demo/triage.yaml",
     ]
-    .map(repository);
+    .map(|file| repository::path(file).display().to_string());
     let mut args = vec!["validate"];
     args.extend(shipped.iter().map(String::as_str));
     expect(0, &args).await;

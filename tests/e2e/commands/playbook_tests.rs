@@ -1,6 +1,5 @@
 //! `playbook test`: cases that pass, cases that do not, and files that are no tests.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use playbook_host::text::Source;
@@ -9,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::command::{Finished, run};
+use crate::repository;
 
 const PLAYBOOK: &str = r#"
 name: Look closer
@@ -48,10 +48,6 @@ steps:
 const ROWS: &str =
     "{results: {web-01: [{user: root}], web-02: []}, partial: false, timed_out_hosts: [], failed_hosts: {}}";
 
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
-}
-
 fn folder(tests: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("closer.yaml"), PLAYBOOK).unwrap();
@@ -71,7 +67,7 @@ async fn test(folder: &TempDir, file: &str, more: &[&str]) -> Finished {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shipped_tests_pass() {
     let mut files = Vec::new();
-    let mut folders = vec![repository("playbooks")];
+    let mut folders = vec![repository::path("playbooks")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -284,7 +280,9 @@ cases:
     let done = run(
         &[
             "test",
-            repository("playbooks/triage-running-procs.yaml").to_str().unwrap(),
+            repository::path("playbooks/triage-running-procs.yaml")
+                .to_str()
+                .unwrap(),
         ],
         &[],
     )
@@ -300,7 +298,7 @@ cases:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_run_becomes_a_case() {
     let folder = tempfile::tempdir().unwrap();
-    let record = std::fs::read_to_string(repository("tests/records/v1.json")).unwrap();
+    let record = std::fs::read_to_string(repository::path("tests/records/v1.json")).unwrap();
     let value: serde_json::Value = serde_json::from_str(&record).unwrap();
     std::fs::write(folder.path().join("v1.json"), &record).unwrap();
     std::fs::write(

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use playbook_host::text::Schema;
 use serde_json::{Value, json};
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
@@ -10,6 +9,7 @@ use sim::{Behaviour, Host};
 use tempfile::TempDir;
 
 use crate::command::{Finished, finish, playbook, run};
+use crate::repository::{self, schema};
 
 const PASSWORD: &str = "correct horse \"battery\" staple";
 const TOKEN: &str = "a-token-that-must-never-be-seen";
@@ -150,11 +150,6 @@ async fn show(record: &Path, more: &[&str]) -> Finished {
 
 async fn replay(record: &Path, more: &[&str]) -> Finished {
     run(&[&["replay", record.to_str().unwrap()], more].concat(), &[]).await
-}
-
-fn schema(name: &str) -> Schema {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
-    Schema::compile(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).unwrap()
 }
 
 /// Changes a record and writes it beside itself.
@@ -467,7 +462,7 @@ async fn a_hostile_record_draws_nothing_and_opens_nothing() {
 
 /// A record of the first version, with traffic.
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/records/v1.json")
+    repository::path("tests/records/v1.json")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use playbook_host::text::Schema;
 use serde_json::{Value, json};
 use sim::osctrl::{Osctrl, OsctrlServer};
 use sim::{Behaviour, Host};
@@ -12,6 +11,7 @@ use tokio::process::{Child, ChildStdout};
 
 use crate::command::{finish, playbook};
 use crate::one_step::{self, TOKEN, host};
+use crate::repository::schema;
 
 /// One that answers, one whose query fails, and one that says nothing.
 fn hosts() -> Vec<Host> {
@@ -66,12 +66,6 @@ impl Running {
         }
         (lines, finish(self.child).await.code())
     }
-}
-
-fn schema(name: &str) -> Schema {
-    let path = format!("{}/../../schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
-    Schema::compile(serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 fn kinds(lines: &[Value]) -> Vec<&str> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use playbook_host::sandbox::{CallError, Plugin, PluginError};
 use playbook_host::{Engine, Limits};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+
+use crate::plugin::component;
 
 /// A component of the contract whose `describe` has this body.
-fn component(describe: &str) -> Vec<u8> {
+fn describing(describe: &str) -> Vec<u8> {
     let module = format!(
         r#"(module
             (import "playbook:plugin/log@0.1.0" "panicked" (func $panicked (param i32 i32)))
@@ -24,19 +24,7 @@ fn component(describe: &str) -> Vec<u8> {
             (func (export "playbook:plugin/step@0.1.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
         )"#
     );
-    let mut module = wat::parse_str(module).expect("the module is valid");
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit"))
-        .unwrap();
-    let world = resolve.select_world(&[package], Some("step-plugin")).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .unwrap()
-        .encode()
-        .unwrap()
+    component(wat::parse_str(module).expect("the module is valid"))
 }
 
 async fn load(describe: &str) -> Result<Plugin, PluginError> {
@@ -44,7 +32,7 @@ async fn load(describe: &str) -> Result<Plugin, PluginError> {
     let mut limits = Limits::default();
     limits.cpu = Duration::from_millis(100);
     limits.memory = 4 << 20;
-    Plugin::load(&engine, "hostile", &component(describe), &limits).await
+    Plugin::load(&engine, "hostile", &describing(describe), &limits).await
 }
 
 #[tokio::test]

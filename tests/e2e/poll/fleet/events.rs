@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use sim::fleet::{Fleet, SavedQuery};
 
 use super::{fleet, hosts, start};
+use crate::repository;
 use sim::scripted_fleet::KINDS;
 
 #[tokio::test]
@@ -24,7 +25,7 @@ async fn time_is_the_servers() {
 #[tokio::test]
 async fn every_form_of_event_fits_its_schema() {
     for (form, schema) in [("aisoc", "event"), ("ocsf", "event.ocsf"), ("ecs", "event.ecs")] {
-        let path = format!("{}/../../schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let path = repository::path(&format!("schemas/{schema}.schema.json"));
         let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let schema = jsonschema::validator_for(&schema).unwrap();
         let queries = KINDS.map(|(table, ..)| SavedQuery {
