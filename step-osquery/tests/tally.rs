@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use step_osquery::exports::TargetHosts;
+use step_osquery::live_query::TargetHosts;
 use step_osquery::live_query::{Answer, Sighting, Tally};
 
 #[derive(Debug, Clone)]

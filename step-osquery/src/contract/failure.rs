@@ -1,9 +1,9 @@
-//! Why a step failed, in the contract's kinds.
+//! Failures of a step, in the kinds of the contract.
 
-/// What a user must treat differently. The contract documents each kind.
+/// A kind of failure that users must treat differently from the others. The contract documents each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "documented, one by one, in the contract")]
-pub enum Kind {
+pub enum FailureKind {
     InvalidParams,
     NotAllowed,
     Auth,
@@ -17,21 +17,21 @@ pub enum Kind {
     Internal,
 }
 
-/// Why a step failed.
+/// A failure of a step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// What kind of failure.
-    pub kind: Kind,
-    /// What happened, as a sentence fragment.
+    /// The kind of failure.
+    pub kind: FailureKind,
+    /// The event, as a sentence fragment.
     pub message: String,
-    /// What to do next, if that is known.
+    /// Advice on what to do next, if there is any.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure without a hint.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    /// Creates a failure without a hint.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -39,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// The same with a hint.
+    /// Returns the failure with this hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {

@@ -1,20 +1,20 @@
-//! What looking at a server found.
+//! The findings of a check.
 
 use std::borrow::Cow;
 
-/// One thing that was looked at.
+/// The result of examining one aspect of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// The aspect that was examined.
     pub subject: Cow<'static, str>,
-    /// What was found.
+    /// The observation.
     pub text: String,
-    /// Whether it is as it should be.
+    /// True if it is as it should be.
     pub ok: bool,
 }
 
 impl Finding {
-    /// A finding.
+    /// Creates a finding.
     pub fn new(subject: impl Into<Cow<'static, str>>, text: impl Into<String>, ok: bool) -> Self {
         Self {
             subject: subject.into(),

@@ -1,11 +1,12 @@
-//! `AiSOC`'s envelope: canonical fields, and a row's columns beside them.
+//! The format of `AiSOC`: canonical fields, and the columns of a row beside them.
 
 use jiff::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::{About, Event, Raw, Source};
-use crate::live_query::Row;
+use super::model::{About, Event, Source};
+use super::raw::Raw;
+use crate::osquery::Row;
 
 /// The fields of a row's event, which a column cannot replace.
 const FIELDS: [&str; 17] = [
@@ -84,7 +85,7 @@ impl Serialize for Columns<'_> {
     }
 }
 
-pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
+pub(super) fn encode(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
     let (kind, event_type, about) = match &event.about {
         About::Host {
             status,
@@ -146,15 +147,15 @@ mod tests {
 
     use super::*;
     use crate::contract::Severity;
-    use crate::event::Query;
+    use crate::event::QueryRef;
 
-    fn spelt(row: Row) -> Map<String, Value> {
+    fn encoded(row: Row) -> Map<String, Value> {
         let source = Source {
             connector: "fleetdm",
             product: "FleetDM",
             origin: "https://fleet.corp.example".into(),
         };
-        let query = Query {
+        let query = QueryRef {
             name: "ports".into(),
             id: "7".into(),
             sql: "SELECT * FROM listening_ports".into(),
@@ -174,17 +175,17 @@ mod tests {
             dedupe_key: "0".repeat(32),
             time: Timestamp::UNIX_EPOCH,
         };
-        let text = spell(&source, &event, &Raw::of(&event)).unwrap();
+        let text = encode(&source, &event, &Raw::of(&event)).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     #[test]
     fn a_column_stands_beside_the_fields_and_replaces_none() {
-        let plain = spelt(Row::new());
+        let plain = encoded(Row::new());
         assert_eq!(plain.keys().collect::<Vec<_>>(), FIELDS);
         let columns = FIELDS.into_iter().chain(["port"]);
         let row: Row = columns.map(|column| (column.to_owned(), "a column".into())).collect();
-        let mut with_columns = spelt(row.clone());
+        let mut with_columns = encoded(row.clone());
         assert_eq!(with_columns.remove("port"), Some("a column".into()));
         assert_eq!(with_columns["raw_event"], Value::Object(row));
         with_columns["raw_event"] = plain["raw_event"].clone();

@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Event, Raw, Source};
+use super::model::{About, Event, Source};
+use super::raw::Raw;
 use crate::contract::Severity;
 
-pub(super) fn spell(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json::Result<String> {
+pub(super) fn encode(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json::Result<String> {
     let (kind, action, dataset) = match &event.about {
         About::Host { status, .. } => ("state", format!("host-{status}"), "host".to_owned()),
         About::Row { .. } => ("event", "snapshot".to_owned(), "result".to_owned()),
         About::Notice { code } => ("event", code.clone(), "notice".to_owned()),
     };
-    let mut spelt = Map::new();
-    let mut put = |name: &str, value: Value| spelt.insert(name.to_owned(), value);
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     put("@timestamp", json!(event.time));
     put("ecs", json!({"version": "8.17.0"}));
     put("message", event.title.as_str().into());
@@ -49,7 +50,7 @@ pub(super) fn spell(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json::
         put("osquery", Value::Object(row.clone()));
         put("osquery_meta", json!({"table": query.table}));
     }
-    serde_json::to_string(&spelt)
+    serde_json::to_string(&fields)
 }
 
 /// ECS leaves the numbers to the source: these are syslog's idea of urgency turned around, as Elastic's own rules score.

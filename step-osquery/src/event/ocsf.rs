@@ -1,11 +1,12 @@
 //! The Open Cybersecurity Schema Framework: rows are Live Evidence Info (5040), posture is Device Inventory Info (5001), and
-//! what is said of the source itself is a Base Event.
+//! a notice about the source itself is a Base Event.
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Event, Raw, Source};
+use super::model::{About, Event, Source};
+use super::raw::Raw;
 use crate::contract::Severity;
-use crate::live_query::Row;
+use crate::osquery::Row;
 
 /// The version of the schema.
 const VERSION: &str = "1.6.0";
@@ -39,15 +40,15 @@ const BASE_EVENT: Class = Class {
     activity: (99, "Notice"),
 };
 
-pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
+pub(super) fn encode(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json::Result<String> {
     let class = match &event.about {
         About::Host { .. } => DEVICE_INVENTORY,
         About::Row { .. } => LIVE_EVIDENCE,
         About::Notice { .. } => BASE_EVENT,
     };
     let (severity_id, severity) = severity(event.severity);
-    let mut spelt = Map::new();
-    let mut put = |name: &str, value: Value| spelt.insert(name.to_owned(), value);
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     put("activity_id", class.activity.0.into());
     put("activity_name", class.activity.1.into());
     put("category_uid", class.category.0.into());
@@ -97,7 +98,7 @@ pub(super) fn spell(source: &Source, event: &Event, raw: &Raw<'_>) -> serde_json
             put("status_detail", event.description.as_str().into());
         }
     }
-    serde_json::to_string(&spelt)
+    serde_json::to_string(&fields)
 }
 
 fn severity(severity: Severity) -> (u64, &'static str) {

@@ -1,30 +1,31 @@
-//! What a server said, as an event holds it.
+//! The original of an event: the server's own object, or the row.
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_transcode::Transcoder;
 
-use super::{About, Event};
-use crate::live_query::Row;
+use super::model::{About, Event};
+use crate::osquery::Row;
 
+/// The original of an event.
 pub(super) enum Raw<'a> {
-    /// An object of the server's, with whatever spaces and breaks it was written.
-    Said(&'a RawValue),
+    /// An object of the server's, with whatever white space it was written.
+    Server(&'a RawValue),
     Row(&'a Row),
     Notice {
         code: &'a str,
         id: &'a str,
         description: &'a str,
     },
-    /// Something that no reader of the event could read, such as half of a surrogate pair: the event is told without it.
+    /// Text that no reader of the event could parse, such as half of a surrogate pair: the event is sent without it.
     Unreadable,
 }
 
 impl<'a> Raw<'a> {
     pub(super) fn of(event: &'a Event) -> Self {
         match &event.about {
-            About::Host { raw, .. } => Self::Said(raw),
+            About::Host { raw, .. } => Self::Server(raw),
             About::Row { row, .. } => Self::Row(row),
             About::Notice { code } => Self::Notice {
                 code,
@@ -38,8 +39,8 @@ impl<'a> Raw<'a> {
 impl Serialize for Raw<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            // Value by value, without making a tree of them: this is most of what a first poll has to do.
-            Self::Said(text) => {
+            // Value by value, without building a tree: a first poll spends most of its time here.
+            Self::Server(text) => {
                 Transcoder::new(&mut serde_json::Deserializer::from_str(text.get())).serialize(serializer)
             }
             Self::Row(row) => row.serialize(serializer),
@@ -65,14 +66,14 @@ mod tests {
     use crate::event::{Format, Source};
 
     #[test]
-    fn what_a_server_said_is_told_on_one_line_or_not_at_all() {
+    fn the_object_of_a_server_is_sent_on_one_line_or_not_at_all() {
         let source = Source {
             connector: "fleetdm",
             product: "FleetDM",
             origin: "https://fleet.corp.example".into(),
         };
         let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        for (said, told) in [
+        for (object, sent) in [
             ("{\n  \"id\": 1,\n  \"name\": \"a\\nb\"\n}", r#"{"id":1,"name":"a\nb"}"#),
             (
                 r#"{"seen": 1.50, "big": 18446744073709551615}"#,
@@ -86,7 +87,7 @@ mod tests {
                     status: "online".into(),
                     platform: "ubuntu".into(),
                     os_version: "Ubuntu 24.04".into(),
-                    raw: RawValue::from_string(said.to_owned()).unwrap(),
+                    raw: RawValue::from_string(object.to_owned()).unwrap(),
                 },
                 severity: Severity::Info,
                 title: "FleetDM host status: online".into(),
@@ -98,14 +99,14 @@ mod tests {
                 time: Timestamp::UNIX_EPOCH,
             };
             for format in Format::ALL {
-                let text = format.spell(&source, &event);
+                let text = format.encode(&source, &event);
                 assert!(!text.contains('\n'), "{text}");
-                let spelt: Value = serde_json::from_str(&text).unwrap();
+                let encoded: Value = serde_json::from_str(&text).unwrap();
                 if format.name == "aisoc" {
-                    assert_eq!(spelt["raw_event"].to_string(), told);
+                    assert_eq!(encoded["raw_event"].to_string(), sent);
                 }
                 if format.name == "ocsf" {
-                    assert_eq!(spelt["raw_data"], told);
+                    assert_eq!(encoded["raw_data"], sent);
                 }
             }
         }

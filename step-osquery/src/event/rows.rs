@@ -1,55 +1,56 @@
-//! Rows that queries returned, as events.
+//! Events of the rows that a query returned.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
 
+use super::digest::{digest_of, row_digest};
+use super::model::{About, Event, HostRef, QueryRef, Source};
 use crate::contract::Severity;
-use crate::event::{About, Event, HostName, Query, Source, content, cut, key, row_in_words};
-use crate::live_query::Row;
-use crate::osquery::tables;
+use crate::osquery::{Row, tables};
+use crate::text::cut;
 
-/// Events that are handed over at once. A host's answer is never split, so there can be more.
-pub(crate) const BATCH: usize = 1_000;
+/// The number of events that are delivered at once. A host's answer is never split, so there can be more.
+pub(crate) const BATCH_SIZE: usize = 1_000;
 
-/// A query, and what its rows have in common.
-pub(crate) struct Asked {
-    query: Rc<Query>,
+/// Makes events of the rows of one query.
+pub(crate) struct RowEvents {
+    query: Rc<QueryRef>,
     severity: Severity,
-    /// Whether the statement could be read; if not, its rows are like those of any other table.
-    pub(crate) understood: bool,
+    /// False if the statement could not be parsed, so that its rows are of medium severity.
+    pub(crate) is_parsed: bool,
 }
 
-impl Asked {
+impl RowEvents {
     pub(crate) fn new(name: &str, id: String, sql: &str) -> Self {
         let tables = tables(sql);
-        let understood = tables.is_ok();
+        let is_parsed = tables.is_ok();
         let tables = tables.unwrap_or_default();
         let (severity, table) = Severity::of_tables(&tables);
         Self {
-            query: Rc::new(Query {
+            query: Rc::new(QueryRef {
                 name: name.to_owned(),
                 id,
                 sql: sql.to_owned(),
                 table: table.map(str::to_owned),
             }),
             severity,
-            understood,
+            is_parsed,
         }
     }
 
-    /// The events of one host's answer. A row that stands in it twice is told twice.
-    pub(crate) fn events(
+    /// Returns the events of one host's answer. A row that occurs twice in it gives two events.
+    pub(crate) fn of_answer(
         &self,
         source: &Source,
-        host: &Rc<HostName>,
+        host: &Rc<HostRef>,
         time: Timestamp,
         rows: impl IntoIterator<Item = Row>,
     ) -> Vec<Event> {
         let mut occurrences: HashMap<String, usize> = HashMap::new();
         let rows = rows.into_iter().map(|row| {
-            let content = content(&row);
+            let content = row_digest(&row);
             let occurrence = occurrences.entry(content.clone()).or_default();
             *occurrence += 1;
             self.event(source, host, time, row, &content, *occurrence)
@@ -60,7 +61,7 @@ impl Asked {
     fn event(
         &self,
         source: &Source,
-        host: &Rc<HostName>,
+        host: &Rc<HostRef>,
         time: Timestamp,
         row: Row,
         content: &str,
@@ -78,8 +79,8 @@ impl Asked {
         if occurrence > 1 {
             parts.push(&nth);
         }
-        let dedupe_key = key(&parts);
-        // Alerts are collapsed by title and host, so a severe row's title says what it is about.
+        let dedupe_key = digest_of(&parts);
+        // Alerts are collapsed by title and host, so the title of a severe row holds the row.
         let title = if self.severity >= Severity::High {
             format!("{} query: {}: {}", source.product, self.query.name, row_in_words(&row))
         } else {
@@ -106,4 +107,16 @@ impl Asked {
             },
         }
     }
+}
+
+/// Returns a row in one line, for titles.
+fn row_in_words(row: &Row) -> String {
+    let columns: Vec<String> = row
+        .iter()
+        .filter_map(|(column, value)| match value.as_str() {
+            Some("") | None => None,
+            Some(text) => Some(format!("{column}={}", cut(text, 60))),
+        })
+        .collect();
+    cut(&columns.join(" "), 200)
 }

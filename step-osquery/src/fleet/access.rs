@@ -1,10 +1,9 @@
-//! Whose credentials they are on a Fleet server, and what that user may do.
+//! The user that the credentials belong to, and the user's rights.
 
-use super::api::Session;
+use super::api::FleetApi;
 use super::wire::{Me, Version};
-use crate::contract::Failure;
-use crate::contract::Finding;
-use crate::contract::Services;
+use crate::contract::{Failure, Finding, Services};
+use crate::server::Session;
 
 /// Roles that may read hosts and reports.
 const READERS: [&str; 6] = [
@@ -19,16 +18,19 @@ const READERS: [&str; 6] = [
 /// Roles that may run statements of their own.
 const RUNNERS: [&str; 3] = ["admin", "maintainer", "observer_plus"];
 
-/// A user.
+/// The rights of a user.
 pub(super) struct Access {
     name: String,
-    /// The role everywhere, or else those in teams.
+    /// The global role, or else the roles in teams.
     roles: Vec<String>,
 }
 
 impl Access {
-    /// Whoever the session is for. With a team, what the user may do there.
-    pub(super) async fn of<S: Services>(session: &Session<'_, S>, team: Option<u64>) -> Result<Self, Failure> {
+    /// Reads the rights of the session's user. With a team, only the roles there count.
+    pub(super) async fn of<S: Services>(
+        session: &Session<'_, S, FleetApi>,
+        team: Option<u64>,
+    ) -> Result<Self, Failure> {
         let user = session.get::<Me>("/me").await?.user;
         let name = format!("{}{}", user.email, if user.api_only { " (API-only)" } else { "" });
         let teams = user
@@ -42,11 +44,12 @@ impl Access {
         Ok(Self { name, roles })
     }
 
+    /// Returns the user as a finding.
     pub(super) fn user(&self) -> Finding {
         Finding::new("user", self.name.clone(), true)
     }
 
-    /// Whether polling is allowed.
+    /// Returns a finding on whether polling is allowed.
     pub(super) fn reading(&self) -> Finding {
         let text = if self.has(&READERS) {
             format!("{}, which may read hosts and reports", self.named())
@@ -59,7 +62,7 @@ impl Access {
         Finding::new("role", text, self.has(&READERS))
     }
 
-    /// Whether live queries are allowed.
+    /// Returns a finding on whether live queries are allowed.
     pub(super) fn live_queries(&self) -> Finding {
         let text = if self.has(&RUNNERS) {
             format!("allowed by the role {}", self.named())
@@ -85,8 +88,8 @@ impl Access {
     }
 }
 
-/// Which server it is.
-pub(super) async fn version<S: Services>(session: &Session<'_, S>) -> Finding {
+/// Returns the server's version as a finding.
+pub(super) async fn version<S: Services>(session: &Session<'_, S, FleetApi>) -> Finding {
     let version: Result<Version, Failure> = session.get("/version").await;
     let text = match version {
         Ok(version) => format!("Fleet {}", version.version),

@@ -1,11 +1,11 @@
-//! What Fleet sends, as it sends it.
+//! The messages of Fleet, as it sends them.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use crate::live_query::{Row, text_row};
+use crate::osquery::{Row, text_row};
 
 /// A page of `GET /hosts`.
 #[derive(Debug, Deserialize)]
@@ -87,10 +87,6 @@ pub(super) struct Version {
     pub(super) version: String,
 }
 
-/// An answer of which only the status matters.
-#[derive(Debug, Deserialize)]
-pub(super) struct Anything {}
-
 /// A page of `GET /queries`, which newer servers call reports.
 #[derive(Debug, Deserialize)]
 pub(super) struct QueriesPage {
@@ -100,7 +96,7 @@ pub(super) struct QueriesPage {
     pub(super) meta: Option<PageMeta>,
 }
 
-/// Whether there are more pages. Since late 2024.
+/// The position among the pages. Since late 2024.
 #[derive(Debug, Deserialize)]
 pub(super) struct PageMeta {
     pub(super) has_next_results: bool,
@@ -116,7 +112,7 @@ pub(super) struct SavedQuery {
     pub(super) logging: String,
     #[serde(default)]
     pub(super) discard_data: bool,
-    /// How often it runs, in seconds; never, if 0.
+    /// The interval at which it runs, in seconds; with 0, it never does.
     #[serde(default)]
     pub(super) interval: u64,
     #[serde(default, deserialize_with = "nullable")]
@@ -126,13 +122,13 @@ pub(super) struct SavedQuery {
 /// The part of a saved query's statistics that matters here.
 #[derive(Debug, Clone, Default, Deserialize)]
 struct QueryStats {
-    /// How often hosts have run it, as far as Fleet has heard; null before they have.
+    /// The runs on hosts that Fleet has heard of; null before the first.
     #[serde(default)]
     total_executions: Option<Number>,
 }
 
 impl SavedQuery {
-    /// How often hosts have run it, if Fleet says so.
+    /// Returns the number of runs on hosts, if Fleet gives it.
     pub(super) fn runs(&self) -> Option<u64> {
         self.stats.total_executions.as_ref()?.as_u64()
     }
@@ -154,7 +150,7 @@ pub(super) struct ReportRow {
     /// The display name.
     #[serde(default, deserialize_with = "nullable")]
     pub(super) host_name: String,
-    /// When Fleet received the host's rows, by its own clock.
+    /// The time at which Fleet received the host's rows, by its own clock.
     pub(super) last_fetched: jiff::Timestamp,
     pub(super) columns: Map<String, Value>,
 }
@@ -230,7 +226,7 @@ pub(super) struct HostQuery {
 /// Columns that Fleet adds to every row it streams.
 const INJECTED: [&str; 2] = ["host_hostname", "host_display_name"];
 
-/// A row without Fleet's columns.
+/// Returns a row without the columns that Fleet adds.
 pub(super) fn row(mut row: Map<String, Value>) -> Row {
     for column in INJECTED {
         row.shift_remove(column);
@@ -238,7 +234,7 @@ pub(super) fn row(mut row: Map<String, Value>) -> Row {
     text_row(row)
 }
 
-/// Go leaves out or nulls what is empty.
+/// Reads a value that Go leaves out, or sends as null, when it is empty.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }

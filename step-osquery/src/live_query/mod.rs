@@ -1,8 +1,19 @@
-//! A live query: the targets, the statement, and the account of every target's answer. Knows servers in general and no
-//! particular fleet manager, and nothing of polls and events.
+//! A live query: the question, and the account of every target's answer. Knows servers in general and no particular fleet
+//! manager, and nothing of polls and events.
 
-pub(crate) mod query;
+mod answer;
+mod fleet_manager;
+mod query;
+mod question;
 mod tally;
+mod targets;
+mod timeout;
 
-pub use self::query::{NAME, PARAMS_SCHEMA, RESULT_SCHEMA, SUMMARY, check, run};
-pub use self::tally::{Answer, Outcome, Row, Sighting, Tally, ambiguous, text_row};
+pub use self::answer::{Answer, Outcome, Sighting};
+pub(crate) use self::fleet_manager::FleetManager;
+pub(crate) use self::query::LiveQuery;
+pub use self::question::Question;
+pub use self::tally::Tally;
+pub use self::targets::TargetHosts;
+pub(crate) use self::targets::ambiguous;
+pub use self::timeout::TimeoutSeconds;

@@ -1,75 +1,16 @@
-//! The step `osquery_live_query`.
+//! A live query under way, whichever fleet manager is asked.
 
 use std::cell::RefCell;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use crate::contract::Finding;
-use crate::contract::{Deadline, Level, Services};
-use crate::contract::{Failure, Kind};
-use crate::exports::Params;
-use crate::live_query::{Answer, Outcome, Tally};
-use crate::server::session::{Api, Session};
-
-/// The name that playbooks use.
-pub const NAME: &str = "osquery_live_query";
-
-/// One line for people.
-pub const SUMMARY: &str =
-    "Runs a vetted osquery statement on the given hosts, through FleetDM or osctrl, and returns rows for each host";
-
-/// JSON Schema of the params.
-pub const PARAMS_SCHEMA: &str = include_str!("../../../schemas/osquery_live_query.params.schema.json");
-
-/// JSON Schema of the result.
-pub const RESULT_SCHEMA: &str = include_str!("../../../schemas/osquery_live_query.result.schema.json");
-
-/// Runs the step. Params are checked completely before anything is sent.
-pub async fn run<S: Services>(services: &S, params: &str) -> Result<Outcome, Failure> {
-    let params = Params::parse(params, services.now())?;
-    params.backend.ask(Asked::now(services, &params)).await
-}
-
-/// Looks whether the step could run: as whom it logs in, whether that suffices, and which hosts the targets are. Asks no host.
-pub async fn check<S: Services>(services: &S, params: &str) -> Result<Vec<Finding>, Failure> {
-    let params = Params::parse(params, services.now())?;
-    params.backend.check(Asked::now(services, &params)).await
-}
-
-/// What is asked, before it is known how its server identifies hosts.
-pub(crate) struct Asked<'a, S> {
-    services: &'a S,
-    params: &'a Params,
-    deadline: Deadline,
-}
-
-impl<'a, S: Services> Asked<'a, S> {
-    /// The time begins.
-    fn now(services: &'a S, params: &'a Params) -> Self {
-        Self {
-            services,
-            params,
-            deadline: Deadline::after(services, params.timeout.duration()),
-        }
-    }
-
-    pub(crate) fn begin<A: Api>(self) -> LiveQuery<'a, S, A> {
-        let Self {
-            services,
-            params,
-            deadline,
-        } = self;
-        LiveQuery {
-            session: Session::new(services, &params.base_url, &params.credentials, deadline),
-            services,
-            names: params.targets.names(),
-            sql: params.sql.as_str(),
-            deadline,
-            tally: RefCell::new(Tally::new(&params.targets)),
-        }
-    }
-}
+use super::answer::{Answer, Outcome};
+use super::question::Question;
+use super::tally::Tally;
+use crate::contract::{Deadline, Failure, FailureKind, Finding, Level, Services};
+use crate::server::{Api, Session};
 
 /// A live query under way.
 pub(crate) struct LiveQuery<'a, S, A: Api> {
@@ -78,20 +19,38 @@ pub(crate) struct LiveQuery<'a, S, A: Api> {
     /// The targets, as the playbook names them.
     pub(crate) names: &'a [String],
     pub(crate) sql: &'a str,
-    pub(crate) deadline: Deadline,
+    deadline: Deadline,
     pub(crate) tally: RefCell<Tally<A::HostId>>,
 }
 
-impl<S: Services, A: Api> LiveQuery<'_, S, A> {
-    /// Counts an answer and tells how far we are.
+impl<'a, S: Services, A: Api> LiveQuery<'a, S, A> {
+    /// Begins the query, and with it the step's time limit.
+    pub(crate) fn begin(services: &'a S, question: &'a Question) -> Self {
+        let deadline = Deadline::after(services.monotonic(), question.timeout.duration());
+        Self {
+            session: Session::new(services, &question.base_url, &question.credentials, deadline),
+            services,
+            names: question.targets.names(),
+            sql: question.sql.as_str(),
+            deadline,
+            tally: RefCell::new(Tally::new(&question.targets)),
+        }
+    }
+
+    /// Returns the time that is left of the step's.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.left(self.services.monotonic())
+    }
+
+    /// Counts an answer, and reports the progress.
     pub(crate) fn count(&self, host: &A::HostId, answer: Answer) {
         let part = self.part(&answer);
         let mut tally = self.tally.borrow_mut();
         if tally.answer(host, answer) {
             let (answered, asked) = (tally.answered(), tally.asked());
             drop(tally);
-            self.tell_part(host, part);
-            self.tell(answered, asked);
+            self.publish(host, part);
+            self.report_progress(answered, asked);
         } else if !tally.knows(host) {
             self.services.log(
                 Level::Debug,
@@ -100,8 +59,8 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
         }
     }
 
-    /// Tells how many hosts have answered, and how many can be expected to.
-    pub(crate) fn tell(&self, answered: usize, asked: usize) {
+    /// Reports how many hosts have answered, and how many can be expected to.
+    pub(crate) fn report_progress(&self, answered: usize, asked: usize) {
         let online = self.tally.borrow().online();
         let online = online.map(|hosts| format!(", {hosts} online")).unwrap_or_default();
         self.services.progress(
@@ -111,7 +70,7 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
         );
     }
 
-    /// What an answer is as a piece of the result, if anybody wants those.
+    /// Returns an answer as a part of the result, if the host wants parts.
     pub(crate) fn part(&self, answer: &Answer) -> Option<Result<String, String>> {
         match answer {
             _ if !self.services.parts_wanted() => None,
@@ -121,16 +80,16 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
         }
     }
 
-    /// Tells a piece of the result under each name of its host.
-    pub(crate) fn tell_part(&self, host: &A::HostId, part: Option<Result<String, String>>) {
+    /// Publishes a part of the result under each name of its host.
+    pub(crate) fn publish(&self, host: &A::HostId, part: Option<Result<String, String>>) {
         let Some(part) = part else { return };
         for name in self.tally.borrow().names(host) {
             self.services.part(name, part.clone());
         }
     }
 
-    /// What is known of each target before anybody is asked.
-    pub(crate) fn targets(&self) -> Vec<Finding> {
+    /// Returns a finding for each target, before any host is asked.
+    pub(crate) fn target_findings(&self) -> Vec<Finding> {
         let tally = self.tally.borrow();
         let prospects = tally.prospects();
         let found = prospects.map(|(name, prospect)| match prospect {
@@ -140,24 +99,24 @@ impl<S: Services, A: Api> LiveQuery<'_, S, A> {
         found.collect()
     }
 
-    /// Which of these hosts have yet to answer.
+    /// Returns those of these hosts that have yet to answer.
     pub(crate) fn pending(&self, hosts: &[A::HostId]) -> Vec<A::HostId> {
         let tally = self.tally.borrow();
         hosts.iter().filter(|host| tally.awaits(host)).cloned().collect()
     }
 
-    /// Runs this unless the step is asked to stop; then it is dropped.
+    /// Runs a future, and drops it if the step is asked to stop.
     pub(crate) async fn unless_cancelled<T>(
         &self,
         future: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         match select(pin!(future), pin!(self.services.cancellation())).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => Err(Failure::new(Kind::Cancelled, "the step was asked to stop")),
+            Either::Right(_) => Err(Failure::new(FailureKind::Cancelled, "the step was asked to stop")),
         }
     }
 
-    /// Closes the books.
+    /// Returns the outcome.
     pub(crate) fn finish(self) -> Outcome {
         self.tally.into_inner().finish()
     }

@@ -1,14 +1,11 @@
-//! The environment that a query runs in.
+//! An environment of osctrl.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de};
 
-use super::api::Session;
-use super::wire::{EnvironmentShown, Me};
-use crate::contract::Failure;
-use crate::contract::Services;
+use crate::contract::{Failure, FailureKind};
 
-/// What a path segment may hold as it is.
+/// The characters that a path segment holds unescaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An environment's name or uuid, fit to be a path segment.
@@ -16,33 +13,31 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub(super) struct Environment(String);
 
 impl Environment {
-    /// As it stands in a path.
+    /// Returns the environment as a path segment.
     pub(super) fn segment(&self) -> String {
         Self::encode(&self.0)
     }
 
-    /// A text as it stands in a path.
+    /// Returns a text as a path segment.
     pub(super) fn encode(text: &str) -> String {
         utf8_percent_encode(text, SEGMENT).to_string()
     }
 
-    /// As the playbook spells it.
+    /// Returns the environment as the playbook names it.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a user may expire queries here, which takes an administrator. Levels are told by the environment's uuid, and
-    /// this may be its name.
-    pub(super) async fn may_expire<S: Services>(&self, session: &Session<'_, S>, user: &Me) -> bool {
-        let admin = |uuid: &str| user.permissions.get(uuid).is_some_and(|levels| levels.admin);
-        if user.admin {
-            return true;
+    /// Names the environment in a failure that says that the server does not have it. The routes have different messages for
+    /// that.
+    pub(super) fn name_in(&self, failure: Failure) -> Failure {
+        let messages = ["environment not found", "error getting environment"];
+        if failure.kind != FailureKind::NotFound || !messages.iter().any(|message| failure.message.contains(message)) {
+            return failure;
         }
-        if user.permissions.contains_key(self.as_str()) {
-            return admin(self.as_str());
-        }
-        let shown: Result<EnvironmentShown, Failure> = session.get(&format!("/environments/{}", self.segment())).await;
-        shown.is_ok_and(|shown| admin(&shown.uuid))
+        let message = format!("osctrl has no environment `{}`", self.as_str());
+        Failure::new(FailureKind::NotFound, message)
+            .hint("environment takes the name or the uuid, spelt exactly as in osctrl")
     }
 }
 

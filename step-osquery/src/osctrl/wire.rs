@@ -1,4 +1,4 @@
-//! What osctrl sends, as it sends it.
+//! The messages of osctrl, as it sends them.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) struct NodesPage {
     pub(super) items: Vec<Node>,
     pub(super) total_items: usize,
-    /// At least 1, even of an empty list.
+    /// At least 1, even for an empty list.
     pub(super) total_pages: usize,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Node {
     pub(super) localname: String,
     #[serde(default)]
     pub(super) hardware_serial: String,
-    /// When it last checked in, up to a minute late; Go's zero time if it never has.
+    /// The time of its last check-in, up to a minute late; Go's zero time if it never has checked in.
     #[serde(default)]
     pub(super) last_seen: String,
 }
@@ -53,7 +53,7 @@ pub(super) struct QueryShown {
     pub(super) targets: Option<Vec<QueryTarget>>,
 }
 
-/// What selected a query's nodes.
+/// A selector of a query's nodes.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct QueryTarget {
     #[serde(rename = "type")]
@@ -65,9 +65,9 @@ pub(super) struct QueryTarget {
 #[derive(Debug, Deserialize)]
 pub(super) struct ResultsPage {
     pub(super) items: Vec<ResultItem>,
-    /// All answers that there are, whoever's they are.
+    /// The number of all stored answers, whichever node they are from.
     pub(super) total_items: u64,
-    /// 0 of an empty list.
+    /// 0 for an empty list.
     pub(super) total_pages: usize,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct ResultsPage {
 #[derive(Debug, Deserialize)]
 pub(super) struct ResultItem {
     pub(super) id: u64,
-    /// Taken before the answer can be read.
+    /// The time of the stamp, which is before the answer can be read.
     pub(super) created_at: jiff::Timestamp,
     pub(super) uuid: String,
     pub(super) status: i64,
@@ -83,7 +83,7 @@ pub(super) struct ResultItem {
     pub(super) data: String,
 }
 
-/// What stands in an answer's `data`.
+/// The content of an answer's `data`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ResultData {
     /// Rows; old agents give `null` or an empty text for none.
@@ -128,7 +128,7 @@ pub(super) struct EnvironmentShown {
     pub(super) uuid: String,
 }
 
-/// What a user may do in an environment.
+/// The rights of a user in an environment.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) struct Levels {
     #[serde(default)]
@@ -144,10 +144,6 @@ pub(super) struct LoggedIn {
     #[serde(default)]
     pub(super) mfa_enrollment_required: bool,
 }
-
-/// An answer of which only the status matters.
-#[derive(Debug, Deserialize)]
-pub(super) struct Anything {}
 
 /// An error body.
 #[derive(Debug, Deserialize)]

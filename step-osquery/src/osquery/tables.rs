@@ -1,4 +1,4 @@
-//! Which tables a statement reads.
+//! The tables that a statement reads.
 
 use turso_parser::ast::{
     Cmd, CommonTableExpr, Expr, FromClause, FunctionTail, JoinConstraint, OneSelect, Over, QualifiedName, ResultColumn,
@@ -8,39 +8,39 @@ use turso_parser::lexer::Lexer;
 use turso_parser::parser::Parser;
 use turso_parser::token::TokenType;
 
-/// A text that is no statement which osquery would run.
+/// A text that osquery would not run as a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a query that SQLite understands")]
-pub struct NoQuery;
+pub struct NotAQuery;
 
-/// The tables that a statement reads, in lower case and each once, in the order in which they are named. Names that the
-/// statement gives to parts of itself (`WITH …`) are no tables.
-pub fn tables(sql: &str) -> Result<Vec<String>, NoQuery> {
+/// Returns the tables that a statement reads, in lower case and each once, in the order in which they are named. Names that
+/// the statement gives to its own parts (`WITH …`) do not count.
+pub fn tables(sql: &str) -> Result<Vec<String>, NotAQuery> {
     if sql.len() > LONGEST || nesting(sql) > DEEPEST {
-        return Err(NoQuery);
+        return Err(NotAQuery);
     }
     let mut found = Relations::default();
     for statement in Parser::new(sql.as_bytes()) {
         // osquery runs nothing but queries.
         match statement {
             Ok(Cmd::Stmt(Stmt::Select(select))) => found.select(&select),
-            _ => return Err(NoQuery),
+            _ => return Err(NotAQuery),
         }
     }
     Ok(found.tables)
 }
 
-/// The longest statement that is read, in bytes: servers have statements of people, not of programs.
+/// The longest statement that is parsed, in bytes: people write the statements on a server, not programs.
 const LONGEST: usize = 1 << 16;
 
-/// Parentheses within parentheses, or operators before operators, that are read at most: the parser is recursive, and the
-/// stack of a component small.
+/// The deepest nesting of parentheses, or longest run of prefix operators, that is parsed: the parser is recursive, and the
+/// stack of a component is small.
 const DEEPEST: usize = 40;
 
-/// How deep parentheses nest, and prefix operators follow each other.
+/// Returns the depth of nested parentheses or the length of the longest run of prefix operators, whichever is larger.
 fn nesting(sql: &str) -> usize {
     let (mut deepest, mut open, mut prefixes) = (0, 0_usize, 0);
-    // What is no token ends this, and the parser at the same place.
+    // An invalid token ends this loop, and the parser at the same place.
     for token in Lexer::new(sql.as_bytes()).map_while(Result::ok) {
         let blank =
             token.value.trim_ascii().is_empty() || token.value.starts_with(b"--") || token.value.starts_with(b"/*");
@@ -64,7 +64,7 @@ fn nesting(sql: &str) -> usize {
 #[derive(Default)]
 struct Relations {
     tables: Vec<String>,
-    /// What the enclosing queries call parts of themselves.
+    /// The names that the enclosing queries give to their own parts.
     named: Vec<String>,
 }
 
@@ -205,7 +205,7 @@ impl Relations {
             | Expr::NotNull(expr)
             | Expr::Unary(_, expr) => self.expr(expr),
             Expr::Parenthesized(exprs) => self.exprs(exprs),
-            // Names and literals, and what only other dialects have.
+            // Names and literals, and expressions of other dialects.
             _ => {}
         }
     }
@@ -238,7 +238,6 @@ impl Relations {
 #[cfg(test)]
 mod tests {
     use super::tables;
-    use crate::contract::Severity;
 
     #[test]
     fn tables_are_read_from_the_parse_tree() {
@@ -273,7 +272,7 @@ mod tests {
                 "SELECT CASE WHEN pid IN (SELECT pid FROM launchd) THEN 1 END FROM users ORDER BY (SELECT 1 FROM uptime)",
                 &["launchd", "users", "uptime"],
             ),
-            // A name given in one subquery is a table in the next.
+            // A name given in one subquery means a table in the next.
             (
                 "SELECT * FROM (WITH crontab AS (SELECT 1) SELECT * FROM crontab), crontab",
                 &["crontab"],
@@ -295,31 +294,6 @@ mod tests {
         ] {
             let deep = format!("SELECT {}1{}", open.repeat(10_000), close.repeat(10_000));
             assert!(tables(&deep).is_err(), "{open}");
-        }
-    }
-
-    #[test]
-    fn the_most_severe_table_decides() {
-        let cases = [
-            ("SELECT * FROM uptime", Severity::Info, Some("uptime")),
-            ("SELECT * FROM uptime, users", Severity::Medium, Some("users")),
-            (
-                "SELECT * FROM processes, crontab, launchd",
-                Severity::High,
-                Some("crontab"),
-            ),
-            ("SELECT * FROM file_events", Severity::Medium, Some("file_events")),
-            ("SELECT 1", Severity::Medium, None),
-        ];
-        for (sql, severity, table) in cases {
-            assert_eq!(Severity::of_tables(&tables(sql).unwrap()), (severity, table), "{sql}");
-        }
-        for (status, severity) in [
-            ("missing", Severity::Medium),
-            ("offline", Severity::Low),
-            ("online", Severity::Info),
-        ] {
-            assert_eq!(Severity::of_status(status), severity);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a template is. The build script uses this file too: it checks the files in `templates/` and embeds them.
+//! The data of a template. The build script uses this file too: it checks the files in `templates/` and embeds them.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,13 @@ pub struct Param {
     pub(crate) name: String,
     pub(crate) summary: String,
     #[serde(flatten)]
-    pub(crate) kind: Kind,
+    pub(crate) kind: ParamKind,
 }
 
-/// What a parameter accepts, and the value it has when none is given. Without a default the parameter is required.
+/// The kind of values that a parameter accepts, and its default. Without a default the parameter is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Kind {
+pub enum ParamKind {
     /// A whole number, rendered as such.
     Integer {
         /// The smallest value accepted.
@@ -62,7 +62,7 @@ pub(crate) enum Piece<'a> {
 }
 
 impl Template {
-    /// The statement cut at its placeholders.
+    /// Splits the statement at its placeholders.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let mut rest = self.sql.as_str();
         let mut pieces = Vec::new();
@@ -81,7 +81,7 @@ impl Template {
         pieces.into_iter()
     }
 
-    /// Whether the entry makes sense: what is wrong with it otherwise. The build runs this on every file.
+    /// Checks that the template is consistent, and describes the first problem. The build runs this on every file.
     // The embedded copy was checked when it was built.
     #[allow(dead_code)]
     pub(crate) fn check(&self) -> Result<(), String> {
@@ -110,7 +110,7 @@ impl Template {
             if !word(&param.name) || param.summary.is_empty() || param.summary.contains('\n') {
                 return Err(format!("param {}: no proper name or summary", param.name));
             }
-            if let Kind::Integer { min, max, default } = param.kind
+            if let ParamKind::Integer { min, max, default } = param.kind
                 && !(min <= max && default.is_none_or(|value| (min..=max).contains(&value)))
             {
                 return Err(format!("param {}: min, default and max are not in order", param.name));
@@ -146,7 +146,7 @@ impl Template {
             let Some(param) = param else {
                 return Err(format!("`sql` uses {{{name}}}, which is no param"));
             };
-            let path = matches!(param.kind, Kind::Path { .. });
+            let path = matches!(param.kind, ParamKind::Path { .. });
             if path != quoted || (below && !path) {
                 return Err(format!(
                     "{{{name}}}: a path belongs inside quotes, everything else outside"

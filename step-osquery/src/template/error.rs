@@ -1,17 +1,19 @@
-//! Why a template, or a value for one, is not accepted.
+//! Errors of templates and of values for them.
 
 use thiserror::Error;
 
-/// Why a template could not be rendered. The text says what would be accepted; it never repeats a refused text, which may
+use crate::contract::{Failure, FailureKind};
+
+/// An error while rendering a template. The text describes what is accepted and never repeats a refused value, which may
 /// come from an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// The allowlist has no such template.
     #[error("there is no template {name}{}; the templates are {}", did_you_mean(*.closest), .known.join(", "))]
     UnknownTemplate {
-        /// What was asked for, shortened and escaped for printing.
+        /// The name that was given, shortened and escaped for printing.
         name: String,
-        /// The template with the most similar name, if one is similar.
+        /// The template with the most similar name, if any is similar.
         closest: Option<&'static str>,
         /// All templates.
         known: Vec<&'static str>,
@@ -35,7 +37,7 @@ pub enum TemplateError {
         template: &'static str,
         /// The parameter.
         param: &'static str,
-        /// What it accepts, in words.
+        /// A description of the accepted values.
         accepts: String,
     },
     /// A value has the wrong type.
@@ -47,7 +49,7 @@ pub enum TemplateError {
         param: &'static str,
         /// The kind of value that was given, for example `a boolean`.
         found: &'static str,
-        /// What the parameter accepts, in words.
+        /// A description of the accepted values.
         accepts: String,
     },
     /// A number is too small or too large.
@@ -57,21 +59,31 @@ pub enum TemplateError {
         template: &'static str,
         /// The parameter.
         param: &'static str,
-        /// What it accepts, in words.
+        /// A description of the accepted values.
         accepts: String,
     },
-    /// A text is not what the parameter stands for, or is not safe to put into a statement.
+    /// A text is not of the parameter's kind, or is not safe in a statement.
     #[error("param {param} of template {template} {reason}; it must be: {accepts}")]
     Refused {
         /// The template.
         template: &'static str,
         /// The parameter.
         param: &'static str,
-        /// What is wrong with the value, for example `has a quote in it`.
+        /// The problem with the value, for example `has a quote in it`.
         reason: &'static str,
-        /// What the parameter accepts, in words.
+        /// A description of the accepted values.
         accepts: String,
     },
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        let kind = match error {
+            TemplateError::UnknownTemplate { .. } => FailureKind::NotAllowed,
+            _ => FailureKind::InvalidParams,
+        };
+        Self::new(kind, error.to_string()).hint("`playbook templates` lists the templates with their params")
+    }
 }
 
 fn did_you_mean(closest: Option<&str>) -> String {
@@ -97,7 +109,7 @@ impl TemplateError {
     }
 }
 
-/// A name that nobody vetted, fit for one line of a terminal.
+/// Returns an untrusted name so that it fits on one line of a terminal.
 fn printable(name: &str) -> String {
     let mut text: String = name.escape_debug().take(64).collect();
     if text.len() < name.len() {
@@ -107,7 +119,7 @@ fn printable(name: &str) -> String {
 }
 
 fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    // Longer texts are no misspelling of ours, and comparing them is quadratic.
+    // A longer text is not a misspelling of one of ours, and comparing is quadratic.
     if name.len() > 64 {
         return None;
     }

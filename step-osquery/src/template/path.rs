@@ -12,7 +12,7 @@
 /// The longest path, in characters. In bytes that is at most 4096, the limit of Linux.
 pub(super) const MAX_CHARS: usize = 1024;
 
-/// What a path parameter accepts, in words.
+/// A description of the accepted paths.
 pub(super) const ACCEPTS: &str = "an absolute path such as /var/log or C:\\Temp, without quotes, wildcards or .. in it";
 
 /// An absolute path, without a separator at its end unless it is a root.
@@ -23,7 +23,7 @@ pub(super) struct AbsolutePath<'a> {
 }
 
 impl<'a> AbsolutePath<'a> {
-    /// Reads a path, or says what is wrong with it. One separator at the end is dropped.
+    /// Parses a path, or describes the problem. One separator at the end is dropped.
     pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
         if text.chars().nth(MAX_CHARS).is_some() {
             return Err("is longer than 1024 characters");
@@ -51,18 +51,18 @@ impl<'a> AbsolutePath<'a> {
         })
     }
 
-    /// The path.
+    /// Returns the path.
     pub(super) fn as_str(self) -> &'a str {
         self.text
     }
 
-    /// What has to stand after the path before a name below it.
+    /// Returns the separator that has to follow the path before a name below it.
     pub(super) fn joint(self) -> Option<char> {
         (!self.text.ends_with(self.separator)).then_some(self.separator)
     }
 }
 
-/// Why a character may not stand in a path.
+/// Returns the reason why a path cannot hold this character, if there is one.
 fn objection(char: char, separator: char) -> Option<&'static str> {
     match char {
         'a'..='z'

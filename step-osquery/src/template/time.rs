@@ -1,12 +1,12 @@
-//! Moments in the past, as people write them.
+//! Times in the past, as people write them.
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
-/// What a time parameter accepts, in words.
+/// A description of the accepted times.
 pub(super) const ACCEPTS: &str =
     "a time in the past such as 2026-01-31T12:00:00Z, 2026-01-31 (midnight UTC), or 90m, 24h, 7d, that long ago";
 
-/// Reads a moment, or says what is wrong with it. The answer is in seconds since 1970 and not after `now`.
+/// Parses a time, in seconds since 1970 and not after `now`, or describes the problem.
 ///
 /// A duration is a number with one of the units s, m, h, d and w, and means that long before `now`.
 pub(super) fn parse(text: &str, now: Timestamp) -> Result<i64, &'static str> {
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str, now: Timestamp) -> Result<i64, &'static str> {
     Ok(moment)
 }
 
-/// A number of one to six digits, not starting with 0, and a unit.
+/// Parses a number of one to six digits, not starting with 0, with a unit.
 fn duration(text: &str) -> Option<i64> {
     let unit = match text.as_bytes().last()? {
         b's' => 1,
@@ -40,7 +40,7 @@ fn duration(text: &str) -> Option<i64> {
     Some(digits.parse::<i64>().ok().filter(|_| number)? * unit)
 }
 
-/// A date, or an RFC 3339 time. jiff reads more spellings than RFC 3339 has, so the shape is looked at first.
+/// Parses a date or an RFC 3339 time. jiff accepts more than RFC 3339 does, so the shape is checked first.
 fn absolute(text: &str) -> Result<i64, &'static str> {
     const NEITHER: &str = "is neither a time nor a duration";
     const NO_SUCH: &str = "names a day or an hour that does not exist";

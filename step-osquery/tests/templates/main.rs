@@ -9,7 +9,7 @@ mod values;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use step_osquery::template::{Kind, Template, TemplateError};
+use step_osquery::template::{ParamKind, Template, TemplateError};
 
 /// The moment at which all tests render.
 fn now() -> Timestamp {
@@ -31,9 +31,9 @@ fn required(template: &Template) -> Map<String, Value> {
     missing
         .map(|param| {
             let value = match param.kind() {
-                Kind::Integer { min, .. } => json!(min),
-                Kind::Time { .. } => json!("24h"),
-                Kind::Path { .. } => json!("/var/log"),
+                ParamKind::Integer { min, .. } => json!(min),
+                ParamKind::Time { .. } => json!("24h"),
+                ParamKind::Path { .. } => json!("/var/log"),
             };
             (param.name().to_owned(), value)
         })

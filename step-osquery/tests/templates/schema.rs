@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use step_osquery::exports::Backend;
-use step_osquery::template::{Kind, Param, Template, TemplateError};
+use step_osquery::template::{Param, ParamKind, Template, TemplateError};
 
 use crate::{now, strategies::template_and_params};
 
@@ -106,7 +106,7 @@ fn the_params_schema_knows_exactly_the_templates_and_their_params() {
                     .is_some_and(|text| text.starts_with(&sentence[1..sentence.len() - 1])),
                 "{place}: {description}"
             );
-            if let Kind::Integer { min, max, .. } = param.kind() {
+            if let ParamKind::Integer { min, max, .. } = param.kind() {
                 assert_eq!(
                     property["anyOf"][0],
                     json!({ "type": "integer", "minimum": min, "maximum": max }),
@@ -140,7 +140,7 @@ fn numbers_as_text_are_bounded_like_numbers() {
     let validator = validator(&params_schema());
     for template in Template::all() {
         for param in template.params() {
-            let Kind::Integer { min, max, .. } = param.kind() else {
+            let ParamKind::Integer { min, max, .. } = param.kind() else {
                 continue;
             };
             for number in [

@@ -7,7 +7,7 @@ use sqlparser::{
     parser::Parser,
     tokenizer::{Token, Tokenizer},
 };
-use step_osquery::template::{Kind, Template, TemplateError};
+use step_osquery::template::{ParamKind, Template, TemplateError};
 
 use crate::{host::Host, now, required, strategies::template_and_params};
 
@@ -72,7 +72,7 @@ fn nothing_that_ends_a_literal_is_accepted_in_one() {
                 let mut params = required(template);
                 params.insert(param.name().to_owned(), text.into());
                 assert!(template.render(&params, now()).is_err(), "{}: {text}", template.name());
-                tried += usize::from(matches!(param.kind(), Kind::Path { .. }));
+                tried += usize::from(matches!(param.kind(), ParamKind::Path { .. }));
             }
         }
     }

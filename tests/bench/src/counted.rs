@@ -7,7 +7,8 @@ use playbook_host::run::record::RunRecord;
 use playbook_host::sandbox::CallObserver;
 use playbook_host::{Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::json;
-use step_osquery::exports::connectors::{self as connector, Settings};
+use step_osquery::exports::connectors;
+use step_osquery::polling::Settings;
 
 use crate::paper::Paper;
 use crate::server::TOKEN;
@@ -73,7 +74,7 @@ pub(crate) fn poll() -> Outcome {
         config: json!({"base_url": "https://fleet.example.com", "api_token": TOKEN}).to_string(),
         options: "{}".into(),
     };
-    let polled = futures::executor::block_on(connector::poll(&paper, "fleetdm", "hosts", &settings));
+    let polled = futures::executor::block_on(connectors::poll(&paper, "fleetdm", "hosts", &settings));
     let summary = polled.map_err(|failure| failure.message)?;
     if !summary.failures.is_empty() || paper.events.get() != HOSTS {
         return Err(format!("{} events, and {:?}", paper.events.get(), summary.failures).into());

@@ -98,7 +98,7 @@ async fn crossing(hosts: usize) -> Outcome<(usize, usize)> {
     let mut params = step::params(server.url());
     params["target_hosts"] = json!(names(hosts));
     params["timeout_seconds"] = json!(300);
-    let outcome = step_osquery::live_query::run(&native, &params.to_string()).await;
+    let outcome = step_osquery::exports::step::run(&native, &params.to_string()).await;
     let result = outcome.map_err(|failure| failure.message)?.result;
     let rows = result["results"].as_object().map_or(0, |hosts| {
         hosts.values().filter_map(Value::as_array).map(Vec::len).sum::<usize>()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use step_osquery::contract::{
-    Batch, Closed, ConnectError, Feeds, Request, Response, Services, Socket, TransportError, TransportKind,
+    Batch, Closed, ConnectError, PollServices, Request, Response, Services, Socket, TransportError, TransportKind,
 };
 
 use crate::silence::silence;
@@ -116,7 +116,7 @@ impl Services for Paper {
     silence!();
 }
 
-impl Feeds for Paper {
+impl PollServices for Paper {
     async fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         self.events.set(self.events.get() + batch.events.len());
         Ok(())

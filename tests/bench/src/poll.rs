@@ -8,8 +8,9 @@ use playbook_host::poll::{
     Batch as HostBatch, Change as HostChange, EventText, FileSink, Severity, Sink, StateFile, Store,
 };
 use serde_json::json;
-use step_osquery::contract::{Batch, Closed, ConnectError, Feeds, Request, Response, Services, TransportError};
-use step_osquery::exports::connectors::{self as connector, Settings};
+use step_osquery::contract::{Batch, Closed, ConnectError, PollServices, Request, Response, Services, TransportError};
+use step_osquery::exports::connectors;
+use step_osquery::polling::Settings;
 use tokio::sync::Mutex;
 
 use crate::Outcome;
@@ -127,7 +128,7 @@ pub(crate) fn natively(url: &str, directory: &str) -> Outcome {
             config: json!({"base_url": url, "api_token": TOKEN}).to_string(),
             options: "{}".into(),
         };
-        let poll = async |stream: &str| connector::poll(&polling, "fleetdm", stream, &settings).await;
+        let poll = async |stream: &str| connectors::poll(&polling, "fleetdm", stream, &settings).await;
         let (hosts, reports) = tokio::join!(poll("hosts"), poll("reports"));
         for summary in [hosts, reports] {
             summary.map_err(|failure| failure.message)?;
@@ -169,7 +170,7 @@ impl Services for Polling {
     silence!();
 }
 
-impl Feeds for Polling {
+impl PollServices for Polling {
     async fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         let _turn = self.turn.lock().await;
         let events = batch.events.into_iter().map(|(json, severity)| {

@@ -7,7 +7,7 @@ use playbook_host::net::{Grant, Network, Origin, Tls};
 use playbook_host::sandbox::{Plugin, StepCall};
 use playbook_host::{CancellationToken, Engine, Limits, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
-use step_osquery::live_query;
+use step_osquery::exports::step as osquery_step;
 
 use crate::Outcome;
 use crate::child::Server;
@@ -40,7 +40,7 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
         let (mut bare, mut called, mut run, mut idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for number in 0..WARMING + STEPS {
             let began = Instant::now();
-            live_query::run(&native, &text)
+            osquery_step::run(&native, &text)
                 .await
                 .map_err(|failure| failure.message)?;
             let natively = began.elapsed();
@@ -55,7 +55,7 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
             let as_playbook = began.elapsed();
             let began = Instant::now();
             plugin
-                .render_template(live_query::NAME, "logged_in_users", &json!({}))
+                .render_template(osquery_step::NAME, "logged_in_users", &json!({}))
                 .await?;
             let without_requests = began.elapsed();
             if number >= WARMING {
@@ -87,7 +87,7 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
 }
 
 fn call(url: &str, params: &Value) -> Outcome<StepCall> {
-    let mut call = StepCall::new(live_query::NAME, params.clone());
+    let mut call = StepCall::new(osquery_step::NAME, params.clone());
     call.grant = Some(Arc::new(Grant::new(Origin::of(url)?, Tls::default())));
     Ok(call)
 }
@@ -107,7 +107,7 @@ pub(crate) fn playbook(url: &str) -> String {
     let mut step = json!({
         "id": "users",
         "name": "Who is logged in",
-        "type": live_query::NAME,
+        "type": osquery_step::NAME,
         "params": params(url),
     });
     step["params"]["api_token"] = json!("{{ secrets.fleetdm_token }}");

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use futures::executor::block_on;
 use serde_json::{Map, Value, json};
 use step_osquery::event::Format;
-use step_osquery::exports::connectors::{ALL, Settings, check, poll};
+use step_osquery::exports::connectors::{ALL, check, poll};
+use step_osquery::polling::Settings;
 
 use crate::script::Script;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::executor::block_on;
 use serde_json::{Value, json};
 use step_osquery::contract::{Method, Services as _};
-use step_osquery::live_query::run;
+use step_osquery::exports::step::run;
 use step_osquery::template::{Sql, Template};
 
 use crate::script::Script;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use step_osquery::contract::{
-    Batch, Closed, ConnectError, Feeds, Level, Request, Response, Services, Socket, TransportError, TransportKind,
+    Batch, Closed, ConnectError, Level, PollServices, Request, Response, Services, Socket, TransportError,
+    TransportKind,
 };
 
 /// Parts the answers from each other.
@@ -144,7 +145,7 @@ impl<'a> Services for Script<'a> {
     }
 }
 
-impl Feeds for Script<'_> {
+impl PollServices for Script<'_> {
     async fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         let mut memory = self.memory.borrow_mut();
         for change in &batch.changes {

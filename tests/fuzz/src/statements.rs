@@ -6,9 +6,9 @@ use sqlparser::ast::Statement;
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
-use step_osquery::exports::Params;
+use step_osquery::exports::step::Params;
 use step_osquery::osquery::tables;
-use step_osquery::template::{Kind, Template};
+use step_osquery::template::{ParamKind, Template};
 
 /// The moment that durations count back from.
 const NOW: Timestamp = Timestamp::constant(1_784_462_400, 0);
@@ -34,11 +34,25 @@ pub fn params(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Params::parse(text, NOW) {
         Ok(params) => {
-            assert!(!params.targets.names().is_empty(), "an empty list is never all hosts");
-            assert!(params.targets.names().iter().all(|name| !name.trim().is_empty()));
-            assert!(params.base_url.path("/x").starts_with('/'), "{:?}", params.base_url);
-            let fits = |template: &Template| shape(&plain(template)) == shape(params.sql.as_str());
-            assert!(Template::all().any(fits), "{}", params.sql);
+            assert!(
+                !params.question.targets.names().is_empty(),
+                "an empty list is never all hosts"
+            );
+            assert!(
+                params
+                    .question
+                    .targets
+                    .names()
+                    .iter()
+                    .all(|name| !name.trim().is_empty())
+            );
+            assert!(
+                params.question.base_url.path("/x").starts_with('/'),
+                "{:?}",
+                params.question.base_url
+            );
+            let fits = |template: &Template| shape(&plain(template)) == shape(params.question.sql.as_str());
+            assert!(Template::all().any(fits), "{}", params.question.sql);
         }
         Err(failure) => {
             let said = failure.message + failure.hint.as_deref().unwrap_or_default();
@@ -74,9 +88,9 @@ fn plain(template: &Template) -> String {
     let missing = template.params().iter().filter(|param| param.default().is_none());
     let params = missing.map(|param| {
         let value = match param.kind() {
-            Kind::Integer { min, .. } => Value::from(*min),
-            Kind::Time { .. } => Value::from("1h"),
-            Kind::Path { .. } => Value::from("/tmp"),
+            ParamKind::Integer { min, .. } => Value::from(*min),
+            ParamKind::Time { .. } => Value::from("1h"),
+            ParamKind::Path { .. } => Value::from("/tmp"),
         };
         (param.name().to_owned(), value)
     });

@@ -4,25 +4,26 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde_json::json;
 
-use super::{HostId, LiveQuery};
-use crate::contract::Services;
-use crate::contract::{Failure, Kind};
+use crate::contract::{Failure, FailureKind, Services};
+use crate::fleet::api::{FleetApi, HostId};
 use crate::fleet::wire::{HostQuery, row};
-use crate::live_query::Answer;
+use crate::live_query::{Answer, LiveQuery};
 
-/// Calls under way at once. Each holds a connection of the server for up to 25 s.
+/// The number of calls under way at once. Each holds a connection of the server for up to 25 s.
 const CONCURRENT: usize = 8;
 
 /// Asks the hosts one by one and counts their answers.
-pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId]) -> Result<(), Failure> {
+pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S, FleetApi>, hosts: &[HostId]) -> Result<(), Failure> {
     let outcomes: Vec<Result<(), Failure>> = stream::iter(hosts)
         .map(|host| async move {
             match ask(query, *host).await {
                 Ok(answer) => query.count(host, answer),
-                // The time is up for this host; it is reported as timed out with its own excuse.
-                Err(failure) if failure.kind == Kind::Timeout => {}
+                // The time is up for this host, which is reported as timed out with its own excuse.
+                Err(failure) if failure.kind == FailureKind::Timeout => {}
                 // The credentials are the same for every host.
-                Err(failure) if matches!(failure.kind, Kind::Auth | Kind::Permission) => return Err(failure),
+                Err(failure) if matches!(failure.kind, FailureKind::Auth | FailureKind::Permission) => {
+                    return Err(failure);
+                }
                 Err(failure) => query.count(host, Answer::Failed(failure.message)),
             }
             Ok(())
@@ -42,7 +43,7 @@ pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S>, hosts: &[HostId])
     }
 }
 
-async fn ask<S: Services>(query: &LiveQuery<'_, S>, host: HostId) -> Result<Answer, Failure> {
+async fn ask<S: Services>(query: &LiveQuery<'_, S, FleetApi>, host: HostId) -> Result<Answer, Failure> {
     let answer: HostQuery = query
         .session
         .post(&format!("/hosts/{host}/query"), Some(&json!({"query": query.sql})))

@@ -1,4 +1,4 @@
-//! From the names in a playbook to Fleet's host ids.
+//! Finds the hosts that the names in a playbook mean.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,71 +6,39 @@ use futures::StreamExt as _;
 use futures::stream::{self, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::LiveQuery;
-use crate::contract::Failure;
-use crate::contract::Services;
-use crate::fleet::api::Session;
-use crate::fleet::pages::{self, PAGE};
+use crate::contract::{Failure, Services};
+use crate::fleet::api::FleetApi;
+use crate::fleet::pages::{self, PAGE_SIZE};
 use crate::fleet::wire::{Host, HostsCount};
-use crate::live_query::{Sighting, ambiguous};
+use crate::live_query::{LiveQuery, Sighting, ambiguous};
+use crate::server::Session;
 
-/// What a query value may hold as it is.
+/// The characters that a query value holds unescaped.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Below so many names, each is searched for; it is never much slower than asking how many hosts there are.
+/// Up to this many names, each is searched for; it is never much slower than asking how many hosts there are.
 const FEW: usize = 10;
 
-/// Pages or searches under way at once.
+/// The number of pages or searches under way at once.
 const CONCURRENT: usize = 8;
 
 /// Platforms that are managed by other means and never run a query, although newer servers count them as online.
 const SILENT_PLATFORMS: [&str; 3] = ["ios", "ipados", "android"];
 
-/// Finds the host of each name. A name that means no host, or several, is entered as failed.
-pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(), Failure> {
+/// Finds the host of each name. A name that means no host, or several, is refused.
+pub(in crate::fleet) async fn resolve<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Result<(), Failure> {
     let (session, names) = (&query.session, query.names);
     let hosts = if names.len() <= FEW || names.len() <= pages(session).await? {
         search(session, names).await?
     } else {
         whole_fleet(session).await?
     };
-    // A host is known by several names, which may be equal.
-    let mut by_name: HashMap<String, Vec<&Host>> = HashMap::new();
-    for host in &hosts {
-        let names = [
-            &host.hostname,
-            &host.uuid,
-            &host.hardware_serial,
-            &host.display_name,
-            &host.computer_name,
-        ];
-        for name in names.into_iter().filter(|name| !name.is_empty()) {
-            let found = by_name.entry(name.to_lowercase()).or_default();
-            if !found.iter().any(|known| known.id == host.id) {
-                found.push(host);
-            }
-        }
-    }
+    let by_name = by_name(&hosts);
     let mut tally = query.tally.borrow_mut();
     for (index, name) in names.iter().enumerate() {
-        match by_name.get(&name.to_lowercase()).map(Vec::as_slice) {
-            None | Some([]) => tally.refuse(
-                index,
-                "Fleet has no host with this name, or this user may not see it".into(),
-            ),
-            Some([host]) if SILENT_PLATFORMS.contains(&host.platform.as_str()) => {
-                tally.refuse(
-                    index,
-                    format!("hosts of the platform {} never answer live queries", host.platform),
-                );
-            }
-            Some([host]) => tally.resolve(index, host.id, sighting(host)),
-            Some(several) => tally.refuse(
-                index,
-                ambiguous(several, |host| {
-                    format!("{} (uuid {}, id {})", host.display_name, host.uuid, host.id)
-                }),
-            ),
+        match host_of(by_name.get(&name.to_lowercase()).map_or(&[], Vec::as_slice)) {
+            Ok(host) => tally.resolve(index, host.id, sighting(host)),
+            Err(reason) => tally.refuse(index, reason),
         }
     }
     let online = hosts
@@ -79,6 +47,45 @@ pub(super) async fn resolve<S: Services>(query: &LiveQuery<'_, S>) -> Result<(),
     let online: HashSet<u64> = online.map(|host| host.id).collect();
     tally.found_online(online.len());
     Ok(())
+}
+
+/// Returns the names of a host, some of which may be equal or empty.
+fn names(host: &Host) -> [&String; 5] {
+    [
+        &host.hostname,
+        &host.uuid,
+        &host.hardware_serial,
+        &host.display_name,
+        &host.computer_name,
+    ]
+}
+
+fn by_name(hosts: &[Host]) -> HashMap<String, Vec<&Host>> {
+    let mut by_name: HashMap<String, Vec<&Host>> = HashMap::new();
+    for host in hosts {
+        for name in names(host).into_iter().filter(|name| !name.is_empty()) {
+            let found = by_name.entry(name.to_lowercase()).or_default();
+            if !found.iter().any(|known| known.id == host.id) {
+                found.push(host);
+            }
+        }
+    }
+    by_name
+}
+
+/// Returns the host that a name means, or the reason why it cannot be asked.
+fn host_of<'h>(found: &[&'h Host]) -> Result<&'h Host, String> {
+    match found {
+        [] => Err("Fleet has no host with this name, or this user may not see it".into()),
+        [host] if SILENT_PLATFORMS.contains(&host.platform.as_str()) => Err(format!(
+            "hosts of the platform {} never answer live queries",
+            host.platform
+        )),
+        [host] => Ok(host),
+        several => Err(ambiguous(several, |host| {
+            format!("{} (uuid {}, id {})", host.display_name, host.uuid, host.id)
+        })),
+    }
 }
 
 fn sighting(host: &Host) -> Sighting {
@@ -95,21 +102,21 @@ fn sighting(host: &Host) -> Sighting {
     }
 }
 
-/// How many pages the whole fleet has.
-async fn pages<S: Services>(session: &Session<'_, S>) -> Result<usize, Failure> {
+/// Returns how many pages the whole fleet has.
+async fn pages<S: Services>(session: &Session<'_, S, FleetApi>) -> Result<usize, Failure> {
     let count: HostsCount = session.get("/hosts/count").await?;
-    Ok(count.count.div_ceil(PAGE).max(1))
+    Ok(count.count.div_ceil(PAGE_SIZE).max(1))
 }
 
-/// The hosts that some name occurs in. Fleet searches within names, so there can be more than are meant.
-async fn search<S: Services>(session: &Session<'_, S>, names: &[String]) -> Result<Vec<Host>, Failure> {
+/// Searches for the hosts of these names. Fleet searches within names, so those that only contain one are dropped.
+async fn search<S: Services>(session: &Session<'_, S, FleetApi>, names: &[String]) -> Result<Vec<Host>, Failure> {
     let found: Vec<Vec<Host>> = stream::iter(names)
         .map(|name| async move {
             let filter = format!("&query={}", utf8_percent_encode(name, QUERY));
             let mut found = Vec::new();
             for number in 0.. {
                 let page = pages::require::<_, Host>(session, number, &filter).await?;
-                let last = page.hosts.len() < PAGE;
+                let last = page.hosts.len() < PAGE_SIZE;
                 found.extend(page.hosts.into_iter().filter(|host| is_named(host, name)));
                 if last {
                     break;
@@ -123,8 +130,8 @@ async fn search<S: Services>(session: &Session<'_, S>, names: &[String]) -> Resu
     Ok(unique(found))
 }
 
-/// All hosts. A host that enrols meanwhile may shift the pages, so they are read until one is short.
-async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>, Failure> {
+/// Reads all hosts. A host that enrols meanwhile may shift the pages, so they are read until one is short.
+async fn whole_fleet<S: Services>(session: &Session<'_, S, FleetApi>) -> Result<Vec<Host>, Failure> {
     let mut found = Vec::new();
     let mut numbers = 0_usize..;
     loop {
@@ -134,7 +141,7 @@ async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>,
             .map_ok(|page| page.hosts)
             .try_collect()
             .await?;
-        let last = batch.iter().any(|page| page.len() < PAGE);
+        let last = batch.iter().any(|page| page.len() < PAGE_SIZE);
         found.extend(batch);
         if last {
             return Ok(unique(found));
@@ -144,20 +151,12 @@ async fn whole_fleet<S: Services>(session: &Session<'_, S>) -> Result<Vec<Host>,
 
 fn is_named(host: &Host, name: &str) -> bool {
     let name = name.to_lowercase();
-    [
-        &host.hostname,
-        &host.uuid,
-        &host.hardware_serial,
-        &host.display_name,
-        &host.computer_name,
-    ]
-    .iter()
-    .any(|known| known.to_lowercase() == name)
+    names(host).iter().any(|known| known.to_lowercase() == name)
 }
 
-/// A host can stand on two pages when others come or go in between.
+/// Returns each host once: it can stand on two pages when others come or go in between.
 fn unique(pages: Vec<Vec<Host>>) -> Vec<Host> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     pages
         .into_iter()
         .flatten()

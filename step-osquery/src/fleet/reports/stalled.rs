@@ -1,30 +1,32 @@
 //! Reports that stand still although their queries go on running.
 //!
-//! Fleet counts how often a query has run, and stores of each run the rows. That the count grows and no row is newer means
-//! little by itself: hosts without rows are in no report, and those that are in it may be away. It is news that does not
-//! arrive when a host of the report has been there for several intervals, and its rows are older than that.
+//! Fleet counts the runs of a query, and stores the rows of each run. A count that grows without newer rows means little by
+//! itself: hosts without rows are in no report, and the hosts of the report may be away. Rows are overdue when a host of the
+//! report has been online for several intervals, and its rows are older than that.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cursor, Poll};
-use crate::contract::Feeds;
-use crate::fleet::hosts::{HOST, Remembered};
+use super::cursor::ReportCursor;
+use crate::contract::PollServices;
+use crate::fleet::api::FleetApi;
+use crate::fleet::posture::{self, Posture};
 use crate::fleet::wire::SavedQuery;
+use crate::polling::Poll;
 
-/// Intervals after which rows of a host that is there should have been renewed.
+/// The number of intervals after which the rows of a host that is online should have been renewed.
 const INTERVALS: i32 = 3;
 
-/// What is waited in any case: hosts send what they found some time later, and Fleet counts later still.
+/// The shortest wait: hosts send their rows some time later, and Fleet counts later still.
 const LEAST: SignedDuration = SignedDuration::from_hours(1);
 
-/// Hosts that are looked at, of reports that have more.
-const LOOKED_AT: usize = 1_000;
+/// The number of a report's hosts that are examined.
+const MOST_EXAMINED: usize = 1_000;
 
-/// The name of a host whose rows should have been renewed, if Fleet has counted runs since the report moved.
-pub(super) async fn overdue<S: Feeds>(
-    poll: &Poll<'_, S>,
+/// Returns the name of a host whose rows should have been renewed, if Fleet has counted runs since the report moved.
+pub(super) async fn overdue<S: PollServices>(
+    poll: &Poll<'_, S, FleetApi>,
     query: &SavedQuery,
-    cursor: &Cursor,
+    cursor: &ReportCursor,
     now: Timestamp,
 ) -> Option<String> {
     let interval = i64::try_from(query.interval).ok().filter(|interval| *interval > 0)?;
@@ -36,14 +38,11 @@ pub(super) async fn overdue<S: Feeds>(
     if cursor.hosts.values().any(|read| *read > then.as_microsecond()) {
         return None;
     }
-    let keys = cursor.hosts.keys().take(LOOKED_AT);
-    let hosts = poll
-        .services
-        .recall(keys.map(|id| format!("{HOST}{id}")).collect())
-        .await;
-    let mut hosts = hosts
+    let keys = cursor.hosts.keys().take(MOST_EXAMINED);
+    let postures = poll.services.recall(keys.map(|id| posture::key(*id)).collect()).await;
+    let mut postures = postures
         .into_iter()
-        .filter_map(|host| serde_json::from_str::<Remembered>(&host?).ok());
-    let host = hosts.find(|host| host.is_online_since(then))?;
-    Some(host.name.into())
+        .filter_map(|posture| serde_json::from_str::<Posture>(&posture?).ok());
+    let online = postures.find(|posture| posture.is_online_since(then))?;
+    Some(online.name.into())
 }

@@ -1,38 +1,39 @@
-//! What each node's last answer to a statement held, so that only the rows that it did not have are told.
+//! Each node's last answer to a statement, so that only the rows that it did not have are sent.
 //!
-//! A distributed query is run once and has a name of its own, so that a question that is asked again is another query. What
-//! makes them the same question is the statement.
+//! A distributed query runs once and has a name of its own, so a question that is asked again is another query. The statement
+//! is what makes them the same question.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Change, Feeds};
-use crate::event::{content, key as hash};
-use crate::exports::connectors::{Poll, forget, remember};
-use crate::live_query::Row;
+use crate::contract::{Change, PollServices};
+use crate::event::{digest_of, row_digest};
 use crate::osctrl::api::OsctrlApi;
+use crate::osquery::Row;
+use crate::polling::{Poll, forget, remember};
 
-/// What the keys of answers begin with.
-const ROWS: &str = "rows/";
+/// The beginning of the keys under which answers are remembered.
+const PREFIX: &str = "rows/";
 
-/// What an answer held.
+/// The content of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Held {
-    /// When it came, by the server's clock.
+struct Content {
+    /// The time at which it came, by the server's clock.
     at: Timestamp,
+    /// Digests of its rows.
     rows: BTreeSet<String>,
 }
 
-/// The last answers of this poll, before they can be recalled.
+/// The last answers of this poll, which cannot be recalled yet.
 #[derive(Default)]
-pub(super) struct Earlier(HashMap<String, Held>);
+pub(super) struct EarlierAnswers(HashMap<String, Content>);
 
-impl Earlier {
-    /// Leaves of an answer the rows that the node's earlier one did not have. Returns them with what is to be remembered; the
-    /// two have to be handed over together, and before anything else is compared.
-    pub(super) async fn changed<S: Feeds>(
+impl EarlierAnswers {
+    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember. The two have to be
+    /// delivered together, and before anything else is compared.
+    pub(super) async fn changed<S: PollServices>(
         &mut self,
         poll: &Poll<'_, S, OsctrlApi>,
         statement: &str,
@@ -42,54 +43,54 @@ impl Earlier {
     ) -> (Vec<Row>, Option<Change>) {
         let key = format!("{}{}", prefix(statement), short(node));
         let before = match self.0.get(&key) {
-            Some(held) => Some(held.clone()),
-            // What is not understood is forgotten: at worst rows are told again.
+            Some(content) => Some(content.clone()),
+            // An entry that cannot be parsed is forgotten: at worst rows are sent again.
             None => poll
                 .recall(&key)
                 .await
                 .and_then(|text| serde_json::from_str(&text).ok()),
         };
-        let now = Held {
+        let now = Content {
             at,
-            rows: rows.iter().map(content).collect(),
+            rows: rows.iter().map(row_digest).collect(),
         };
         let Some(before) = before else {
             return (rows, Some(self.remember(key, now)));
         };
-        rows.retain(|row| !before.rows.contains(&content(row)));
-        // An answer that was stored late is older than the one that is known.
+        rows.retain(|row| !before.rows.contains(&row_digest(row)));
+        // An answer that was stored late is older than the known one.
         let change = (before.at <= at).then(|| self.remember(key, now));
         (rows, change)
     }
 
-    fn remember(&mut self, key: String, held: Held) -> Change {
-        let change = remember(key.clone(), &held);
-        self.0.insert(key, held);
+    fn remember(&mut self, key: String, content: Content) -> Change {
+        let change = remember(key.clone(), &content);
+        self.0.insert(key, content);
         change
     }
 }
 
-/// Forgets the answers to statements that no query has any more.
-pub(super) async fn forget_all_but<'s, S: Feeds>(
+/// Returns the changes that forget the answers to statements that no query has any more.
+pub(super) async fn forget_all_but<'s, S: PollServices>(
     poll: &Poll<'_, S, OsctrlApi>,
     statements: impl Iterator<Item = &'s str>,
 ) -> Vec<Change> {
     let known: HashSet<String> = statements.map(prefix).collect();
-    let others = poll.entries(ROWS, |key, _| {
-        let key = format!("{ROWS}{key}");
+    let others = poll.entries(PREFIX, |key, _| {
+        let key = format!("{PREFIX}{key}");
         let (prefix, _) = key.rsplit_once('/')?;
         (!known.contains(&format!("{prefix}/"))).then_some(key)
     });
     others.await.into_iter().map(forget).collect()
 }
 
-/// What the keys of answers to a statement begin with.
+/// Returns the beginning of the keys of answers to a statement.
 fn prefix(statement: &str) -> String {
-    format!("{ROWS}{}/", short(statement.trim()))
+    format!("{PREFIX}{}/", short(statement.trim()))
 }
 
 fn short(text: &str) -> String {
-    let mut hash = hash(&[text]);
-    hash.truncate(16);
-    hash
+    let mut digest = digest_of(&[text]);
+    digest.truncate(16);
+    digest
 }

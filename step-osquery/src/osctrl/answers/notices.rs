@@ -1,21 +1,20 @@
-//! What is said of queries besides their answers.
+//! Notices about queries.
 
-use super::owed::News;
-use super::{Cursor, ELSEWHERE, Reading, Told, key};
-use crate::contract::Failure;
-use crate::contract::Feeds;
-use crate::contract::Severity;
-use crate::event::Event;
-use crate::exports::connectors::{Notice, forget, notice, remember};
+use super::context::{AnswersPoll, STORED_ELSEWHERE};
+use super::counts::Counts;
+use super::cursor::{AnswersCursor, key};
+use super::owed::OwedChange;
+use crate::contract::{Failure, PollServices, Severity};
+use crate::event::{Event, Notice};
 use crate::osctrl::wire::QueryListed;
-use crate::polling::trouble::Trouble;
+use crate::polling::{Trouble, forget, remember};
 
-impl<S: Feeds> Reading<'_, '_, S> {
-    /// Remembers that a query's answers could not be read, and says so when that goes on: its cursor stands still.
+impl<S: PollServices> AnswersPoll<'_, '_, S> {
+    /// Remembers that a query's answers could not be read, and sends a notice if that goes on: its cursor stands still.
     pub(super) async fn count_failure(
         &self,
         query: &QueryListed,
-        mut cursor: Cursor,
+        mut cursor: AnswersCursor,
         failure: &Failure,
     ) -> Result<(), Failure> {
         let alarming = Trouble::count(&mut cursor.failing, self.now);
@@ -29,11 +28,11 @@ impl<S: Feeds> Reading<'_, '_, S> {
             .await
     }
 
-    /// What is said when a query's answers stand still although more were counted, and when they move again.
-    pub(super) fn standstill(&self, query: &QueryListed, news: News) -> Option<Event> {
-        let (code, severity, what, why) = match news {
-            News::None => return None,
-            News::Stalled { owed, since } => (
+    /// Returns a notice when a query's answers stand still although more were counted, and when they move again.
+    pub(super) fn standstill(&self, query: &QueryListed, change: OwedChange) -> Option<Event> {
+        let (code, severity, what, why) = match change {
+            OwedChange::None => return None,
+            OwedChange::Stalled { owed, since } => (
                 "answers-stalled",
                 Severity::Medium,
                 "stand still",
@@ -41,7 +40,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
                     "{owed} more were counted than are stored, since {since}; osctrl-tls may have failed to store them"
                 ),
             ),
-            News::Moving { since } => (
+            OwedChange::Moving { since } => (
                 "answers-moving",
                 Severity::Info,
                 "move again",
@@ -52,6 +51,7 @@ impl<S: Feeds> Reading<'_, '_, S> {
         Some(self.notice(code, &query.name, severity, title, why))
     }
 
+    /// Returns a notice that a query's answers cannot be read, or can be read again.
     pub(super) fn failing(&self, query: &QueryListed, code: &str, why: &str) -> Event {
         let (severity, what) = if code == "answers-failing" {
             (Severity::Medium, "cannot be read")
@@ -62,13 +62,12 @@ impl<S: Feeds> Reading<'_, '_, S> {
         self.notice(code, &query.name, severity, title, why.to_owned())
     }
 
-    /// Says once that the server counts answers and does not store them, and forgets it when it does.
-    pub(super) async fn say_elsewhere(&self, all: &Told) -> Result<(), Failure> {
-        let said = self.elsewhere;
-        if said && all.answers > 0 {
-            return self.poll.deliver(&[], vec![forget(ELSEWHERE.to_owned())]).await;
+    /// Sends a notice, once, that the server counts answers and does not store them, and forgets it when it does.
+    pub(super) async fn check_storage(&self, all: &Counts) -> Result<(), Failure> {
+        if self.elsewhere && all.answers > 0 {
+            return self.poll.deliver(&[], vec![forget(STORED_ELSEWHERE.to_owned())]).await;
         }
-        if said || all.answers > 0 || all.newest.is_none_or(|(_, is_read)| is_read) {
+        if self.elsewhere || all.answers > 0 || all.newest.is_none_or(|(_, is_read)| is_read) {
             return Ok(());
         }
         let event = self.notice(
@@ -79,12 +78,12 @@ impl<S: Feeds> Reading<'_, '_, S> {
             "osctrl-tls must log answers to the database that osctrl-api reads (logger: db, or ALWAYS_LOG)".into(),
         );
         self.poll
-            .deliver(&[event], vec![remember(ELSEWHERE.to_owned(), &true)])
+            .deliver(&[event], vec![remember(STORED_ELSEWHERE.to_owned(), &true)])
             .await
     }
 
     fn notice(&self, code: &str, about: &str, severity: Severity, title: String, description: String) -> Event {
-        let said = Notice {
+        let notice = Notice {
             code: code.to_owned(),
             id: format!("{about}-{}", self.now.as_millisecond()),
             severity,
@@ -92,6 +91,6 @@ impl<S: Feeds> Reading<'_, '_, S> {
             description,
             time: self.now,
         };
-        notice(&self.poll.source, said)
+        notice.into_event(&self.poll.source)
     }
 }

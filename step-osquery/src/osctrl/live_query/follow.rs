@@ -1,13 +1,13 @@
-//! Waiting for the answers to a query.
+//! Waits for the answers to a query.
 
 use std::time::Duration;
 
-use super::answers::Answers;
-use super::distributed_query::Started;
-use super::{CLOSING, LiveQuery, NodeUuid};
-use crate::contract::{Failure, Kind};
-use crate::contract::{Level, Services};
-use crate::live_query::Answer;
+use super::collected::CollectedAnswers;
+use super::distributed_query::{CLOSING, DistributedQuery};
+use crate::contract::{Failure, FailureKind, Level, Services};
+use crate::live_query::{Answer, LiveQuery};
+use crate::osctrl::api::OsctrlApi;
+use crate::osctrl::node_uuid::NodeUuid;
 use crate::osctrl::wire::QueryShown;
 
 /// The shortest pause between two looks: each one costs the server a row in its audit log.
@@ -16,74 +16,65 @@ const BRISK: Duration = Duration::from_secs(2);
 /// The longest pause.
 const CALM: Duration = Duration::from_secs(5);
 
-/// How long an answer that was counted may take until it can be read, and how often to look for it.
+/// The time between attempts to read an answer that was counted.
 const STORING: Duration = Duration::from_secs(1);
+
+/// The number of those attempts.
 const STORING_LOOKS: usize = 3;
 
-/// Looks in a row that may bring nonsense before the step gives up.
+/// The number of looks in a row that may bring nonsense before the step gives up.
 const NONSENSE: usize = 3;
 
-/// Why nothing more is waited for.
+/// The reason why waiting has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// Every node has answered.
     Everybody,
-    /// The server says that it is over: completed, or ended by somebody else.
+    /// The query is over on the server: completed, or ended by somebody else.
     Closed(&'static str),
-    /// As many answers were counted as are expected, and some cannot be read.
+    /// The server has counted as many answers as it expects, and some cannot be read.
     Counted,
-    /// The time was up.
+    /// The time is up.
     Deadline,
 }
 
-/// What is known of a query.
+/// The progress of a query.
 #[derive(Default)]
-struct Watch {
-    answers: Answers,
+struct Progress {
+    answers: CollectedAnswers,
     shown: Option<QueryShown>,
 }
 
-/// Waits until every node has answered or nothing more is to come, ends the query where that is needed, and counts the
+/// Waits until every node has answered or no more answers can come, ends the query if it is still open, and counts the
 /// answers.
-pub(super) async fn to_the_end<S: Services>(
-    query: &LiveQuery<'_, S>,
-    started: &Started,
+pub(in crate::osctrl) async fn follow<S: Services>(
+    query: &LiveQuery<'_, S, OsctrlApi>,
+    started: &DistributedQuery,
     nodes: &[NodeUuid],
 ) -> Result<(), Failure> {
-    let mut watch = Watch::default();
-    let waited = query.unless_cancelled(watch.wait(query, started, nodes.len())).await;
+    let mut progress = Progress::default();
+    let waited = query.unless_cancelled(progress.wait(query, started, nodes.len())).await;
     let end = match waited {
         Ok(end) => end,
         Err(failure) => {
             started.expire(query).await;
-            if watch.answers.nodes() == 0 || failure.kind == Kind::Cancelled {
+            if progress.answers.nodes() == 0 || failure.kind == FailureKind::Cancelled {
                 return Err(failure);
             }
             let reason = failure.message;
-            watch.count(query, nodes, |_| Answer::Failed(reason.clone()));
+            progress.count(query, nodes, |_| Answer::Failed(reason.clone()));
             return Ok(());
         }
     };
-    if end == End::Deadline {
-        query.session.grant(CLOSING);
-        // Reading needs no open query; both have little time.
-        let ((), last) = futures::join!(started.expire(query), watch.settle(query, started));
-        if let Err(failure) = last {
-            query.services.log(
-                Level::Warn,
-                &format!("the last answers could not be read: {}", failure.message),
-            );
-            if watch.shown.is_none() {
-                return Err(failure);
-            }
-        }
-    } else if end == End::Counted {
-        started.expire(query).await;
+    match end {
+        End::Deadline => progress.close(query, started).await?,
+        End::Counted => started.expire(query).await,
+        End::Everybody | End::Closed(_) => {}
     }
-    watch.diagnose(nodes.len())?;
-    let missing = nodes.len() - watch.answers.nodes();
-    let lost = watch.lost_errors();
-    watch.count(query, nodes, move |excuse| match end {
+    progress.diagnose(nodes.len())?;
+    let missing = nodes.len() - progress.answers.nodes();
+    let lost = progress.lost_errors();
+    progress.count(query, nodes, move |excuse| match end {
         _ if lost >= missing => {
             Answer::Failed("the query failed on this host; osctrl counted the failure and kept no message".into())
         }
@@ -97,17 +88,17 @@ pub(super) async fn to_the_end<S: Services>(
     Ok(())
 }
 
-impl Watch {
+impl Progress {
     async fn wait<S: Services>(
         &mut self,
-        query: &LiveQuery<'_, S>,
-        started: &Started,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        started: &DistributedQuery,
         nodes: usize,
     ) -> Result<End, Failure> {
         let mut pause = BRISK;
         let mut nonsense = 0;
         loop {
-            let left = query.deadline.left(query.services);
+            let left = query.time_left();
             query.services.sleep(pause.min(left)).await;
             if pause >= left {
                 return Ok(End::Deadline);
@@ -116,11 +107,11 @@ impl Watch {
             match self.look(query, started).await {
                 Ok(()) => nonsense = 0,
                 Err(failure) => match failure.kind {
-                    // The time may be up in the middle of a look.
-                    Kind::Unavailable | Kind::RateLimited | Kind::Timeout => trouble(query, &failure),
-                    Kind::Protocol if nonsense + 1 < NONSENSE => {
+                    // The time may run out in the middle of a look.
+                    FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::Timeout => warn(query, &failure),
+                    FailureKind::Protocol if nonsense + 1 < NONSENSE => {
                         nonsense += 1;
-                        trouble(query, &failure);
+                        warn(query, &failure);
                     }
                     _ => return Err(failure),
                 },
@@ -130,7 +121,7 @@ impl Watch {
             }
             if self.answers.nodes() > before {
                 pause = BRISK;
-                query.tell(self.answers.nodes(), nodes);
+                query.report_progress(self.answers.nodes(), nodes);
             } else {
                 pause = CALM.min(pause.mul_f32(1.25));
             }
@@ -138,35 +129,64 @@ impl Watch {
     }
 
     /// Reads the counters, and the answers if there must be new ones.
-    async fn look<S: Services>(&mut self, query: &LiveQuery<'_, S>, started: &Started) -> Result<(), Failure> {
+    async fn look<S: Services>(
+        &mut self,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        started: &DistributedQuery,
+    ) -> Result<(), Failure> {
         let shown = self.shown.insert(started.show(query).await?);
-        if counted(shown) > self.answers.voices() {
-            self.answers.read(query, started, false).await?;
+        if counted(shown) > self.answers.all_nodes() {
+            self.answers.read(query, &started.results, false).await?;
         }
         Ok(())
     }
 
-    /// Looks until everything that was counted can be read, or must be given up.
-    async fn settle<S: Services>(&mut self, query: &LiveQuery<'_, S>, started: &Started) -> Result<(), Failure> {
+    /// Looks until every answer that was counted can be read, or must be given up.
+    async fn settle<S: Services>(
+        &mut self,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        started: &DistributedQuery,
+    ) -> Result<(), Failure> {
         for look in 0..STORING_LOOKS {
             if look > 0 {
                 query.services.sleep(STORING).await;
             }
             let shown = self.shown.insert(started.show(query).await?);
             let (counted, expected) = (counted(shown), shown.expected);
-            self.answers.read(query, started, true).await?;
-            if self.answers.voices() >= counted || self.answers.nodes() == expected {
+            self.answers.read(query, &started.results, true).await?;
+            if self.answers.all_nodes() >= counted || self.answers.nodes() == expected {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Whether there is nothing more to wait for.
+    /// Expires the query when the time is up, and reads the last answers.
+    async fn close<S: Services>(
+        &mut self,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        started: &DistributedQuery,
+    ) -> Result<(), Failure> {
+        query.session.grant(CLOSING);
+        // Reading does not need the query to be open, and neither has much time.
+        let ((), last) = futures::join!(started.expire(query), self.settle(query, started));
+        if let Err(failure) = last {
+            query.services.log(
+                Level::Warn,
+                &format!("the last answers could not be read: {}", failure.message),
+            );
+            if self.shown.is_none() {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the reason why there is nothing more to wait for, if there is one.
     async fn end<S: Services>(
         &mut self,
-        query: &LiveQuery<'_, S>,
-        started: &Started,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        started: &DistributedQuery,
         nodes: usize,
     ) -> Result<Option<End>, Failure> {
         if self.answers.nodes() == nodes {
@@ -199,20 +219,20 @@ impl Watch {
         })
     }
 
-    /// How many failures were counted of which there is no answer to read.
+    /// Returns how many failures were counted whose answers cannot be read.
     fn lost_errors(&self) -> usize {
         let counted = self.shown.as_ref().map_or(0, |shown| shown.errors);
         counted.saturating_sub(self.answers.errors())
     }
 
-    /// Fails when answers were counted and none can be read.
+    /// Fails if answers were counted and none can be read.
     fn diagnose(&self, nodes: usize) -> Result<(), Failure> {
         let executions = self.shown.as_ref().map_or(0, |shown| shown.executions);
         if executions == 0 || self.answers.read_so_far() > 0 {
             return Ok(());
         }
         Err(Failure::new(
-            Kind::Unavailable,
+            FailureKind::Unavailable,
             format!("{executions} answers to the query for {nodes} hosts were counted, and osctrl shows none of them"),
         )
         .hint(
@@ -221,8 +241,13 @@ impl Watch {
         ))
     }
 
-    /// Enters the answers; `missing` says what becomes of a host without one, given its excuse.
-    fn count<S: Services>(self, query: &LiveQuery<'_, S>, nodes: &[NodeUuid], missing: impl Fn(&str) -> Answer) {
+    /// Enters the answers; `missing` returns the answer of a host without one, given its excuse.
+    fn count<S: Services>(
+        self,
+        query: &LiveQuery<'_, S, OsctrlApi>,
+        nodes: &[NodeUuid],
+        missing: impl Fn(&str) -> Answer,
+    ) {
         let mut tally = query.tally.borrow_mut();
         for (node, answer) in self.answers.into_last() {
             tally.answer(&node, answer);
@@ -235,8 +260,8 @@ impl Watch {
     }
 }
 
-/// Tells of a look that brought nothing.
-fn trouble<S: Services>(query: &LiveQuery<'_, S>, failure: &Failure) {
+/// Warns of a look that failed.
+fn warn<S: Services>(query: &LiveQuery<'_, S, OsctrlApi>, failure: &Failure) {
     query.services.log(
         Level::Warn,
         &format!(

@@ -1,0 +1,118 @@
+//! The services of a step, on the contract's imports.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::bindings::playbook::plugin::{cancellation, clock, http, log, parts, progress, websocket};
+use super::convert::{millis, timestamp};
+use crate::contract::{ConnectError, Level, Method, Request, Response, Services, Socket, TransportError};
+
+/// The services of the host that runs this component.
+pub(super) struct HostServices;
+
+impl Services for HostServices {
+    type Socket = websocket::Connection;
+
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let mut headers = vec![http::Field {
+            name: "accept".into(),
+            value: "application/json".into(),
+        }];
+        if let Some(value) = request.authorization {
+            headers.push(http::Field {
+                name: "authorization".into(),
+                value,
+            });
+        }
+        let response = http::send(http::Request {
+            method: match request.method {
+                Method::Get => http::Method::Get,
+                Method::Post => http::Method::Post,
+            },
+            path: request.path,
+            headers,
+            body: request.body.map(http::Body::Json),
+            timeout_ms: millis(request.timeout),
+            repeatable: request.repeatable,
+            capture: request.capture,
+        })
+        .await?;
+        Ok(Response {
+            status: response.status,
+            headers: response
+                .headers
+                .into_iter()
+                .map(|field| (field.name, field.value))
+                .collect(),
+            body: response.body,
+        })
+    }
+
+    async fn connect(&self, path: &str, timeout: Duration) -> Result<Self::Socket, ConnectError> {
+        websocket::connect(path.to_owned(), Vec::new(), millis(timeout))
+            .await
+            .map_err(|failure| match failure {
+                websocket::ConnectFailure::Rejected(status) => ConnectError::Rejected(status),
+                websocket::ConnectFailure::Failed(failure) => ConnectError::Failed(failure.into()),
+            })
+    }
+
+    fn now(&self) -> Timestamp {
+        timestamp(clock::now())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(clock::monotonic())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        clock::sleep(u64::from(millis(duration))).await;
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let level = match level {
+            Level::Debug => log::Level::Debug,
+            Level::Warn => log::Level::Warn,
+        };
+        log::write(level, message);
+    }
+
+    fn progress(&self, done: usize, total: usize, message: &str) {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        progress::report(&progress::Update {
+            done: count(done),
+            total: Some(count(total)),
+            message: message.into(),
+        });
+    }
+
+    fn parts_wanted(&self) -> bool {
+        parts::wanted()
+    }
+
+    fn part(&self, subject: &str, outcome: Result<String, String>) {
+        parts::tell(&parts::Part {
+            subject: subject.into(),
+            outcome,
+        });
+    }
+
+    async fn cancellation(&self) {
+        cancellation::requested().await;
+    }
+}
+
+impl Socket for websocket::Connection {
+    async fn send(&self, json: String) -> Result<(), TransportError> {
+        Ok(Self::send(self, json).await?)
+    }
+
+    async fn receive(&self) -> Result<Option<String>, TransportError> {
+        Ok(Self::receive(self).await?)
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+}
