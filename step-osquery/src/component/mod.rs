@@ -1,5 +1,6 @@
-//! The plugin as a component: the contract's exports on top of the room `exports`, and the services on the contract's imports.
-//! The only room that knows the bindings of the contract, and the only one that is compiled for WebAssembly alone.
+//! The plugin as a component: the contract's exports on top of the room `exports`, and the services on the contract's
+//! imports. The only room that knows the bindings of the contract, and the only one that is compiled for WebAssembly
+//! alone.
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings;

@@ -23,7 +23,7 @@ pub enum FailureKind {
 pub struct Failure {
     /// The kind of failure.
     pub kind: FailureKind,
-    /// The event, as a sentence fragment.
+    /// The problem, as a sentence fragment.
     pub message: String,
     /// Advice on what to do next, if there is any.
     pub hint: Option<String>,

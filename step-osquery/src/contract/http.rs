@@ -79,7 +79,7 @@ pub enum TransportKind {
 pub struct TransportError {
     /// The kind of failure.
     pub kind: TransportKind,
-    /// The event, as a sentence fragment.
+    /// The problem, as a sentence fragment.
     pub message: String,
 }
 

@@ -1,5 +1,5 @@
-//! The contract with the host, as the plugin's own code sees it: the services it can call, and the failures, findings and
-//! severities it returns. Knows nothing of fleet managers, osquery or events.
+//! The contract with the host, as the plugin's own code sees it: the services it can call, and the failures, findings
+//! and severities it returns. Knows nothing of fleet managers, osquery or events.
 
 mod deadline;
 mod failure;

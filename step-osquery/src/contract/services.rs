@@ -18,7 +18,7 @@ pub enum Level {
     Warn,
 }
 
-/// The host's services. Dropping a future of one ends what it does.
+/// The host's services. Dropping the future of a call ends the call.
 #[allow(async_fn_in_trait, reason = "a guest has one thread")]
 pub trait Services {
     /// An open websocket. Dropping it closes the connection.

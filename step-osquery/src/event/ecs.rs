@@ -53,7 +53,8 @@ pub(super) fn encode(source: &Source, event: &Event, _: &Raw<'_>) -> serde_json:
     serde_json::to_string(&fields)
 }
 
-/// ECS leaves the numbers to the source: these are syslog's idea of urgency turned around, as Elastic's own rules score.
+/// ECS leaves the numbers to the source: these are syslog's idea of urgency turned around, as Elastic's own rules
+/// score.
 fn severity(severity: Severity) -> u8 {
     match severity {
         Severity::Info => 0,

@@ -26,7 +26,8 @@ pub struct Event {
     pub about: About,
     /// The severity.
     pub severity: Severity,
-    /// One line for people. Alerts are collapsed by it, so the title of a severe event sets it apart from others of its kind.
+    /// One line for people. Alerts are collapsed by it, so the title of a severe event sets it apart from others of its
+    /// kind.
     pub title: String,
     /// The particulars.
     pub description: String,

@@ -1,5 +1,5 @@
-//! The Open Cybersecurity Schema Framework: rows are Live Evidence Info (5040), posture is Device Inventory Info (5001), and
-//! a notice about the source itself is a Base Event.
+//! The Open Cybersecurity Schema Framework: rows are Live Evidence Info (5040), posture is Device Inventory Info
+//! (5001), and a notice about the source itself is a Base Event.
 
 use serde_json::{Map, Value, json};
 

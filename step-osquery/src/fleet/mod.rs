@@ -1,4 +1,5 @@
-//! `FleetDM`: live queries through campaigns, and polls of its hosts and reports. Knows every room but `osctrl` and `exports`.
+//! `FleetDM`: live queries through campaigns, and polls of its hosts and reports. Knows every room but `osctrl` and
+//! `exports`.
 
 mod access;
 mod api;

@@ -9,7 +9,8 @@ use crate::contract::{Failure, FailureKind};
 use crate::contract::{Level, Method, Services};
 use crate::server::{Session, decode};
 
-/// The number of hosts on a page. A first poll of 100,000 hosts takes a sixth longer with 250, and 10 MiB more and no less time with 1,000.
+/// The number of hosts on a page. A first poll of 100,000 hosts takes a sixth longer with 250, and 10 MiB more and no
+/// less time with 1,000.
 pub(super) const PAGE_SIZE: usize = 500;
 
 /// The number of times that a page that was cut short is read again.

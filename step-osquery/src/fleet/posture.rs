@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn every_change_is_numbered_and_a_flapping_host_is_reported_once() {
-        // With a window of 60 s: the second and the status; then the number that is remembered, and whether the host flaps.
+        // With a window of 60 s: the second and the status; then the number that is remembered, and whether the host
+        // flaps.
         let steps = [
             (0, "online", Some((1, false))),
             (10, "online", None),

@@ -4,8 +4,8 @@ use super::api::FleetApi;
 use crate::contract::{Failure, Method, Services};
 use crate::server::{Api as _, Session, foreign, is_html, is_json};
 
-/// The server's name for saved queries, which Fleet 4.82 renamed to reports. A token that is limited to certain endpoints may
-/// be allowed the new names only.
+/// The server's name for saved queries, which Fleet 4.82 renamed to reports. A token that is limited to certain
+/// endpoints may be allowed the new names only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Routes {
     Queries,

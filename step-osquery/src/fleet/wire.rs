@@ -12,8 +12,8 @@ use crate::osquery::{Row, text_row};
 pub(super) struct HostsPage<T> {
     #[serde(default = "Vec::new")]
     pub(super) hosts: Vec<T>,
-    /// Newer servers stream this body after status 200: when reading the hosts fails midway, the list is cut and this key
-    /// stands beside it.
+    /// Newer servers stream this body after status 200: when reading the hosts fails midway, the list is cut and this
+    /// key stands beside it.
     pub(super) error: Option<Value>,
 }
 

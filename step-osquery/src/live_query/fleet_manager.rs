@@ -13,8 +13,8 @@ pub(crate) trait FleetManager: DeserializeOwned {
     /// Its API.
     type Api: Api;
 
-    /// Asks the targets and accounts for each of them. Whichever way this ends, cancellation included, nothing keeps running on
-    /// the server that can be stopped.
+    /// Asks the targets and accounts for each of them. Whichever way this ends, cancellation included, nothing keeps
+    /// running on the server that can be stopped.
     async fn ask<S: Services>(&self, query: LiveQuery<'_, S, Self::Api>) -> Result<Outcome, Failure>;
 
     /// Checks whether the targets could be asked, and asks none of them.

@@ -1,5 +1,5 @@
-//! A live query: the question, and the account of every target's answer. Knows servers in general and no particular fleet
-//! manager, and nothing of polls and events.
+//! A live query: the question, and the account of every target's answer. Knows servers in general and no particular
+//! fleet manager, and nothing of polls and events.
 
 mod answer;
 mod fleet_manager;

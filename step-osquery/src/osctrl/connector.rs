@@ -53,8 +53,8 @@ impl Connector for OsctrlConnector {
 }
 
 impl OsctrlConnector {
-    /// Reads the beginning of what polls and live queries read. Returns the number of nodes, if the user may see them, and
-    /// whether the user may see queries.
+    /// Reads the beginning of what polls and live queries read. Returns the number of nodes, if the user may see them,
+    /// and whether the user may see queries.
     async fn try_reading<S: Services>(
         &self,
         session: &Session<'_, S, OsctrlApi>,

@@ -28,8 +28,8 @@ impl Environment {
         &self.0
     }
 
-    /// Names the environment in a failure that says that the server does not have it. The routes have different messages for
-    /// that.
+    /// Names the environment in a failure that says that the server does not have it. The routes have different
+    /// messages for that.
     pub(super) fn name_in(&self, failure: Failure) -> Failure {
         let messages = ["environment not found", "error getting environment"];
         if failure.kind != FailureKind::NotFound || !messages.iter().any(|message| failure.message.contains(message)) {

@@ -1,4 +1,5 @@
-//! osctrl: live queries through distributed queries, and polls of their answers. Knows every room but `fleet` and `exports`.
+//! osctrl: live queries through distributed queries, and polls of their answers. Knows every room but `fleet` and
+//! `exports`.
 
 mod access;
 mod answers;

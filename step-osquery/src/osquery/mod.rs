@@ -1,5 +1,5 @@
-//! The parts of osquery that are the same behind every fleet manager: its rows, and the tables that a statement reads. Knows
-//! nothing of servers or of the host.
+//! The parts of osquery that are the same behind every fleet manager: its rows, and the tables that a statement reads.
+//! Knows nothing of servers or of the host.
 
 mod row;
 mod tables;

@@ -13,8 +13,8 @@ use turso_parser::token::TokenType;
 #[error("not a query that SQLite understands")]
 pub struct NotAQuery;
 
-/// Returns the tables that a statement reads, in lower case and each once, in the order in which they are named. Names that
-/// the statement gives to its own parts (`WITH …`) do not count.
+/// Returns the tables that a statement reads, in lower case and each once, in the order in which they are named. Names
+/// that the statement gives to its own parts (`WITH …`) do not count.
 pub fn tables(sql: &str) -> Result<Vec<String>, NotAQuery> {
     if sql.len() > LONGEST || nesting(sql) > DEEPEST {
         return Err(NotAQuery);
@@ -33,8 +33,8 @@ pub fn tables(sql: &str) -> Result<Vec<String>, NotAQuery> {
 /// The longest statement that is parsed, in bytes: people write the statements on a server, not programs.
 const LONGEST: usize = 1 << 16;
 
-/// The deepest nesting of parentheses, or longest run of prefix operators, that is parsed: the parser is recursive, and the
-/// stack of a component is small.
+/// The deepest nesting of parentheses, or longest run of prefix operators, that is parsed: the parser is recursive, and
+/// the stack of a component is small.
 const DEEPEST: usize = 40;
 
 /// Returns the depth of nested parentheses or the length of the longest run of prefix operators, whichever is larger.

@@ -1,5 +1,5 @@
-//! A poll of a connector: its options, the state it remembers, the batches it delivers. Knows events and servers in general,
-//! and no particular fleet manager; nothing of live queries.
+//! A poll of a connector: its options, the state it remembers, the batches it delivers. Knows events and servers in
+//! general, and no particular fleet manager; nothing of live queries.
 
 mod config;
 mod connector;

@@ -5,7 +5,7 @@ use crate::contract::{Batch, Change, Failure, FailureKind, PollServices};
 use crate::event::{Event, Format, Source};
 use crate::server::Session;
 
-/// The number of remembered entriesthat are read at once.
+/// The number of remembered entries that are read at once.
 const ENTRIES_AT_ONCE: u32 = 5_000;
 
 /// The outcome of a poll.

@@ -10,8 +10,8 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Parses an address with or without a trailing slash, a path prefix, and the `/api` that people copy from the server's
-    /// documentation.
+    /// Parses an address with or without a trailing slash, a path prefix, and the `/api` that people copy from the
+    /// server's documentation.
     pub fn parse(url: &str) -> Result<Self, Failure> {
         let wrong = || {
             Failure::new(

@@ -17,7 +17,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Accepts a token, or a username with a password, and neither if one is empty or both are given.
+    /// Accepts either a token or a username with a password, none of them empty.
     pub(crate) fn choose(
         token: Option<String>,
         username: Option<String>,

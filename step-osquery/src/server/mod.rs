@@ -1,5 +1,5 @@
-//! Authenticated calls to the JSON API of a server, whichever product it is. Knows the contract, and nothing of queries,
-//! polls or a particular fleet manager.
+//! Authenticated calls to the JSON API of a server, whichever product it is. Knows the contract, and nothing of
+//! queries, polls or a particular fleet manager.
 
 mod api;
 mod base_url;

@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::contract::{Failure, FailureKind};
 
-/// An error while rendering a template. The text describes what is accepted and never repeats a refused value, which may
-/// come from an alert.
+/// An error while rendering a template. The text describes what is accepted and never repeats a refused value, which
+/// may come from an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// The allowlist has no such template.

@@ -1,8 +1,8 @@
-//! The allowlist: the statements that this plugin can send, and the only way to make one. Knows the kinds of failure, and
-//! nothing else of the plugin.
+//! The allowlist: the statements that this plugin can send, and the only way to make one. Knows the kinds of failure,
+//! and nothing else of the plugin.
 //!
-//! Templates are data (`templates/*.toml`), each with typed parameters. A value that is not exactly of its parameter's kind
-//! is refused, never escaped, so that a rendered statement always has the shape of its template.
+//! Templates are data (`templates/*.toml`), each with typed parameters. A value that is not exactly of its parameter's
+//! kind is refused, never escaped, so that a rendered statement always has the shape of its template.
 
 mod accessors;
 mod allowlist;

@@ -6,8 +6,8 @@
 //! Unicode everything is accepted but what cannot be seen: control characters, separators of lines, marks of
 //! direction and joiners. The syntax of SQL is ASCII, so no other character can end a string.
 //!
-//! `_` is a wildcard of LIKE and is accepted all the same: it is far too common in file names, and osquery's glob, which
-//! decides what files are looked at, knows it as a plain character; LIKE then only filters what the glob found.
+//! `_` is a wildcard of LIKE and is accepted all the same: it is far too common in file names, and osquery's glob,
+//! which decides what files are looked at, knows it as a plain character; LIKE then only filters what the glob found.
 
 /// The longest path, in characters. In bytes that is at most 4096, the limit of Linux.
 pub(super) const MAX_CHARS: usize = 1024;

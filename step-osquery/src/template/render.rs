@@ -166,8 +166,8 @@ impl Slot {
     }
 }
 
-/// Parses a whole number written as text, which templated YAML often gives: none if it is not one, and `Some(None)` if it is
-/// too large.
+/// Parses a whole number written as text, which templated YAML often gives: none if it is not one, and `Some(None)` if
+/// it is too large.
 #[allow(clippy::option_option)]
 fn whole(text: &str) -> Option<Option<i64>> {
     let digits = text.strip_prefix('-').unwrap_or(text);

@@ -15,7 +15,8 @@ pub(super) fn posture_event(source: &Source, host: &Host, after: &Posture, now: 
     let status = if after.flapping { "flapping" } else { &after.status };
     let id = host.id.to_string();
     let (seq, at) = (after.seq.to_string(), after.at.to_string());
-    // The id, since a host that is only enrolling has no uuid yet. The time tells a host that was forgotten and came back.
+    // The id, since a host that is only enrolling has no uuid yet. The time sets apart a host that was forgotten and
+    // came back.
     let parts = [source.connector, &source.origin, "host", &id, status, &seq, &at];
     let severity = match status {
         "flapping" => Severity::of_status("offline"),

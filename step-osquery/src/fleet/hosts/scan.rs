@@ -68,8 +68,8 @@ impl<'a, 'b, S: PollServices> Scan<'a, 'b, S> {
         &self.unknown
     }
 
-    /// Reads all pages and sends the changes, page by page; a page is read while the changes of the one before it are sent.
-    /// Returns which pages could not be read.
+    /// Reads all pages and sends the changes, page by page; a page is read while the changes of the one before it are
+    /// sent. Returns which pages could not be read.
     pub(super) async fn pages(&mut self, filter: &str) -> Result<Vec<String>, Failure> {
         let session = &self.poll.session;
         let read = async |number| pages::read::<_, Box<RawValue>>(session, number, filter).await;
@@ -96,7 +96,7 @@ impl<'a, 'b, S: PollServices> Scan<'a, 'b, S> {
                 self.page(read_page).await?;
                 break;
             }
-            // In this order, so that the request is on its way before anything is computed.
+            // In this order, so that the request is under way before anything is computed.
             let (next, sent) = join!(read(number + 1), self.page(read_page));
             sent?;
             page = next?;
@@ -162,9 +162,9 @@ impl<'a, 'b, S: PollServices> Scan<'a, 'b, S> {
         Ok(())
     }
 
-    /// Looks up the hosts that were on no page. Those that are gone are forgotten; those that only moved between pages while
-    /// the pages were read are compared like the others. A host that cannot be looked up does not hold up the others; returns
-    /// why, if there are any.
+    /// Looks up the hosts that were on no page. Those that are gone are forgotten; those that only moved between pages
+    /// while the pages were read are compared like the others. A host that cannot be looked up does not hold up the
+    /// others; returns why, if there are any.
     pub(super) async fn look_up_unseen(&mut self, config: &FleetConfig) -> Result<Option<String>, Failure> {
         let unseen = self.known.keys().filter(|id| !self.seen.contains(id));
         let unseen: Vec<u64> = unseen.copied().take(MOST_LOOKED_UP).collect();

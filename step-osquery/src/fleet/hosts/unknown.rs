@@ -1,5 +1,5 @@
-//! Host statuses that are not of Fleet's protocol. One may mean anything, so its hosts are reported as they are, with the lowest
-//! severity.
+//! Host statuses that are not of Fleet's protocol. One may mean anything, so its hosts are reported as they are, with
+//! the lowest severity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,8 @@ use crate::text::cut;
 /// The key of the statuses that notices have been sent of.
 const NOTIFIED: &str = "hosts/unknown-statuses";
 
-/// The number of statuses that notices are sent of: a server that makes up a new one each time is not followed for ever.
+/// The number of statuses that notices are sent of: a server that makes up a new one each time is not followed for
+/// ever.
 const MOST: usize = 20;
 
 /// The unknown statuses that a poll has seen.

@@ -11,7 +11,8 @@ use crate::fleet::api::{FleetApi, HostId};
 use crate::fleet::routes::Routes;
 use crate::live_query::{Answer, LiveQuery};
 
-/// The number of hosts asked in one campaign. Fleet inserts a campaign's targets one by one, so thousands of them make it slow to start.
+/// The number of hosts asked in one campaign. Fleet inserts a campaign's targets one by one, so thousands of them make
+/// it slow to start.
 const CHUNK: usize = 500;
 
 /// The number of campaigns under way at once: enough for the longest target list that the schema accepts.

@@ -31,8 +31,8 @@ pub(super) enum Ended {
 
 /// Asks these hosts, and counts their answers until all have come or the time is up.
 ///
-/// The order loses least: a websocket that cannot be opened is known before any host runs anything, and the answers of the
-/// quickest host are not missed.
+/// The order loses least: a websocket that cannot be opened is known before any host runs anything, and the answers of
+/// the quickest host are not missed.
 pub(super) async fn run<S: Services>(query: &LiveQuery<'_, S, FleetApi>, routes: Routes, hosts: &[HostId]) -> Ended {
     let path = query.session.path("/results/websocket");
     let opening = OPENING.min(query.time_left());

@@ -53,7 +53,8 @@ pub(super) fn parse(frame: &str) -> Result<Message, Failure> {
             };
             Err(Failure::new(kind, format!("Fleet ended the query: {message}")))
         }
-        // The status `finished` comes early when hosts are offline, and never when some stay silent: answers are counted instead.
+        // The status `finished` comes early when hosts are offline, and never when some stay silent: answers are
+        // counted instead.
         "totals" | "status" => Ok(Message::Ignored),
         _ => Ok(Message::Unknown(frame.kind)),
     }

@@ -18,8 +18,8 @@ pub(super) fn key(query: u64) -> String {
 /// The position up to which a report has been read, and what is remembered with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ReportCursor {
-    /// The time up to which each host's rows have been read: microseconds since 1970, by the server's clock. One time for all
-    /// hosts would lose the rows of a host that arrive after later ones of another host.
+    /// The time up to which each host's rows have been read: microseconds since 1970, by the server's clock. One time
+    /// for all hosts would lose the rows of a host that arrive after later ones of another host.
     pub(super) hosts: BTreeMap<u64, i64>,
     /// Digests of each host's rows, if only changed rows are sent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -20,8 +20,8 @@ const FEW: usize = 20;
 const CONCURRENT: usize = 4;
 
 impl<S: PollServices> ReportsPoll<'_, '_, S> {
-    /// Returns the hostnames of these hosts. The stream `hosts` remembers those of the hosts that it has seen; a host that is
-    /// gone, or has no hostname, has no entry.
+    /// Returns the hostnames of these hosts. The stream `hosts` remembers those of the hosts that it has seen; a host
+    /// that is gone, or has no hostname, has no entry.
     pub(super) async fn hostnames(&self, hosts: impl Iterator<Item = u64>) -> Result<BTreeMap<u64, String>, Failure> {
         let hosts: Vec<u64> = hosts.collect();
         let keys = hosts.iter().map(|id| posture::key(*id)).collect();

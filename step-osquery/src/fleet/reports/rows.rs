@@ -14,8 +14,8 @@ use crate::osquery::{Row, text_row};
 use crate::polling::{RowSelection, remember};
 
 impl<S: PollServices> ReportsPoll<'_, '_, S> {
-    /// Sends the rows that are newer than the cursor, host by host, and moves the cursor with them. Returns how many there
-    /// are, and the events that are still to be delivered.
+    /// Sends the rows that are newer than the cursor, host by host, and moves the cursor with them. Returns how many
+    /// there are, and the events that are still to be delivered.
     pub(super) async fn rows(
         &self,
         query: &SavedQuery,
@@ -78,7 +78,8 @@ impl ReportCursor {
 
     /// Moves past a host's rows, and returns those that are fresh.
     fn advance(&mut self, host: u64, newest: Timestamp, rows: Vec<ReportRow>, only_changed: bool) -> Vec<Row> {
-        // If Fleet's clock or its database was set back, these rows replaced those that were read, and all of them are fresh.
+        // If Fleet's clock or its database was set back, these rows replaced those that were read, and all of them are
+        // fresh.
         let until = Some(self.read_until(host)).filter(|until| newest.as_microsecond() > *until);
         let fresh = rows
             .into_iter()

@@ -1,8 +1,8 @@
 //! Reports that stand still although their queries go on running.
 //!
-//! Fleet counts the runs of a query, and stores the rows of each run. A count that grows without newer rows means little by
-//! itself: hosts without rows are in no report, and the hosts of the report may be away. Rows are overdue when a host of the
-//! report has been online for several intervals, and its rows are older than that.
+//! Fleet counts the runs of a query, and stores the rows of each run. A count that grows without newer rows means
+//! little by itself: hosts without rows are in no report, and the hosts of the report may be away. Rows are overdue
+//! when a host of the report has been online for several intervals, and its rows are older than that.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -17,7 +17,8 @@ pub(super) struct Counts {
 impl Counts {
     /// Returns the counts of a query without new answers.
     pub(super) fn none_of(query: &QueryListed, cursor: &AnswersCursor) -> Self {
-        // A failure can be counted without being stored; an answer with rows cannot. One that was just counted may only be late.
+        // A failure can be counted without being stored; an answer with rows cannot. One that was just counted may only
+        // be late.
         let counts = cursor.settled && query.executions > 0;
         Self {
             newest: counts.then_some((query.id, !cursor.nodes.is_empty())),

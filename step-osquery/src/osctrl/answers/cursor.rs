@@ -34,8 +34,8 @@ pub(super) struct AnswersCursor {
     /// The nodes that have answered with an error, and may yet answer with rows.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) failed: BTreeSet<String>,
-    /// True if the query was missing from the list of the last poll. One that is missing twice is gone; once, it may only have
-    /// moved between pages.
+    /// True if the query was missing from the list of the last poll. One that is missing twice is gone; once, it may
+    /// only have moved between pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) unlisted: bool,
     /// Set while the answers cannot be read.
@@ -53,7 +53,8 @@ pub(super) struct AnswersCursor {
 }
 
 impl AnswersCursor {
-    /// Returns true if answers may have been counted that cannot be read. Those that were just counted may only be late.
+    /// Returns true if answers may have been counted that cannot be read. Those that were just counted may only be
+    /// late.
     pub(super) fn may_owe(&self, query: &QueryListed) -> bool {
         self.settled && self.owed.is_possible(query, self.nodes.len())
     }

@@ -1,7 +1,7 @@
 //! Each node's last answer to a statement, so that only the rows that it did not have are sent.
 //!
-//! A distributed query runs once and has a name of its own, so a question that is asked again is another query. The statement
-//! is what makes them the same question.
+//! A distributed query runs once and has a name of its own, so a question that is asked again is another query. The
+//! statement is what makes them the same question.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -31,8 +31,8 @@ struct Content {
 pub(super) struct EarlierAnswers(HashMap<String, Content>);
 
 impl EarlierAnswers {
-    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember. The two have to be
-    /// delivered together, and before anything else is compared.
+    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember. The two
+    /// have to be delivered together, and before anything else is compared.
     pub(super) async fn changed<S: PollServices>(
         &mut self,
         poll: &Poll<'_, S, OsctrlApi>,

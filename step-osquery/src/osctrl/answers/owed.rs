@@ -1,8 +1,9 @@
 //! Answers that osctrl has counted and that cannot be read.
 //!
-//! osctrl counts an answer before it stores it, and storing can fail. A count above the number of nodes that were read means
-//! little by itself: a node that answers twice is counted twice, and so is one that was not asked. So the server is asked how
-//! many answers it has stored, whichever node they are from; if it has counted more, the difference is owed.
+//! osctrl counts an answer before it stores it, and storing can fail. A count above the number of nodes that were read
+//! means little by itself: a node that answers twice is counted twice, and so is one that was not asked. So the server
+//! is asked how many answers it has stored, whichever node they are from; if it has counted more, the difference is
+//! owed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

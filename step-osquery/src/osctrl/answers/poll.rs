@@ -11,7 +11,7 @@ use super::counts::Counts;
 use super::cursor::{AnswersCursor, PREFIX, key};
 use super::earlier;
 use super::list::list;
-use super::query::AnswersOutcome;
+use super::listed_query::AnswersOutcome;
 use crate::contract::{Change, Failure, Level, PollServices};
 use crate::osctrl::api::OsctrlApi;
 use crate::osctrl::environment::Environment;

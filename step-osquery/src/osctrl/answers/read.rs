@@ -52,8 +52,8 @@ impl<S: PollServices> AnswersPoll<'_, '_, S> {
         )
     }
 
-    /// Reads page by page from a little before the newest answer or, without one, from the start, and sends the answers that
-    /// were not sent yet.
+    /// Reads page by page from a little before the newest answer or, without one, from the start, and sends the answers
+    /// that were not sent yet.
     pub(super) async fn answers(
         &self,
         query: &QueryListed,
@@ -178,8 +178,8 @@ impl<S: PollServices> AnswersPoll<'_, '_, S> {
         Ok(events.len())
     }
 
-    /// Reads the nodes that a query selected; none if the server does not list them, or selected them otherwise than by uuid. Any
-    /// agent of the environment can answer any query.
+    /// Reads the nodes that a query selected; none if the server does not list them, or selected them otherwise than by
+    /// uuid. Any agent of the environment can answer any query.
     async fn selected_nodes(&self, query: &QueryListed) -> Result<Option<HashSet<NodeUuid>>, Failure> {
         let route = format!(
             "/queries/{}/{}",

@@ -15,7 +15,7 @@ use crate::osctrl::wire::{ResultItem, ResultsPage};
 #[derive(Default)]
 pub(super) struct CollectedAnswers {
     by_node: BTreeMap<NodeUuid, Latest>,
-    /// The ids of the answers read, those of strangers and repetitions included.
+    /// The ids of the answers read, those of nodes that were not asked and repetitions included.
     ids: HashSet<u64>,
     /// The nodes that answered and were not asked.
     strangers: HashSet<NodeUuid>,
@@ -91,8 +91,8 @@ impl CollectedAnswers {
         self.by_node.len() + self.strangers.len()
     }
 
-    /// Returns how many answers were read, whichever node they are from. A node can answer twice, and a server store each
-    /// answer twice.
+    /// Returns how many answers were read, whichever node they are from. A node can answer twice, and a server store
+    /// each answer twice.
     pub(super) fn read_so_far(&self) -> usize {
         self.ids.len()
     }

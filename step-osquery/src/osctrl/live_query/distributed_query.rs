@@ -13,12 +13,12 @@ use crate::osctrl::node_uuid::NodeUuid;
 use crate::osctrl::wire::{QueryCreated, QueryShown};
 use crate::server::StatusOnly;
 
-/// The time that reading the last answers and expiring the query may take when the step's time is up. The host grants a step
-/// a little more than this.
+/// The time that reading the last answers and expiring the query may take when the step's time is up. The host grants a
+/// step a little more than this.
 pub(super) const CLOSING: Duration = Duration::from_secs(4);
 
-/// The time after which the server drops a query that nobody expired, in hours, its smallest unit. Zero would mean never, or at
-/// once.
+/// The time after which the server drops a query that nobody expired, in hours, its smallest unit. Zero would mean
+/// never, or at once.
 const EXPIRES_HOURS: u32 = 1;
 
 /// A query on the server, by the paths that lead to it.
@@ -127,8 +127,8 @@ impl DistributedQuery {
         Ok(shown)
     }
 
-    /// Ends the query: agents that have not fetched it will not get it. A failure is a warning, since the answers that came
-    /// are kept.
+    /// Ends the query: agents that have not fetched it will not get it. A failure is a warning, since the answers that
+    /// came are kept.
     pub(super) async fn expire<S: Services>(&self, query: &LiveQuery<'_, S, OsctrlApi>) {
         query.session.grant(CLOSING);
         let Err(failure) = query.session.post::<StatusOnly>(&self.expire, None).await else {

@@ -1,4 +1,4 @@
-//! Polls one query.
+//! Polls one of the listed queries.
 
 use super::context::AnswersPoll;
 use super::counts::Counts;
