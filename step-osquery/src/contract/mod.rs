@@ -8,6 +8,7 @@ mod http;
 mod poll_services;
 mod services;
 mod severity;
+mod transport_failure;
 
 pub use self::deadline::Deadline;
 pub use self::failure::{Failure, FailureKind};

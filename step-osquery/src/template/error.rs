@@ -2,8 +2,6 @@
 
 use thiserror::Error;
 
-use crate::contract::{Failure, FailureKind};
-
 /// An error while rendering a template. The text describes what is accepted and never repeats a refused value, which
 /// may come from an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -74,16 +72,6 @@ pub enum TemplateError {
         /// A description of the accepted values.
         accepts: String,
     },
-}
-
-impl From<TemplateError> for Failure {
-    fn from(error: TemplateError) -> Self {
-        let kind = match error {
-            TemplateError::UnknownTemplate { .. } => FailureKind::NotAllowed,
-            _ => FailureKind::InvalidParams,
-        };
-        Self::new(kind, error.to_string()).hint("`playbook templates` lists the templates with their params")
-    }
 }
 
 fn did_you_mean(closest: Option<&str>) -> String {

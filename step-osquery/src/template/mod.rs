@@ -10,6 +10,7 @@ mod data;
 mod error;
 mod path;
 mod render;
+mod step_failure;
 mod time;
 
 pub use self::data::{Param, ParamKind, Template};

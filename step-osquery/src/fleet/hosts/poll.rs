@@ -15,7 +15,7 @@ use crate::polling::{Initial, Poll, Summary, remember};
 const BASELINE: &str = "hosts/baseline";
 
 /// Polls once.
-pub(in crate::fleet) async fn poll<S: PollServices>(
+pub(crate) async fn poll<S: PollServices>(
     poll: &Poll<'_, S, FleetApi>,
     config: &FleetConfig,
 ) -> Result<Summary, Failure> {

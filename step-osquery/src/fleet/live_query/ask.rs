@@ -19,7 +19,7 @@ const CHUNK: usize = 500;
 const CAMPAIGNS: usize = 20;
 
 /// Runs the query and waits for the answers until the deadline.
-pub(in crate::fleet) async fn ask<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Result<(), Failure> {
+pub(crate) async fn ask<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Result<(), Failure> {
     query.services.progress(0, query.names.len(), "looking up the hosts");
     // A first call alone, so that a wrong address or token is one failure and not many.
     let routes = Routes::of(&query.session).await?;

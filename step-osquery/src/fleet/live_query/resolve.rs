@@ -26,7 +26,7 @@ const CONCURRENT: usize = 8;
 const SILENT_PLATFORMS: [&str; 3] = ["ios", "ipados", "android"];
 
 /// Finds the host of each name. A name that means no host, or several, is refused.
-pub(in crate::fleet) async fn resolve<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Result<(), Failure> {
+pub(crate) async fn resolve<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Result<(), Failure> {
     let (session, names) = (&query.session, query.names);
     let hosts = if names.len() <= FEW || names.len() <= pages(session).await? {
         search(session, names).await?

@@ -20,7 +20,7 @@ use crate::polling::{Poll, Summary, forget, remember};
 const BASELINE: &str = "reports/baseline";
 
 /// Polls once.
-pub(in crate::fleet) async fn poll<S: PollServices>(
+pub(crate) async fn poll<S: PollServices>(
     poll: &Poll<'_, S, FleetApi>,
     config: &FleetConfig,
 ) -> Result<Summary, Failure> {

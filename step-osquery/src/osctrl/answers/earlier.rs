@@ -3,23 +3,22 @@
 //! A distributed query runs once and has a name of its own, so a question that is asked again is another query. The
 //! statement is what makes them the same question.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Change, PollServices};
+use crate::contract::Change;
 use crate::event::{digest_of, row_digest};
-use crate::osctrl::api::OsctrlApi;
 use crate::osquery::Row;
-use crate::polling::{Poll, forget, remember};
+use crate::polling::remember;
 
 /// The beginning of the keys under which answers are remembered.
-const PREFIX: &str = "rows/";
+pub(super) const PREFIX: &str = "rows/";
 
 /// The content of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Content {
+pub(super) struct Content {
     /// The time at which it came, by the server's clock.
     at: Timestamp,
     /// Digests of its rows.
@@ -31,25 +30,20 @@ struct Content {
 pub(super) struct EarlierAnswers(HashMap<String, Content>);
 
 impl EarlierAnswers {
-    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember. The two
-    /// have to be delivered together, and before anything else is compared.
-    pub(super) async fn changed<S: PollServices>(
+    /// Returns the content of an answer that this poll has sent, if there is one under this key.
+    pub(super) fn sent(&self, key: &str) -> Option<Content> {
+        self.0.get(key).cloned()
+    }
+
+    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember. The two have to
+    /// be delivered together, and before anything else is compared.
+    pub(super) fn changed(
         &mut self,
-        poll: &Poll<'_, S, OsctrlApi>,
-        statement: &str,
-        node: &str,
+        key: String,
+        before: Option<Content>,
         at: Timestamp,
         mut rows: Vec<Row>,
     ) -> (Vec<Row>, Option<Change>) {
-        let key = format!("{}{}", prefix(statement), short(node));
-        let before = match self.0.get(&key) {
-            Some(content) => Some(content.clone()),
-            // An entry that cannot be parsed is forgotten: at worst rows are sent again.
-            None => poll
-                .recall(&key)
-                .await
-                .and_then(|text| serde_json::from_str(&text).ok()),
-        };
         let now = Content {
             at,
             rows: rows.iter().map(row_digest).collect(),
@@ -70,22 +64,13 @@ impl EarlierAnswers {
     }
 }
 
-/// Returns the changes that forget the answers to statements that no query has any more.
-pub(super) async fn forget_all_but<'s, S: PollServices>(
-    poll: &Poll<'_, S, OsctrlApi>,
-    statements: impl Iterator<Item = &'s str>,
-) -> Vec<Change> {
-    let known: HashSet<String> = statements.map(prefix).collect();
-    let others = poll.entries(PREFIX, |key, _| {
-        let key = format!("{PREFIX}{key}");
-        let (prefix, _) = key.rsplit_once('/')?;
-        (!known.contains(&format!("{prefix}/"))).then_some(key)
-    });
-    others.await.into_iter().map(forget).collect()
+/// Returns the key of a node's last answer to a statement.
+pub(super) fn key(statement: &str, node: &str) -> String {
+    format!("{}{}", prefix(statement), short(node))
 }
 
 /// Returns the beginning of the keys of answers to a statement.
-fn prefix(statement: &str) -> String {
+pub(super) fn prefix(statement: &str) -> String {
     format!("{PREFIX}{}/", short(statement.trim()))
 }
 

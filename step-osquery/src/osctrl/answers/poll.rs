@@ -1,6 +1,6 @@
 //! One poll of the stream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures::StreamExt as _;
 use futures::lock::Mutex;
@@ -25,7 +25,7 @@ const BASELINE: &str = "answers/baseline";
 const CONCURRENT: usize = 4;
 
 /// Polls once.
-pub(in crate::osctrl) async fn poll<S: PollServices>(
+pub(crate) async fn poll<S: PollServices>(
     poll: &Poll<'_, S, OsctrlApi>,
     environment: &Environment,
 ) -> Result<Summary, Failure> {
@@ -120,7 +120,21 @@ async fn forget_unlisted<S: PollServices>(poll: &Poll<'_, S, OsctrlApi>, queries
     let mut changes: Vec<_> = changes.collect();
     if changes.iter().any(|change| change.value.is_none()) {
         let statements = queries.iter().map(|query| query.query.as_str());
-        changes.extend(earlier::forget_all_but(poll, statements).await);
+        changes.extend(forget_answers(poll, statements).await);
     }
     changes
+}
+
+/// Forgets the answers to all statements but these, which queries still have.
+async fn forget_answers<'s, S: PollServices>(
+    poll: &Poll<'_, S, OsctrlApi>,
+    statements: impl Iterator<Item = &'s str>,
+) -> Vec<Change> {
+    let known: HashSet<String> = statements.map(earlier::prefix).collect();
+    let others = poll.entries(earlier::PREFIX, |key, _| {
+        let key = format!("{}{key}", earlier::PREFIX);
+        let (prefix, _) = key.rsplit_once('/')?;
+        (!known.contains(&format!("{prefix}/"))).then_some(key)
+    });
+    others.await.into_iter().map(forget).collect()
 }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::context::AnswersPoll;
 use super::counts::Counts;
 use super::cursor::{AnswersCursor, key};
-use crate::contract::{Failure, Level, PollServices};
+use super::earlier::{self, EarlierAnswers};
+use crate::contract::{Change, Failure, Level, PollServices};
 use crate::event::{HostRef, RowEvents, digest_of};
 use crate::live_query::Answer;
 use crate::osctrl::environment::Environment;
@@ -156,7 +157,7 @@ impl<S: PollServices> AnswersPoll<'_, '_, S> {
         let (mut events, mut changes) = (Vec::new(), Vec::new());
         for FreshAnswer { host, at, rows, quiet } in answers {
             let (rows, change) = if only_changed {
-                earlier.changed(self.poll, &query.query, &host.id, at, rows).await
+                self.changed(&mut earlier, &query.query, &host.id, at, rows).await
             } else {
                 (rows, None)
             };
@@ -176,6 +177,28 @@ impl<S: PollServices> AnswersPoll<'_, '_, S> {
         changes.push(remember(key(&query.name), &partly));
         self.poll.deliver(&events, changes).await?;
         Ok(events.len())
+    }
+
+    /// Returns the rows of an answer that the node's earlier one did not have, with the change to remember.
+    async fn changed(
+        &self,
+        earlier: &mut EarlierAnswers,
+        statement: &str,
+        node: &str,
+        at: Timestamp,
+        rows: Vec<Row>,
+    ) -> (Vec<Row>, Option<Change>) {
+        let key = earlier::key(statement, node);
+        let before = match earlier.sent(&key) {
+            Some(content) => Some(content),
+            // An entry that cannot be parsed is forgotten: at worst rows are sent again.
+            None => self
+                .poll
+                .recall(&key)
+                .await
+                .and_then(|text| serde_json::from_str(&text).ok()),
+        };
+        earlier.changed(key, before, at, rows)
     }
 
     /// Reads the nodes that a query selected; none if the server does not list them, or selected them otherwise than by

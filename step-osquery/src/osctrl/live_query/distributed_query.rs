@@ -22,7 +22,7 @@ pub(super) const CLOSING: Duration = Duration::from_secs(4);
 const EXPIRES_HOURS: u32 = 1;
 
 /// A query on the server, by the paths that lead to it.
-pub(in crate::osctrl) struct DistributedQuery {
+pub(crate) struct DistributedQuery {
     /// The route of its counters.
     shown: String,
     /// The route of its answers.
@@ -32,7 +32,7 @@ pub(in crate::osctrl) struct DistributedQuery {
 }
 
 /// Starts the query for these nodes, which are at least one, and checks that the server selected them and no others.
-pub(in crate::osctrl) async fn start<S: Services>(
+pub(crate) async fn start<S: Services>(
     query: &LiveQuery<'_, S, OsctrlApi>,
     environment: &Environment,
     nodes: &[NodeUuid],

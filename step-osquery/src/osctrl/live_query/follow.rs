@@ -47,7 +47,7 @@ struct Progress {
 
 /// Waits until every node has answered or no more answers can come, ends the query if it is still open, and counts the
 /// answers.
-pub(in crate::osctrl) async fn follow<S: Services>(
+pub(crate) async fn follow<S: Services>(
     query: &LiveQuery<'_, S, OsctrlApi>,
     started: &DistributedQuery,
     nodes: &[NodeUuid],

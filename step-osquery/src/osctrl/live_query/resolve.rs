@@ -18,7 +18,7 @@ const NEVER: &str = "0001-01-01";
 /// Finds the node of each name. A name that means no node, or several, is refused.
 ///
 /// The first calls also find out whether the environment exists and whether the user may query it.
-pub(in crate::osctrl) async fn resolve<S: Services>(
+pub(crate) async fn resolve<S: Services>(
     query: &LiveQuery<'_, S, OsctrlApi>,
     environment: &Environment,
 ) -> Result<(), Failure> {
