@@ -19,7 +19,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn no_source_file_is_longer_than_one_idea() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the repository");
     let mut files = Vec::new();
     for folder in ["host", "step-osquery", "tests"] {
         sources(&root.join(folder), &mut files);

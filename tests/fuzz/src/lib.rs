@@ -13,6 +13,7 @@
 //!
 //! What it finds goes to `regressions/` under the fuzzer's name, once it is mended.
 
+mod addresses;
 mod files;
 mod polls;
 mod queries;
@@ -20,6 +21,7 @@ mod schemas;
 mod script;
 mod statements;
 
+pub use addresses::address;
 pub use files::{alert, connector, load_plugin, playbook, secrets};
 pub use polls::{fleet_polls, osctrl_polls};
 pub use queries::{fleet_queries, osctrl_queries, websocket_frames};
@@ -30,7 +32,8 @@ pub use statements::{params, sql_tables, template_params};
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their fuzzers.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
+    ("address", address),
     ("alert", alert),
     ("connector", connector),
     ("fleet_polls", fleet_polls),

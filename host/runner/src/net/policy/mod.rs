@@ -151,8 +151,9 @@ impl Policy {
         self.allow_origins = Some(both.collect());
     }
 
-    /// Whether a server may be reached, as far as its URL tells.
-    pub(crate) fn check(&self, origin: &Origin) -> Result<(), PolicyError> {
+    /// Refuses a server that may not be reached, judging by its URL alone. An address that its name has is judged when it
+    /// is connected to.
+    pub fn check(&self, origin: &Origin) -> Result<(), PolicyError> {
         if let Some(allowed) = &self.allow_origins
             && !allowed.contains(origin)
         {
