@@ -25,7 +25,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use crate::folder::{file_name, files, folders, tests};
+use crate::folder::{file_name, files, folders, strays, tests};
 
 /// Shared by all cases. Each of them waits for most of its time.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("threads can be started"));
@@ -64,6 +64,9 @@ async fn compiled_once() {
 }
 
 fn every_folder_of_a_kind_has_cases(root: &Path) -> Result<(), Failed> {
+    if let Some(file) = strays(root).first() {
+        return Err(format!("{} belongs to no case", file.display()).into());
+    }
     let kinds = folders(root);
     if kinds.is_empty() {
         return Err(format!("{} has no cases", root.display()).into());

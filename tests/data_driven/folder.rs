@@ -18,6 +18,13 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     entries(folder).into_iter().filter(|path| !path.is_dir()).collect()
 }
 
+/// Returns the files beside the folders of cases that are not about all of them.
+pub(crate) fn strays(root: &Path) -> Vec<PathBuf> {
+    let about_all = ["README.md", ".gitattributes"];
+    let files = files(root).into_iter();
+    files.filter(|path| !about_all.contains(&file_name(path))).collect()
+}
+
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

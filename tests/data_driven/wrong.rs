@@ -10,7 +10,7 @@ use playbook_host::text::Diagnostic;
 use serde_json::{Value, json};
 
 use crate::expectation::compare;
-use crate::folder::{file_name, files, folders, tests};
+use crate::folder::{file_name, files, folders, strays, tests};
 use crate::generated::{GENERATED, Problems};
 use crate::sarif;
 use crate::wrong_input::{found, records};
@@ -35,7 +35,11 @@ impl Folder {
             .iter()
             .map(|(name, problems)| Case::new((*name).to_owned(), Input::Generated(*problems)))
             .collect();
-        let mut faults = Vec::new();
+        let strays = strays(&root);
+        let mut faults: Vec<String> = strays
+            .iter()
+            .map(|path| format!("{} belongs to no case", file_name(path)))
+            .collect();
         let mut others = Vec::new();
         for kind in folders(&root) {
             let folder = file_name(&kind);

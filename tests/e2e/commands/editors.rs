@@ -1,30 +1,19 @@
 //! What editors get: schemas of whole files, and files to begin with.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use playbook_host::text::Schema;
 use serde_json::{Value, json};
 
 use crate::command::{Finished, run};
-use crate::repository::{self, schema};
+use crate::repository::{self, schema, yaml_files};
 
 async fn expect(status: i32, args: &[&str]) -> Finished {
     let done = run(args, &[]).await;
     assert_eq!(done.code(), status, "{args:?}\n{}{}", done.stdout, done.stderr);
     done
-}
-
-/// Every YAML file below a directory.
-fn yaml_files(dir: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            yaml_files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "yaml") {
-            into.push(path);
-        }
-    }
 }
 
 #[tokio::test]
@@ -65,22 +54,23 @@ fn the_schemas_of_files_refer_to_no_other_document_and_leave_no_reference_open()
 
 #[test]
 fn every_example_fits_the_schema_that_its_first_line_names() {
-    let mut files = Vec::new();
-    yaml_files(&repository::path("playbooks"), &mut files);
-    assert!(files.len() >= 8, "{files:?}");
-    for file in files {
+    let mut kinds = BTreeSet::new();
+    for file in yaml_files(&repository::path("playbooks")) {
         let text = fs::read_to_string(&file).unwrap();
         let line = text.lines().next().unwrap();
         let named = line
             .strip_prefix("# yaml-language-server: $schema=")
             .unwrap_or_else(|| panic!("{}: {line}", file.display()));
-        let schema: Value =
-            serde_json::from_str(&fs::read_to_string(file.parent().unwrap().join(named)).unwrap()).unwrap();
+        let named = file.parent().unwrap().join(named);
+        let schema: Value = serde_json::from_str(&fs::read_to_string(&named).unwrap()).unwrap();
+        kinds.insert(named.file_name().unwrap().to_str().unwrap().to_owned());
         let problems = Schema::compile(schema)
             .unwrap()
             .validate(&serde_yaml::from_str(&text).unwrap());
         assert!(problems.is_empty(), "{}: {problems:?}", file.display());
     }
+    let shown = ["connector.schema.json", "playbook.schema.json", "test.schema.json"].map(str::to_owned);
+    assert_eq!(kinds, BTreeSet::from(shown), "each kind of file has an example");
 }
 
 /// A step that asks hosts, with the given params replaced; null removes one.

@@ -38,6 +38,16 @@ pub(crate) async fn start(fleet: Fleet, options: Value) -> (FleetServer, Polled)
     (server, polled)
 }
 
+/// A fault for which requests of this path wait longer than any test.
+fn never_answers(path: &str) -> Fault {
+    Fault {
+        path: path.into(),
+        query: None,
+        times: None,
+        what: What::Delay(600_000),
+    }
+}
+
 #[cfg(unix)]
 fn signal(child: &tokio::process::Child, signal: rustix::process::Signal) {
     let pid = i32::try_from(child.id().unwrap()).unwrap();
@@ -101,12 +111,7 @@ async fn it_polls_on_its_interval_serves_counters_and_ends_on_request() {
 async fn one_state_is_for_one_process_and_one_server() {
     let (_server, polled) = start(
         Fleet {
-            faults: vec![Fault {
-                path: "/hosts".into(),
-                query: None,
-                times: None,
-                what: What::Delay(600_000),
-            }],
+            faults: vec![never_answers("/hosts")],
             ..fleet(1)
         },
         json!({}),
@@ -414,12 +419,7 @@ async fn a_saved_query_without_an_end_is_no_reason_to_wait_for_ever() {
     let (_server, mut polled) = start(
         Fleet {
             queries: vec![query],
-            faults: vec![Fault {
-                path: "/1/report".into(),
-                query: None,
-                times: None,
-                what: What::Delay(600_000),
-            }],
+            faults: vec![never_answers("/1/report")],
             ..fleet(2)
         },
         json!({}),

@@ -142,12 +142,7 @@ pub(super) async fn listed(
         let code = if status == "all" { 400 } else { 500 };
         return error(code, "error getting environment");
     }
-    let level = if state.is_at_least(5, 4) {
-        Level::Admin
-    } else {
-        Level::User
-    };
-    if let Err(refused) = require(&state, level) {
+    if let Err(refused) = may_see_whole_nodes(&state) {
         return refused;
     }
     match of_status(&state, &status) {
@@ -168,12 +163,7 @@ pub(super) async fn one(
     if !state.is_environment(&environment) {
         return error(500, "error getting environment");
     }
-    let level = if state.is_at_least(5, 4) {
-        Level::Admin
-    } else {
-        Level::User
-    };
-    if let Err(refused) = require(&state, level) {
+    if let Err(refused) = may_see_whole_nodes(&state) {
         return refused;
     }
     match state.nodes.all().iter().find(|node| node.is_named(&name)) {
@@ -184,4 +174,14 @@ pub(super) async fn one(
             json(200, &shown)
         }
     }
+}
+
+/// Refuses users below the level that sees nodes other than in pages. Since 0.5.4, that is `admin`.
+fn may_see_whole_nodes(state: &State) -> Result<(), Response> {
+    let level = if state.is_at_least(5, 4) {
+        Level::Admin
+    } else {
+        Level::User
+    };
+    require(state, level)
 }
