@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::language::render;
-use crate::language::render::Renderer;
+use crate::language::render::{ListItem, Renderer, locate, render_value};
 use crate::text::diagnostic::{Code, Diagnostic, Place};
 use crate::text::document::Document;
 use crate::text::json::kind;
+use crate::text::schema::Provenance;
 
 /// The most items of a list.
 pub(crate) const MOST_ITEMS: usize = 1_000;
@@ -28,10 +28,20 @@ pub(crate) struct ForEach {
 }
 
 impl ForEach {
-    /// The items.
-    pub(crate) fn items(&self, document: &Document, renderer: &Renderer) -> Result<Vec<Value>, Vec<Diagnostic>> {
+    /// The items. They are trusted if the whole list was rendered where nothing is that others decide.
+    pub(crate) fn items(&self, document: &Document, renderer: &Renderer) -> Result<Vec<ListItem>, Vec<Diagnostic>> {
+        let provenance = if self.untrusted {
+            Provenance::Any
+        } else {
+            Provenance::Author
+        };
         let mut problems = Vec::new();
-        let rendered = render::render_value(document, &self.items, &self.pointer, renderer, &mut problems);
+        let rendered = render_value(&self.items, &self.pointer, &mut |pointer, text| {
+            renderer.render(text, provenance).unwrap_or_else(|problem| {
+                problems.push(locate(document, pointer, problem));
+                Value::Null
+            })
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -47,7 +57,7 @@ impl ForEach {
                 )
                 .hint("shorten the list where it is made, or end the expression with `[:1000]` if the first will do"),
             ]),
-            Value::Array(items) => Ok(items),
+            Value::Array(items) => Ok(items.into_iter().map(|item| ListItem::of(provenance, item)).collect()),
             other => Err(vec![wrong(
                 Code::WrongType,
                 format!("`for_each` must be a list, and this is {}", kind(&other)),

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::language::render::render_value;
-use crate::language::render::{self, Renderer, Scope, entry};
+use crate::language::render::{self, Problem, Renderer, Scope, entry, locate, render_value};
 use crate::language::step::Step;
 use crate::net::egress::Grant;
 use crate::net::origin::{Origin, OriginError};
@@ -22,7 +21,7 @@ use crate::text::json::escape_key;
 use crate::text::json::unescape_key;
 use crate::text::json::{any_text, each_text};
 use crate::text::schema::place;
-use crate::text::schema::{Role, Schema, SchemaProblem};
+use crate::text::schema::{Provenance, Role, Schema, SchemaProblem};
 
 /// How long a rendered value may be to be shown, in bytes.
 const LONGEST_SHOWN: usize = 60;
@@ -81,13 +80,13 @@ impl<'a> Written<'a> {
         }
         let is_a_name = |param: &str| NAMES.iter().any(|role| self.schema.role(*role) == Some(param));
         for (name, value) in self.values.iter().filter(|(name, _)| self.is_known(name)) {
-            let (trusted, is_a_name) = (!self.schema.accepts_untrusted(name), is_a_name(name));
+            let (provenance, is_a_name) = (self.schema.provenance(name), is_a_name(name));
             let pointer = format!("{}/{}", self.pointer, escape_key(name));
             each_text(value, &pointer, &mut |pointer, text| {
                 let Ok(seen) = render::check(text, self.scope) else {
                     return;
                 };
-                let untrusted = seen.untrusted_at.filter(|_| trusted);
+                let untrusted = seen.untrusted_at.filter(|_| provenance == Provenance::Author);
                 found.extend(untrusted.map(|range| self.untrusted(name, pointer, range)));
                 let secrets = seen.secrets.into_iter().filter(|_| is_a_name);
                 found.extend(secrets.map(|(_, range)| self.misplaced_secret(name, pointer, range)));
@@ -130,8 +129,12 @@ impl<'a> Written<'a> {
     /// Renders the values and validates them.
     pub(crate) fn render(&self, renderer: &Renderer) -> Result<Rendered, Vec<Diagnostic>> {
         let mut problems = Vec::new();
-        let written = Value::Object(self.values.clone());
-        let value = render_value(self.document, &written, &self.pointer, renderer, &mut problems);
+        let params = self.values.iter().map(|(name, written)| {
+            let pointer = format!("{}/{}", self.pointer, escape_key(name));
+            let rendered = self.render_known(name, written, &pointer, renderer, |_| true, &mut problems);
+            (name.clone(), rendered)
+        });
+        let value = Value::Object(params.collect());
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -154,10 +157,39 @@ impl<'a> Written<'a> {
         Ok(rendered)
     }
 
+    /// Renders the texts of a param that are known, and leaves the others as they are. The schema says whose data may fill
+    /// the param; at whatever depth a text stands, that holds for it.
+    pub(crate) fn render_known(
+        &self,
+        param: &str,
+        written: &Value,
+        pointer: &str,
+        renderer: &Renderer,
+        known: impl Fn(&str) -> bool,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Value {
+        let provenance = self.schema.provenance(param);
+        render_value(written, pointer, &mut |pointer, text| {
+            if !known(pointer) {
+                return Value::String(text.to_owned());
+            }
+            renderer.render(text, provenance).unwrap_or_else(|problem| {
+                let problem = of_param(param, problem);
+                problems.push(locate(self.document, pointer, problem));
+                Value::Null
+            })
+        })
+    }
+
+    /// Whether alert data and earlier results may fill a param.
+    pub(crate) fn is_open_to_data(&self, param: &str) -> bool {
+        self.schema.provenance(param) == Provenance::Any
+    }
+
     /// The server that the values name, if that can be told.
     pub(crate) fn origin(&self, renderer: &Renderer) -> Option<Origin> {
         let text = self.values.get(self.schema.role(Role::Origin)?)?.as_str()?;
-        Origin::of(renderer.render(text).ok()?.as_str()?).ok()
+        Origin::of(renderer.render(text, Provenance::Author).ok()?.as_str()?).ok()
     }
 
     /// Why the server that was rendered cannot be reached as the params say.
@@ -194,8 +226,10 @@ impl<'a> Written<'a> {
         shown.into_iter().fold(diagnostic, Diagnostic::label)
     }
 
+    /// Whether a param may be given. One that may not is a problem of its own, and enough.
     fn is_known(&self, param: &str) -> bool {
-        self.schema.document()["properties"].get(param).is_some()
+        let schema = self.schema.document();
+        schema["properties"].get(param).is_some() || schema.get("additionalProperties") != Some(&Value::Bool(false))
     }
 }
 
@@ -276,6 +310,14 @@ pub(crate) enum GrantError {
     Exposed { path: String, mode: u32 },
 }
 
+/// Names the param whose provenance a template breaks.
+fn of_param(param: &str, mut problem: Problem) -> Problem {
+    if problem.code == Code::UntrustedValue {
+        problem.message = format!("`{param}` may only use literals, `vars` and `secrets`");
+    }
+    problem
+}
+
 /// Whether a template gave the value that a problem is about.
 fn is_of_template(written: &Map<String, Value>, problem: &SchemaProblem) -> bool {
     // The template may stand for the list or map that the value is in.
@@ -296,4 +338,81 @@ fn rendered_to(rendered: &Value, problem: &SchemaProblem, renderer: &Renderer) -
         return Some("this became a text with a secret, which is not shown".into());
     }
     (shown.len() <= LONGEST_SHOWN).then(|| format!("this became `{shown}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::language::render::Values;
+    use crate::secrets::{Secrets, Vault};
+    use crate::text::source::Source;
+
+    /// Renders params without checking them first, as if the check had been talked out of its message.
+    fn render(params: &Value) -> Result<Value, Vec<String>> {
+        let schema = json!({
+            "properties": {
+                "server": {},
+                "certificate": {"x-role": "client-certificate", "x-provenance": "any"},
+                "token": {"writeOnly": true, "x-provenance": "any"},
+                "hosts": {"x-provenance": "any"},
+                "either": {"anyOf": [{"x-provenance": "any"}, {"type": "object"}]},
+            },
+            "allOf": [{"properties": {"server": {"x-provenance": "any"}}}],
+            "additionalProperties": {"x-provenance": "any"},
+        });
+        let schema = Schema::compile(schema).unwrap();
+        let (document, _) = Document::parse(Source::new("p.yaml", json!({"params": params}).to_string())).unwrap();
+        let written = Written {
+            document: &document,
+            pointer: "/params".into(),
+            values: params.as_object().unwrap(),
+            schema: &schema,
+            scope: Scope::Roots,
+        };
+        let values = Values {
+            vars: Some(json!({"url": "trusted"})),
+            alert: Some(json!({"url": "canary"})),
+            ..Values::default()
+        };
+        let renderer = Renderer::new(Vault::new(Secrets::new([])), values);
+        let messages =
+            |problems: Vec<Diagnostic>| problems.iter().map(|problem| problem.message().to_owned()).collect();
+        written
+            .render(&renderer)
+            .map(|rendered| rendered.value)
+            .map_err(messages)
+    }
+
+    #[test]
+    fn at_no_depth_is_a_param_filled_from_what_its_schema_does_not_open_it_to() {
+        for param in ["server", "certificate", "token", "either", "other"] {
+            for template in [
+                "{{ alert.url }}",
+                "{% with alert = alert.url %}{{ alert }}{% endwith %}",
+            ] {
+                for value in [
+                    json!(template),
+                    json!([template]),
+                    json!([["a", {"b": [template]}]]),
+                    json!({"a": {"{{ vars.url }}": template}}),
+                ] {
+                    let refused = render(&json!({param: value})).expect_err(param);
+                    let expected = format!("`{param}` may only use literals, `vars` and `secrets`");
+                    assert_eq!(refused, [expected], "{value}");
+                }
+            }
+            let trusted = json!({param: {"a": ["{{ vars.url }}"]}});
+            assert_eq!(render(&trusted), Ok(json!({param: {"a": ["trusted"]}})));
+        }
+        let open = json!({"hosts": [{"a": "{{ alert.url }}"}], "server": "x"});
+        assert_eq!(render(&open), Ok(json!({"hosts": [{"a": "canary"}], "server": "x"})));
+    }
+
+    #[test]
+    fn keys_are_not_templates() {
+        let keys = json!({"hosts": {"{{ alert.url }}": 1}, "server": {"{{ alert.url }}": 2}});
+        assert_eq!(render(&keys), Ok(keys));
+    }
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::language::params;
 use crate::language::params::{Rendered, Written};
 use crate::language::render::locate;
-use crate::language::render::{self, Renderer, Scope};
+use crate::language::render::{self, Renderer, Scope, Values};
 use crate::net::egress::Grant;
 use crate::net::policy::Policy;
 use crate::sandbox::connector_type::ConnectorType;
@@ -157,7 +157,11 @@ impl Connector {
         }
         problems.or(())?;
         let vault = Vault::new(inputs.secrets);
-        let renderer = Renderer::new(vault.clone(), json!({"vars": inputs.vars}));
+        let values = Values {
+            vars: Some(Value::Object(inputs.vars)),
+            ..Values::default()
+        };
+        let renderer = Renderer::new(vault.clone(), values);
         let config = self.config(kind).render(&renderer);
         let options = self.options(kind).render(&renderer);
         let (config, options): (Rendered, Rendered) = match (config, options) {

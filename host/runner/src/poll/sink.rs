@@ -11,13 +11,14 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::language::render::Renderer;
+use crate::language::render::{Renderer, Values};
 use crate::net::egress::Network;
 use crate::net::policy::is_this_machine;
 use crate::net::tls::{Tls, TlsError};
 use crate::poll::connector::PreparedConnector;
 use crate::sandbox::store::EventText;
 use crate::secrets::{Place, Secrets, Vault};
+use crate::text::schema::Provenance;
 use crate::text::visible::visible_json;
 
 /// How long a webhook may take to acknowledge.
@@ -208,7 +209,7 @@ impl Webhook {
         // What plugins may reach does not matter here.
         let client = Network::default().client(&Tls::default(), &host)?;
         let vault = Vault::new(secrets);
-        let renderer = Renderer::new(vault.clone(), serde_json::json!({}));
+        let renderer = Renderer::new(vault.clone(), Values::default());
         let headers = headers.iter().map(|header| read_header(header, &renderer, &vault));
         let mut name = parsed.clone();
         // A query or a password may hold a secret.
@@ -236,7 +237,7 @@ fn read_header(header: &str, renderer: &Renderer, vault: &Vault) -> Result<(Head
         message,
     };
     let rendered = renderer
-        .render(value.trim())
+        .render(value.trim(), Provenance::Author)
         .map_err(|problem| wrong(problem.message))?;
     let text = rendered.as_str().map_or_else(|| rendered.to_string(), str::to_owned);
     let value = vault

@@ -8,7 +8,7 @@ use crate::language::condition::Decision;
 use crate::language::params::{GrantError, Written};
 use crate::language::playbook::Playbook;
 use crate::language::references;
-use crate::language::render::Renderer;
+use crate::language::render::{Renderer, Values};
 use crate::language::step::Step;
 use crate::run::report::SkipReason;
 use crate::run::work::{Grants, Work};
@@ -50,12 +50,12 @@ pub(crate) enum Servers {
 impl Prepared {
     /// What templates see once these steps have run.
     pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
-        let values = json!({
-            "alert": self.inputs.alert,
-            "vars": self.vars,
-            "steps": results,
-            "run": {"id": self.inputs.run_id},
-        });
+        let values = Values {
+            vars: Some(Value::Object(self.vars.clone())),
+            run: Some(json!({"id": self.inputs.run_id})),
+            alert: Some(self.inputs.alert.clone()),
+            steps: Some(Value::Object(results.clone())),
+        };
         Renderer::new(self.vault.clone(), values)
     }
 

@@ -109,7 +109,10 @@ impl Work {
                 problems.into_iter().map(about).collect::<Vec<_>>()
             })?;
             let call = grants.call(params);
-            items.push(Item { value, call });
+            items.push(Item {
+                value: value.value().clone(),
+                call,
+            });
         }
         Ok(Self::Each(items))
     }

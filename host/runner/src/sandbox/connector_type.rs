@@ -77,9 +77,15 @@ impl ConnectorType {
             name: stream.name,
             summary: stream.summary,
         });
+        let (config, options) = (
+            read("config", &described.config_schema)?,
+            read("options", &described.options_schema)?,
+        );
+        config.check_annotations(&name)?;
+        options.check_annotations(&name)?;
         Ok(Self {
-            config: read("config", &described.config_schema)?,
-            options: read("options", &described.options_schema)?,
+            config,
+            options,
             summary: described.summary,
             streams: streams.collect(),
             formats,

@@ -71,7 +71,7 @@ impl StepType {
             schema(value).map_err(|e| format!("the {what} schema of `{}` is not a JSON Schema: {e}", described.name))
         };
         let params = read("params", &described.params_schema)?;
-        params.check_provenance(&described.name)?;
+        params.check_annotations(&described.name)?;
         let result = read("result", &described.result_schema)?;
         let templates = described
             .templates

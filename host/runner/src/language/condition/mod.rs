@@ -7,6 +7,7 @@ use crate::language::render::{self, Mentions, Problem, ROOTS, Renderer, Scope};
 use crate::text::diagnostic::{Code, Diagnostic, suggestion};
 use crate::text::document::Document;
 use crate::text::json::kind;
+use crate::text::schema::Provenance;
 
 /// What has to hold for a step to run. Where it does not, a run may go on elsewhere.
 #[derive(Debug, Clone, Default)]
@@ -277,7 +278,7 @@ fn field_path(text: &str) -> Result<(Vec<String>, Mentions), Problem> {
 fn rendered(value: &Value, pointer: &str, document: &Document, renderer: &Renderer) -> Result<Value, Diagnostic> {
     match value {
         Value::String(text) => renderer
-            .render(text)
+            .render(text, Provenance::Any)
             .map_err(|problem| locate(document, pointer, problem)),
         Value::Array(items) => items
             .iter()

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::language::playbook::Playbook;
+use crate::language::render::Values;
 use crate::secrets::{Secrets, Vault};
 use crate::text::diagnostic::Diagnostics;
 
@@ -20,15 +21,15 @@ fn ask(key: &str, condition: &str) -> String {
     if !step.problems.is_empty() {
         return codes(&step.problems.clone().into());
     }
-    let values = json!({
-        "alert": {
+    let values = Values {
+        alert: Some(json!({
             "severity": "high", "score": 7, "level": "12", "host": "web-01", "tags": ["edr", "linux"], "nobody": null,
             "entities": [{"name": "a"}], "safe": true, "host.name": "dotted",
-        },
-        "vars": {"wanted": "high", "least": 5},
-        "steps": {"first": {"status": "partial", "result": {"partial": true, "rows": [1, 2]}}},
-        "run": {"id": "r"},
-    });
+        })),
+        vars: Some(json!({"wanted": "high", "least": 5})),
+        steps: Some(json!({"first": {"status": "partial", "result": {"partial": true, "rows": [1, 2]}}})),
+        run: Some(json!({"id": "r"})),
+    };
     let renderer = Renderer::new(Vault::new(Secrets::new([])), values);
     match step.gate.decide(&playbook.document, &renderer) {
         Ok(decision) => (decision == Decision::Runs).to_string(),

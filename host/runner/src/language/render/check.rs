@@ -5,89 +5,11 @@ use std::ops::Range;
 
 use minijinja::machinery::Token;
 
+use super::filters::{FILTERS, TESTS};
+use super::program::Program;
 use super::tokens::{self, Tokens, find_ident, is_guarded, is_root, path, place_of};
-use super::{ENVIRONMENT, Problem, ROOTS, explain, is_template};
+use super::{ITEM, Problem, ROOTS, is_template};
 use crate::text::diagnostic::{Code, suggestion};
-
-/// What templates see besides, in the params of a step that runs for each item of a list.
-const ITEM: [&str; 2] = ["item", "item_index"];
-
-/// The filters that templates may use: pure functions of bounded cost.
-const FILTERS: [&str; 37] = [
-    "abs",
-    "attr",
-    "bool",
-    "capitalize",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "first",
-    "float",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "upper",
-];
-
-/// The tests that may follow `is`.
-const TESTS: [&str; 32] = [
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "even",
-    "false",
-    "float",
-    "ge",
-    "greaterthan",
-    "gt",
-    "in",
-    "int",
-    "integer",
-    "iterable",
-    "le",
-    "lessthan",
-    "lower",
-    "lt",
-    "mapping",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "sameas",
-    "sequence",
-    "startingwith",
-    "string",
-    "true",
-    "undefined",
-    "upper",
-];
 
 /// Which names there are where a template stands, besides [`ROOTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,14 +101,10 @@ pub(crate) fn check(text: &str, scope: Scope) -> Result<Mentions, Vec<Problem>> 
             None => Ok(Mentions::default()),
         };
     }
-    let template = ENVIRONMENT
-        .template_from_str(text)
-        .map_err(|error| vec![explain(&error, text)])?;
-    let tokens = tokens::of(text, false).map_err(|error| vec![explain(&error, text)])?;
+    let program = Program::template(text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
-    let secrets = tokens::secrets(&tokens, &mut problems);
-    let roots = template.undeclared_variables(false).into_iter().collect();
-    let mentions = look(text, &tokens, roots, scope, &mut problems);
+    let secrets = tokens::secrets(program.tokens(), &mut problems);
+    let mentions = look(&program, scope, &mut problems);
     if problems.is_empty() {
         Ok(Mentions { secrets, ..mentions })
     } else {
@@ -204,16 +122,12 @@ pub(crate) fn check_expression(text: &str, scope: Scope) -> Result<Mentions, Vec
             hint: Some("for example `alert.severity == 'high'`".into()),
         }]);
     }
-    let expression = ENVIRONMENT
-        .compile_expression(text)
-        .map_err(|error| vec![explain(&error, text)])?;
-    let tokens = tokens::of(text, true).map_err(|error| vec![explain(&error, text)])?;
+    let program = Program::expression(text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
-    if let Some(range) = find_ident(&tokens, "secrets") {
+    if let Some(range) = find_ident(program.tokens(), "secrets") {
         problems.push(looked_at_secret(range));
     }
-    let roots = expression.undeclared_variables(false).into_iter().collect();
-    let mentions = look(text, &tokens, roots, scope, &mut problems);
+    let mentions = look(&program, scope, &mut problems);
     if problems.is_empty() {
         Ok(mentions)
     } else {
@@ -231,14 +145,10 @@ pub(crate) fn looked_at_secret(range: Range<usize>) -> Problem {
     }
 }
 
-/// What the tokens of a template or an expression look at; everything wrong with them is added to `problems`.
-fn look(
-    text: &str,
-    tokens: &Tokens<'_>,
-    mut roots: BTreeSet<String>,
-    scope: Scope,
-    problems: &mut Vec<Problem>,
-) -> Mentions {
+/// What a template or an expression looks at; everything wrong with it is added to `problems`.
+fn look(program: &Program<'_>, scope: Scope, problems: &mut Vec<Problem>) -> Mentions {
+    let (text, tokens) = (program.text(), program.tokens());
+    let mut roots: BTreeSet<String> = program.free().iter().map(|root| (*root).to_owned()).collect();
     problems.extend(integration_reference(text));
     let in_scope = |root: &str| ROOTS.contains(&root) || (matches!(scope, Scope::Item { .. }) && ITEM.contains(&root));
     let unknown: Vec<String> = roots.iter().filter(|root| !in_scope(root)).cloned().collect();
@@ -317,6 +227,7 @@ fn untrusted_at(text: &str, tokens: &Tokens<'_>, roots: &BTreeSet<String>, scope
         ("alert", true),
         ("steps", true),
         ("item", scope == Scope::Item { untrusted: true }),
+        ("item_index", scope == Scope::Item { untrusted: true }),
     ];
     let named = sources.iter().filter(|(root, counts)| *counts && roots.contains(*root));
     // A field of the alert can be named without it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Problem, Renderer};
+use super::Problem;
 use crate::text::diagnostic::{Diagnostic, Place};
 use crate::text::document::Document;
 use crate::text::json::escape_key;
@@ -15,29 +15,20 @@ pub(crate) fn locate(document: &Document, pointer: &str, problem: Problem) -> Di
         .maybe_hint(problem.hint)
 }
 
-/// A value with its templates filled in; the problems of all are added to `problems`.
-pub(crate) fn render_value(
-    document: &Document,
-    value: &Value,
-    pointer: &str,
-    renderer: &Renderer,
-    problems: &mut Vec<Diagnostic>,
-) -> Value {
+/// A value with its texts replaced. Keys stay as they are written.
+pub(crate) fn render_value(value: &Value, pointer: &str, render: &mut impl FnMut(&str, &str) -> Value) -> Value {
     match value {
-        Value::String(text) => renderer.render(text).unwrap_or_else(|problem| {
-            problems.push(locate(document, pointer, problem));
-            Value::Null
-        }),
+        Value::String(text) => render(pointer, text),
         Value::Array(items) => items
             .iter()
             .enumerate()
-            .map(|(index, item)| render_value(document, item, &format!("{pointer}/{index}"), renderer, problems))
+            .map(|(index, item)| render_value(item, &format!("{pointer}/{index}"), render))
             .collect(),
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| {
                 let below = format!("{pointer}/{}", escape_key(key));
-                (key.clone(), render_value(document, value, &below, renderer, problems))
+                (key.clone(), render_value(value, &below, render))
             })
             .collect::<Map<_, _>>()
             .into(),

@@ -5,33 +5,44 @@
 //! (`{{ secrets.x }}`, `{{ "Bearer " ~ secrets.x }}`): whatever would look at it or change it is refused before anything
 //! is rendered, because the template would see the handle and not the value.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
 
 use minijinja::machinery::Token;
-use minijinja::value::{Enumerator, Object, Serde};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja};
-use serde_json::{Value, json};
+use minijinja::{ErrorKind, Value as Jinja};
+use serde_json::{Map, Value, json};
 
 use crate::secrets::{ENV_PREFIX, Vault};
 use crate::text::diagnostic::{Code, nearest, suggestion};
+use crate::text::schema::Provenance;
 
 mod check;
+mod filters;
+mod free;
+mod guarded;
+mod limits;
 mod located;
+mod program;
+mod scope;
 mod tokens;
+mod weight;
 
 pub(crate) use check::{Mentions, Scope, check, check_expression, looked_at_secret};
 pub(crate) use located::{locate, render_value};
+pub(crate) use scope::{ListItem, Values};
 pub(crate) use tokens::sole_expression;
 
+use program::Program;
+use scope::{Names, TrustedScope, UntrustedScope};
 use tokens::{Tokens, is_guarded, path, place_of};
 
 /// The names that templates may begin with.
 pub(crate) const ROOTS: [&str; 5] = ["secrets", "alert", "vars", "steps", "run"];
 
-/// How much a template may compute, in the engine's own units.
-const FUEL: u64 = 100_000;
+/// What templates see besides, in the params of a step that runs for each item of a list.
+const ITEM: [&str; 2] = ["item", "item_index"];
+
+/// The names that stand for what others decide.
+const OF_OTHERS: [&str; 4] = ["alert", "steps", "item", "item_index"];
 
 /// What is wrong with a template, and where in its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,38 +83,44 @@ pub fn secret_names(text: &str) -> Vec<String> {
 
 /// The values that templates see.
 pub(crate) struct Renderer {
-    context: BTreeMap<String, Jinja>,
-    values: Arc<Value>,
-    item: Option<Arc<Value>>,
+    trusted: TrustedScope,
+    untrusted: UntrustedScope,
+    /// What `alert`, `vars`, `steps` and `run` stand for, to say what is missing.
+    values: Value,
+    item: Option<Value>,
     vault: Vault,
 }
 
 impl Renderer {
-    /// `values` is an object with what `alert`, `vars`, `steps` and `run` stand for.
-    pub(crate) fn new(vault: Vault, values: Value) -> Self {
-        let roots = values
-            .as_object()
+    pub(crate) fn new(vault: Vault, values: Values) -> Self {
+        let trusted = TrustedScope::new(&vault, &values);
+        let untrusted = UntrustedScope::new(&trusted, &values);
+        let Values {
+            vars,
+            run,
+            alert,
+            steps,
+        } = values;
+        let named = [("vars", vars), ("run", run), ("alert", alert), ("steps", steps)];
+        let known = named
             .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), Jinja::from(Serde(value))));
-        let handles = ("secrets".to_owned(), Jinja::from_object(Handles(vault.clone())));
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Self {
-            context: roots.chain([handles]).collect(),
-            values: Arc::new(values),
+            trusted,
+            untrusted,
+            values: Value::Object(known.collect::<Map<_, _>>()),
             item: None,
             vault,
         }
     }
 
     /// The same, with an item of a list.
-    pub(crate) fn with_item(&self, item: &Value, index: usize) -> Self {
-        let mut context = self.context.clone();
-        context.insert("item".to_owned(), Jinja::from(Serde(item)));
-        context.insert("item_index".to_owned(), Jinja::from(index));
+    pub(crate) fn with_item(&self, item: &ListItem, index: usize) -> Self {
         Self {
-            context,
+            trusted: self.trusted.with_item(item, index),
+            untrusted: self.untrusted.with_item(item, index),
             values: self.values.clone(),
-            item: Some(Arc::new(item.clone())),
+            item: Some(item.value().clone()),
             vault: self.vault.clone(),
         }
     }
@@ -118,8 +135,8 @@ impl Renderer {
         self.vault.redactor().redact(text) != text
     }
 
-    /// Renders a text. It must have passed [`check`].
-    pub(crate) fn render(&self, text: &str) -> Result<Value, Problem> {
+    /// Renders a text for a place that data of this provenance may fill.
+    pub(crate) fn render(&self, text: &str, provenance: Provenance) -> Result<Value, Problem> {
         if !is_template(text) {
             return Ok(Value::String(text.to_owned()));
         }
@@ -127,18 +144,47 @@ impl Renderer {
             Some(_) => Scope::Item { untrusted: true },
             None => Scope::Roots,
         };
-        for (name, range) in check(text, scope)
-            .map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?
-            .secrets
+        let mentions =
+            check(text, scope).map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?;
+        if let Some(name) = OF_OTHERS.into_iter().find(|name| mentions.roots.contains(*name))
+            && !self.names(provenance).has(name)
         {
+            return Err(self.missing_root(text, name, provenance));
+        }
+        for (name, range) in mentions.secrets {
             if self.vault.handle(&name).is_none() {
                 return Err(self.unknown_secret(&name, range));
             }
         }
-        let context = Jinja::from_pairs(self.context.clone());
+        self.filled(text, provenance)
+    }
+
+    /// A name that is not there: where only the author decides, because others decide what it stands for.
+    fn missing_root(&self, text: &str, name: &str, provenance: Provenance) -> Problem {
+        let range = tokens::of(text, false).ok();
+        let range = range.and_then(|tokens| tokens::find_ident(&tokens, name));
+        let range = range.unwrap_or(0..text.len());
+        match provenance {
+            Provenance::Author if self.untrusted.names().has(name) => Problem {
+                range,
+                code: Code::UntrustedValue,
+                message: "only literals, `vars` and `secrets` may be used here".into(),
+                hint: Some("whoever triggers the alert would decide it; use a literal, `vars` or `secrets`".into()),
+            },
+            _ => Problem {
+                range,
+                code: Code::UndefinedVariable,
+                message: format!("`{name}` is not defined"),
+                hint: None,
+            },
+        }
+    }
+
+    fn filled(&self, text: &str, provenance: Provenance) -> Result<Value, Problem> {
+        let context = self.names(provenance).context();
         let Some(expression) = sole_expression(text) else {
-            return ENVIRONMENT
-                .render_str(text, &context)
+            return Program::template(text)?
+                .render(&context)
                 .map(Value::String)
                 .map_err(|error| self.locate(explain(&error, text), text, false, Scope::Roots));
         };
@@ -149,22 +195,26 @@ impl Renderer {
             })
     }
 
-    /// The value of an expression. It must have passed [`check_expression`].
-    pub(crate) fn expression(&self, text: &str, scope: Scope) -> Result<Value, Problem> {
-        let mut context = self.context.clone();
-        if scope == Scope::AlertFields {
-            for (name, value) in self.values["alert"].as_object().into_iter().flatten() {
-                let field = || Jinja::from(Serde(value));
-                context.entry(name.clone()).or_insert_with(field);
-            }
+    fn names(&self, provenance: Provenance) -> &Names {
+        match provenance {
+            Provenance::Author => self.trusted.names(),
+            Provenance::Any => self.untrusted.names(),
         }
-        self.evaluate(text, &Jinja::from_pairs(context), scope)
+    }
+
+    /// The value of an expression that decides what runs: data may.
+    pub(crate) fn expression(&self, text: &str, scope: Scope) -> Result<Value, Problem> {
+        let names = self.untrusted.names();
+        let context = match scope {
+            Scope::AlertFields => names.context_with_fields(self.values.get("alert")),
+            Scope::Roots | Scope::Item { .. } => names.context(),
+        };
+        self.evaluate(text, &context, scope)
     }
 
     fn evaluate(&self, source: &str, context: &Jinja, scope: Scope) -> Result<Value, Problem> {
-        let value = ENVIRONMENT
-            .compile_expression(source)
-            .and_then(|compiled| compiled.eval(context))
+        let value = Program::expression(source)?
+            .evaluate(context)
             .map_err(|error| self.locate(explain(&error, source), source, true, scope))?;
         let start = source.len() - source.trim_start().len();
         let range = start..start + source.trim().len();
@@ -237,7 +287,7 @@ impl Renderer {
             }
             let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
             let (message, hint) = match &self.item {
-                Some(item) if root == "item" => missing(&json!({"item": item.as_ref()}), &names)?,
+                Some(item) if root == "item" => missing(&json!({"item": item}), &names)?,
                 _ => missing(&self.values, &names)?,
             };
             let hint = match nearest(&root, ROOTS) {
@@ -306,34 +356,6 @@ pub(crate) fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-/// What all templates share.
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    // With it, an error's text would hold the variables' values.
-    environment.set_debug(false);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(50);
-    for global in ["range", "dict", "debug", "namespace"] {
-        environment.remove_global(global);
-    }
-    environment
-});
-
-/// `secrets` as templates see it: a map of handles.
-#[derive(Debug)]
-struct Handles(Vault);
-
-impl Object for Handles {
-    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        Some(Jinja::from(self.0.handle(key.as_str()?)?))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::NonEnumerable
-    }
-}
-
 /// A template engine's error in our words. Its own formatting is never used: it can show values.
 fn explain(error: &minijinja::Error, text: &str) -> Problem {
     let range = error
@@ -354,7 +376,11 @@ fn explain(error: &minijinja::Error, text: &str) -> Problem {
             let name = text.get(range.clone()).unwrap_or_default().trim();
             (Code::UndefinedVariable, format!("`{name}` is not defined"))
         }
-        ErrorKind::OutOfFuel => (Code::TemplateTooLong, "the template computes too much".to_owned()),
+        ErrorKind::OutOfFuel if !detail.is_empty() => (Code::TemplateTooLong, detail),
+        ErrorKind::OutOfFuel => (
+            Code::TemplateTooLong,
+            format!("the template computes too much: more than {} steps", limits::FUEL),
+        ),
         kind if detail.is_empty() => (Code::TemplateFailed, kind.to_string()),
         _ => (Code::TemplateFailed, detail),
     };

@@ -9,10 +9,13 @@ const VALUE: &str = "hunter2-value";
 
 fn renderer() -> Renderer {
     let secrets = Secrets::new([("fleet_token".to_owned(), SecretString::from(VALUE.to_owned()))]);
-    let values = json!({
-        "alert": {"host": "web-01", "hosts": ["a", "b"], "count": 3, "nested": {"user": "root"}},
-        "vars": {}, "steps": {}, "run": {"id": "r1"},
-    });
+    let alert = json!({"host": "web-01", "hosts": ["a", "b"], "count": 3, "nested": {"user": "root"}});
+    let values = Values {
+        vars: Some(json!({})),
+        run: Some(json!({"id": "r1"})),
+        alert: Some(alert),
+        steps: Some(json!({})),
+    };
     Renderer::new(Vault::new(secrets), values)
 }
 
@@ -29,7 +32,11 @@ fn a_sole_expression_keeps_its_type_and_a_text_stays_a_text() {
         ("plain } text", json!("plain } text")),
         ("{{ alert.missing | default('x') }}", json!("x")),
     ] {
-        assert_eq!(renderer().render(template).unwrap(), value, "{template}");
+        assert_eq!(
+            renderer().render(template, Provenance::Any).unwrap(),
+            value,
+            "{template}"
+        );
     }
 }
 
@@ -41,7 +48,7 @@ fn a_secret_becomes_a_handle_that_its_vault_knows() {
         "Bearer {{ secrets.fleet_token }}",
         "{{ 'Bearer ' ~ secrets.fleet_token ~ alert.host }}",
     ] {
-        let rendered = renderer.render(template).unwrap();
+        let rendered = renderer.render(template, Provenance::Any).unwrap();
         let rendered = rendered.as_str().unwrap();
         assert!(!rendered.contains(VALUE), "{template}");
         assert!(
@@ -100,7 +107,7 @@ fn formats(error: &(dyn std::error::Error + 'static)) -> String {
 fn no_formatting_of_an_error_of_the_engine_shows_what_templates_see() {
     let renderer = renderer();
     let handle = renderer.vault.handle("fleet_token").unwrap();
-    let context = Jinja::from_pairs(renderer.context.clone());
+    let context = renderer.untrusted.names().context();
     for template in [
         "{{ secrets.fleet_token.x.y }}",
         "{{ secrets.fleet_token + 1 }}",
@@ -123,15 +130,15 @@ fn no_formatting_of_an_error_of_the_engine_shows_what_templates_see() {
         "{% macro m(a) %}{{ a.x.y }}{% endmacro %}{{ m(secrets.fleet_token) }}",
         "{{ alert.host.x.y ~ secrets.fleet_token }}",
     ] {
-        let said = match ENVIRONMENT.render_str(template, &context) {
-            Err(error) => formats(&error),
-            // A few go well; they are refused before it comes to that.
-            Ok(_) => String::new(),
-        };
+        // A few cannot be compiled, and a few go well; they are refused before it comes to that.
+        let said = Program::template(template)
+            .ok()
+            .and_then(|program| program.render(&context).err())
+            .map_or_else(String::new, |error| formats(&error));
         for value in [VALUE, handle.as_str(), "web-01", "root"] {
             assert!(!said.contains(value), "{template}: {said}");
         }
-        let said = format!("{:?}", renderer.render(template).expect_err(template));
+        let said = format!("{:?}", renderer.render(template, Provenance::Any).expect_err(template));
         for value in [VALUE, handle.as_str(), "web-01", "root"] {
             assert!(!said.contains(value), "{template}: {said}");
         }
@@ -179,7 +186,7 @@ fn each_mistake_has_its_own_words_and_place() {
         ),
     ] {
         let problem = renderer()
-            .render(template)
+            .render(template, Provenance::Any)
             .and_then(|_| match check(template, Scope::Roots) {
                 Err(problems) => Err(problems[0].clone()),
                 Ok(_) => Ok(()),
@@ -201,7 +208,10 @@ fn each_mistake_has_its_own_words_and_place() {
         Code::TemplateSyntax
     );
     let endless = "{% for a in alert.hosts %}".repeat(20) + "x" + &"{% endfor %}".repeat(20);
-    assert_eq!(renderer().render(&endless).unwrap_err().code, Code::TemplateTooLong);
+    assert_eq!(
+        renderer().render(&endless, Provenance::Any).unwrap_err().code,
+        Code::TemplateTooLong
+    );
 }
 
 #[test]
@@ -228,7 +238,7 @@ proptest! {
     #[test]
     fn nothing_that_a_template_says_reveals_a_secret(template in r"(\{\{|\{%|\}\}|%\}| |secrets|\.|fleet_token|~|\||upper|'|alert|host|if|set|=|\[|\]|\(|\)){0,24}") {
         let renderer = renderer();
-        let said = match renderer.render(&template) {
+        let said = match renderer.render(&template, Provenance::Any) {
             Ok(value) => value.to_string(),
             Err(problem) => format!("{problem:?}"),
         };

@@ -5,18 +5,22 @@ use std::ops::Range;
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::Problem;
+use super::{Problem, explain, limits};
 use crate::text::diagnostic::Code;
 
 /// Tokens, and where each stands.
 pub(super) type Tokens<'t> = Vec<(Token<'t>, Range<usize>)>;
 
-/// The tokens of a template, or of an expression.
-pub(super) fn of(text: &str, is_expression: bool) -> Result<Tokens<'_>, minijinja::Error> {
+/// The tokens of a template, or of an expression. What is beyond the limits has none, so that it is looked at no further.
+pub(super) fn of(text: &str, is_expression: bool) -> Result<Tokens<'_>, Problem> {
+    limits::check_length(text)?;
     let range = |span: Span| span.start_offset as usize..span.end_offset as usize;
-    tokenize(text, is_expression, SyntaxConfig::default())
+    let tokens = tokenize(text, is_expression, SyntaxConfig::default())
         .map(|token| token.map(|(token, span)| (token, range(span))))
-        .collect()
+        .collect::<Result<_, _>>()
+        .map_err(|error| explain(&error, text))?;
+    limits::check(&tokens)?;
+    Ok(tokens)
 }
 
 /// Where the text of the expression stands, if the template is nothing but one.

@@ -147,7 +147,7 @@ impl Planner<'_> {
         let written = Written::of_step(document, step, &step_type.params);
         let mut partly =
             |renderer: &Renderer, item: Option<Value>, items: Option<Vec<String>>| -> Result<Params, StepError> {
-                let partial = Partial::render(document, step, &written, renderer, items);
+                let partial = Partial::render(step, &written, renderer, items);
                 let partial = partial.map_err(wrong)?;
                 let params = Rendered::of(partial.value, &step_type.params);
                 let is_open = |param: &str| partial.open.iter().any(|open| open.param == param);
@@ -171,7 +171,8 @@ impl Planner<'_> {
         let items = list.items(document, &renderer);
         let items = items.map_err(wrong)?;
         let calls = items.into_iter().enumerate();
-        let calls = calls.map(|(index, item)| partly(&renderer.with_item(&item, index), Some(item), None));
+        let calls =
+            calls.map(|(index, item)| partly(&renderer.with_item(&item, index), Some(item.value().clone()), None));
         Ok((None, calls.collect::<Result<_, _>>()?))
     }
 

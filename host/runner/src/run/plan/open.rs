@@ -6,11 +6,9 @@ use serde_json::{Map, Value};
 
 use super::OpenParam;
 use crate::language::params::Written;
-use crate::language::render;
 use crate::language::render::{Mentions, Renderer};
 use crate::language::step::Step;
 use crate::text::diagnostic::Diagnostic;
-use crate::text::document::Document;
 use crate::text::json::escape_key;
 
 /// Params of which some are not known.
@@ -30,22 +28,25 @@ struct Waiting<'s> {
 impl Partial {
     /// Renders and validates what can be. `items` is what the step's list waits for, if it does.
     pub(super) fn render(
-        document: &Document,
         step: &Step,
         written: &Written<'_>,
         renderer: &Renderer,
         items: Option<Vec<String>>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let waiting = Waiting { step, items };
+        let waiting = Some(Waiting { step, items });
         let mut problems = Vec::new();
         let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut values = Map::new();
         for (param, value) in written.values {
             let pointer = format!("{}/{}", written.pointer, escape_key(param));
-            if let Some(needs) = waiting.below(&pointer) {
+            // What no result may fill waits for none.
+            let waiting = waiting.as_ref().filter(|_| written.is_open_to_data(param));
+            let needs = |pointer: &str| waiting.and_then(|waiting| waiting.below(pointer));
+            if let Some(needs) = needs(&pointer) {
                 open.insert(param.clone(), needs);
             }
-            let value = waiting.render(document, value, &pointer, renderer, &mut problems);
+            let known = |pointer: &str| needs(pointer).is_none();
+            let value = written.render_known(param, value, &pointer, renderer, known, &mut problems);
             values.insert(param.clone(), value);
         }
         if !problems.is_empty() {
@@ -92,33 +93,6 @@ impl Waiting<'_> {
             return None;
         }
         Some(unique(results(mentions).chain(items.into_iter().flatten().cloned())))
-    }
-
-    fn render(
-        &self,
-        document: &Document,
-        value: &Value,
-        pointer: &str,
-        renderer: &Renderer,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Value {
-        match value {
-            _ if self.below(pointer).is_none() => render::render_value(document, value, pointer, renderer, problems),
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| self.render(document, item, &format!("{pointer}/{index}"), renderer, problems))
-                .collect(),
-            Value::Object(map) => map
-                .iter()
-                .map(|(key, value)| {
-                    let below = format!("{pointer}/{}", escape_key(key));
-                    (key.clone(), self.render(document, value, &below, renderer, problems))
-                })
-                .collect::<Map<_, _>>()
-                .into(),
-            other => other.clone(),
-        }
     }
 }
 

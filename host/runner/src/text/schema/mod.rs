@@ -12,10 +12,13 @@ mod bounds;
 mod pattern;
 mod place;
 mod problem;
+mod role;
 
 use self::pattern::Pattern;
 pub(crate) use self::place::place;
 pub use self::problem::SchemaProblem;
+pub(crate) use self::role::Provenance;
+pub use self::role::Role;
 
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
 #[derive(Debug, Clone)]
@@ -27,49 +30,6 @@ pub struct Schema {
 
 /// How the schemas of a plugin are read: compiled at once, or when they are needed.
 pub(crate) type SchemaReader = fn(Value) -> Result<Schema, String>;
-
-/// The part that a top-level param plays for the host, from `x-role` in a params schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Role {
-    /// A URL whose origin the step may reach.
-    Origin,
-    /// The step's time limit, in seconds.
-    TimeoutSeconds,
-    /// How long from one poll to the next, in seconds.
-    IntervalSeconds,
-    /// Whether the server's certificate is checked.
-    VerifyTls,
-    /// A file of certificate authorities, in PEM.
-    CaFile,
-    /// A file with a client certificate and its private key, in PEM.
-    ClientCertificate,
-    /// The name to log in with.
-    Username,
-    /// The template of the step type's allowlist that is sent.
-    Template,
-    /// The values for the template's params.
-    TemplateParams,
-    /// Whom the step is about.
-    Targets,
-}
-
-impl Role {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Origin => "origin",
-            Self::TimeoutSeconds => "timeout-seconds",
-            Self::IntervalSeconds => "interval-seconds",
-            Self::VerifyTls => "verify-tls",
-            Self::CaFile => "ca-file",
-            Self::ClientCertificate => "client-certificate",
-            Self::Username => "username",
-            Self::Template => "template",
-            Self::TemplateParams => "template-params",
-            Self::Targets => "targets",
-        }
-    }
-}
 
 impl Schema {
     /// Compiles a schema. One that would be too much work to validate with is refused: plugins bring schemas.
@@ -124,13 +84,6 @@ impl Schema {
         &self.document
     }
 
-    /// The top-level param that plays a role, if any does.
-    pub fn role(&self, role: Role) -> Option<&str> {
-        let mut properties = self.document.get("properties")?.as_object()?.iter();
-        let (name, _) = properties.find(|(_, schema)| schema["x-role"] == role.word())?;
-        Some(name)
-    }
-
     /// Whether a top-level param is meant for the server alone, as a password is: `writeOnly`.
     pub fn is_write_only(&self, param: &str) -> bool {
         self.document["properties"][param]["writeOnly"] == true
@@ -139,35 +92,6 @@ impl Schema {
     /// The value that a top-level param has when none is given, if the schema says so.
     pub fn default_of(&self, param: &str) -> Option<&Value> {
         self.document["properties"][param].get("default")
-    }
-
-    /// Whether a top-level param may depend on alert data and earlier results.
-    pub fn accepts_untrusted(&self, param: &str) -> bool {
-        self.document["properties"][param]["x-provenance"] == "any"
-    }
-
-    /// Fails if alert data could decide where a step connects, as whom, or what it sends. A plugin that says so is not believed.
-    pub(crate) fn check_provenance(&self, step_type: &str) -> Result<(), String> {
-        let decisive = [
-            Role::Origin,
-            Role::VerifyTls,
-            Role::CaFile,
-            Role::Username,
-            Role::Template,
-        ];
-        let roles = decisive
-            .into_iter()
-            .filter_map(|role| Some((role.word(), self.role(role)?)));
-        let secret = self.document["properties"].as_object().into_iter().flatten();
-        let secret = secret
-            .filter(|(name, _)| self.is_write_only(name))
-            .map(|(name, _)| ("secret", name.as_str()));
-        match roles.chain(secret).find(|(_, param)| self.accepts_untrusted(param)) {
-            Some((role, param)) => Err(format!(
-                "the param `{param}` of `{step_type}` is its {role}, and alert data must not decide that"
-            )),
-            None => Ok(()),
-        }
     }
 
     /// Everything that is wrong with a value.
