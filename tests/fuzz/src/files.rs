@@ -15,7 +15,7 @@ const NEXT: &[u8] = b"\n===\n";
 const SECRET: &str = "canary-Gq7Zt2";
 
 /// A runner with the real plugin. Its step type and connectors are what files are checked against.
-static RUNNER: LazyLock<Runner> = LazyLock::new(|| {
+pub(super) static RUNNER: LazyLock<Runner> = LazyLock::new(|| {
     let engine = Engine::new(None).expect("the runtime starts");
     let mut limits = Limits::default();
     // Instrumented code is slow.
@@ -127,7 +127,7 @@ pub fn secrets(data: &[u8]) {
     }
 }
 
-fn inputs(alert: Value) -> RunInputs {
+pub(super) fn inputs(alert: Value) -> RunInputs {
     let mut inputs = RunInputs::new(a_secret());
     inputs.alert = alert;
     inputs.vars = variables();
@@ -146,7 +146,7 @@ fn variables() -> Map<String, Value> {
 
 /// What was read, if it was. Else the problems are shown in every form, and nothing in them can act on a terminal, forge a
 /// line, or be a secret.
-fn shown<T>(data: &[u8], read: Result<T, Diagnostics>) -> Option<T> {
+pub(super) fn shown<T>(data: &[u8], read: Result<T, Diagnostics>) -> Option<T> {
     let problems = match read {
         Ok(read) => return Some(read),
         Err(problems) => problems,

@@ -16,6 +16,7 @@
 mod addresses;
 mod files;
 mod polls;
+mod provenance;
 mod queries;
 mod schemas;
 mod script;
@@ -24,6 +25,7 @@ mod statements;
 pub use addresses::address;
 pub use files::{alert, connector, load_plugin, playbook, secrets};
 pub use polls::{fleet_polls, osctrl_polls};
+pub use provenance::provenance;
 pub use queries::{fleet_queries, osctrl_queries, websocket_frames};
 pub use schemas::plugin_schema;
 pub use statements::{params, sql_tables, template_params};
@@ -32,7 +34,7 @@ pub use statements::{params, sql_tables, template_params};
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their fuzzers.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("address", address),
     ("alert", alert),
     ("connector", connector),
@@ -43,6 +45,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("params", params),
     ("playbook", playbook),
     ("plugin_schema", plugin_schema),
+    ("provenance", provenance),
     ("secrets", secrets),
     ("sql_tables", sql_tables),
     ("template_params", template_params),

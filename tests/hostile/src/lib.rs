@@ -75,6 +75,16 @@ impl Guest for Hostile {
             "let alerts decide" => vec![schema(
                 r#"{"properties": {"url": {"type": "string", "x-role": "origin", "x-provenance": "any"}}}"#,
             )],
+            "let alerts be somebody" => vec![schema(
+                r#"{"properties": {"file": {"type": "string", "x-role": "client-certificate", "x-provenance": "any"}}}"#,
+            )],
+            "misspell a role" => vec![schema(
+                r#"{"properties": {"url": {"x-role": "orgin", "x-provenance": "any"}}}"#,
+            )],
+            "misspell a provenance" => vec![schema(r#"{"properties": {"url": {"x-provenance": "alert"}}}"#)],
+            "have two of a role" => vec![schema(
+                r#"{"properties": {"url": {"x-role": "origin"}, "other": {"x-role": "origin", "x-provenance": "any"}}}"#,
+            )],
             "double itself" => vec![schema(&doubling())],
             "be deep" => vec![schema(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)))],
             "be gigantic" => vec![schema(&format!("{{\"title\": \"{}\"}}", "x".repeat(1 << 20)))],

@@ -21,6 +21,13 @@ async fn a_plugin_that_lies_in_its_description_is_refused() {
         ("refer to itself", "it refers to itself"),
         ("refer to a file", "outside of itself"),
         ("let alerts decide", "alert data must not decide that"),
+        (
+            "let alerts be somebody",
+            "the param `file` of `misbehave` is its client-certificate, and alert data must not decide that",
+        ),
+        ("misspell a role", "unknown x-role `orgin`; did you mean `origin`?"),
+        ("misspell a provenance", "unknown x-provenance `alert`; known here: any"),
+        ("have two of a role", "two params of `misbehave` have the role `origin`"),
         ("double itself", "too large"),
         ("be deep", "is not JSON: recursion limit"),
         ("be gigantic", "is larger than 256 KiB"),
