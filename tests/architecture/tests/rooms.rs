@@ -41,6 +41,35 @@ const LIBRARY: Rooms = &[
     ),
 ];
 
+const PLUGIN: Rooms = &[
+    ("contract", &[]),
+    ("text.rs", &[]),
+    ("osquery", &["contract", "text.rs"]),
+    ("template", &["contract", "text.rs"]),
+    ("server", &["contract", "text.rs"]),
+    ("live_query", &["contract", "text.rs", "osquery", "template", "server"]),
+    ("event", &["contract", "text.rs", "osquery", "template", "server"]),
+    ("polling", &["contract", "text.rs", "osquery", "template", "server", "event"]),
+    (
+        "fleet",
+        &["contract", "text.rs", "osquery", "template", "server", "live_query", "event", "polling"],
+    ),
+    (
+        "osctrl",
+        &["contract", "text.rs", "osquery", "template", "server", "live_query", "event", "polling"],
+    ),
+    (
+        "exports",
+        &[
+            "contract", "text.rs", "osquery", "template", "server", "live_query", "event", "polling", "fleet", "osctrl",
+        ],
+    ),
+    (
+        "component",
+        &["contract", "template", "live_query", "event", "polling", "exports"],
+    ),
+];
+
 fn sources(path: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     root.expect("the repository").join(path)
@@ -130,6 +159,11 @@ fn check(path: &str, rooms: Option<(Rooms, &[&str])>) {
 #[test]
 fn rooms_of_the_library_import_only_what_lies_below_them() {
     check("host/runner/src", Some((LIBRARY, LIBRARY_LEAVES)));
+}
+
+#[test]
+fn rooms_of_the_plugin_import_only_what_lies_below_them() {
+    check("step-osquery/src", Some((PLUGIN, &[])));
 }
 
 #[test]
