@@ -140,7 +140,7 @@ mod tests {
     use std::io;
 
     use indicatif::TermLike;
-    use playbook_host::visible;
+    use playbook_host::text::visible;
 
     use super::*;
 

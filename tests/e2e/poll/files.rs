@@ -184,7 +184,7 @@ async fn no_planted_link_has_another_file_replaced() {
 #[tokio::test]
 #[cfg(unix)]
 async fn a_folder_that_others_may_write_to_keeps_no_state_and_no_record() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
     let outer = tempfile::tempdir().unwrap();
     let shared = outer.path().join("shared");
     std::fs::create_dir(&shared).unwrap();
