@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let receiving = signals::receive(output::restore_terminal);
     std::panic::set_hook(Box::new(|panic| {
         output::say(defect::said(panic.location(), panic.payload()));
-        output::finish();
+        let _ = output::finish();
     }));
     let status = match (receiving, command_line::read()) {
         (_, Err(status)) => status,
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
             Err(error) => cannot_start(&error),
         },
     };
-    output::finish();
+    if !output::finish() {
+        return Exit::Interrupted.into();
+    }
     status.into()
 }
 

@@ -1,7 +1,5 @@
 //! `playbook run --output ndjson`: what happens during a run, one JSON object a line, as it happens.
 
-use std::io;
-
 use jiff::Timestamp;
 use playbook_host::language::PlaybookName;
 use playbook_host::run::{RunEvent, RunStatus, StepError, StepReport};
@@ -139,13 +137,7 @@ impl Stream {
             finished_at: report.finished_at,
             duration_ms: report.duration_ms,
         });
-        match output::stdout().wait() {
-            // A reader that went away is no failure.
-            Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted) => Err(
-                CommandError::failed(format!("cannot write to standard output: {error}")),
-            ),
-            _ => Ok(()),
-        }
+        output::written(output::stdout().wait())
     }
 
     #[expect(clippy::unused_self, reason = "lines are written by whoever has the stream")]

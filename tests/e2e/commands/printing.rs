@@ -154,7 +154,7 @@ async fn memory_is_in_no_core_dump() {
             .find(|line| line.starts_with("Max core file size"))
             .unwrap();
         let core: Vec<String> = core.split_whitespace().map(str::to_owned).collect();
-        if core[4] == "0" || child.try_wait().unwrap().is_some() {
+        if core[5] == "0" || child.try_wait().unwrap().is_some() {
             break core;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

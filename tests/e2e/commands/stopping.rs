@@ -15,6 +15,8 @@ use crate::poll::command::{fleet, signal, start};
 
 /// How the command ends, which it must do soon.
 async fn ends(mut child: Child, within: u64) -> Option<i32> {
+    // To wait closes it.
+    let _stdin = child.stdin.take();
     let ended = tokio::time::timeout(Duration::from_secs(within), child.wait()).await;
     ended.expect("it ends").unwrap().code()
 }

@@ -99,7 +99,7 @@ async fn no_file_that_input_names_is_read_without_end_or_waited_for() {
         let tests = folder.path().join("a.test.yaml");
         std::fs::write(
             &tests,
-            serde_json::json!({"playbook": Path::new(name).file_name().unwrap().to_str(), "cases": []}).to_string(),
+            serde_json::json!({"playbook": Path::new(name).file_name().unwrap().to_str(), "cases": [{"name": "a", "expect": {"status": "success"}}]}).to_string(),
         )
         .unwrap();
         let commands: &[&[&str]] = &[
@@ -145,9 +145,9 @@ async fn a_test_names_no_file_outside_its_folder() {
     let tests = folder.join("a.test.yaml");
     let named = outer.path().join("foreign").display().to_string();
     for name in ["../foreign", &named, "link.yaml"] {
-        let case = serde_json::json!({"name": "a", "record": name, "expect": {}});
+        let case = serde_json::json!({"name": "a", "record": name, "expect": {"status": "success"}});
         for file in [
-            serde_json::json!({"playbook": name, "cases": [{"name": "a", "expect": {}}]}),
+            serde_json::json!({"playbook": name, "cases": [{"name": "a", "expect": {"status": "success"}}]}),
             serde_json::json!({"cases": [case]}),
         ] {
             std::fs::write(folder.join("a.yaml"), "- {id: a, type: condition, condition: 'true'}").unwrap();

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use playbook_host::text::without_credentials;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -50,7 +51,8 @@ pub(crate) async fn serve(metrics: Metrics, address: &str) -> Result<Serving, Co
     let address: SocketAddr = match address.trim_start_matches(':').parse::<u16>() {
         Ok(port) => (Ipv4Addr::LOCALHOST, port).into(),
         Err(_) => address.parse().map_err(|_| {
-            CommandError::new(format!("`--metrics {address}` is not an address"))
+            let shown = without_credentials(address);
+            CommandError::new(format!("`--metrics {shown}` is not an address"))
                 .hint("for example 9464, which is 127.0.0.1:9464, or 0.0.0.0:9464")
         })?,
     };

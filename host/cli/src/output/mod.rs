@@ -42,8 +42,8 @@ pub(crate) fn print_json_text(text: &str) -> Result<(), CommandError> {
     written(stdout().write_and_wait(stream::Job::Exact(text.into_bytes())))
 }
 
-/// A reader that went away (`| head`) is not an error.
-fn written(outcome: io::Result<()>) -> Result<(), CommandError> {
+/// What became of a result. A reader that went away (`| head`) is not an error.
+pub(crate) fn written(outcome: io::Result<()>) -> Result<(), CommandError> {
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(CommandError::silent(Exit::Interrupted)),
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -93,11 +93,12 @@ pub(crate) fn report(error: &CommandError) -> Exit {
     error.exit
 }
 
-/// Waits until everything is written, unless nobody reads it and the process is to end.
-pub(crate) fn finish() {
-    // Errors of stdout were reported to whoever wrote; nobody is left to report those of stderr to.
-    let _ = stdout().wait();
-    let _ = stderr().wait();
+/// Waits until everything is written, unless nobody reads it and the process is to end. Returns whether it was.
+pub(crate) fn finish() -> bool {
+    // Other errors of stdout were reported to whoever wrote; nobody is left to report those of stderr to.
+    let gave_up = |outcome: io::Result<()>| outcome.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
+    let given_up = [stdout().wait(), stderr().wait()].map(gave_up);
+    given_up == [false, false]
 }
 
 /// Removes from the terminal what is redrawn there.

@@ -208,7 +208,7 @@ mod tests {
         let path = PathBuf::from(HOSTILE);
         let text = crate::text!("{}{}|{}|{}\n", style, HOSTILE, path, Padded("b\x1b", 8));
         let piece = "a[ESC][31m[ESC]]52;c;x[BEL][U+009B]2J[U+202E][CR][LF]error: forged https://[hidden]@host";
-        assert_eq!(text.0, format!("\x1b[31m{piece}|{piece}|b[ESC]   \n"));
+        assert_eq!(text.0, format!("\x1b[31m{piece}|{piece}|b[ESC]  \n"));
     }
 
     #[test]
