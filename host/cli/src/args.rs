@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 
-use playbook_host::secrets::SecretsCommand;
-
 use crate::help;
 
 /// Runs security playbooks whose steps are sandboxed WebAssembly plugins.
@@ -89,7 +87,7 @@ pub(crate) struct SecretsArgs {
     /// Run this for secrets that are in neither file nor environment, such as `pass show soc/{name}`; without `{name}`,
     /// it prints a YAML map
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
-    pub(crate) secrets_command: Option<SecretsCommand>,
+    pub(crate) secrets_command: Option<String>,
     #[cfg(feature = "keyring")]
     /// Look in the system's keyring, under this service, for secrets that are nowhere else
     #[arg(long, value_name = "SERVICE")]

@@ -65,6 +65,11 @@ impl CommandError {
         }
     }
 
+    /// There is nothing to say.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self { exit, ..Self::new("") }
+    }
+
     /// Somebody asked to stop before anything was sent.
     pub(crate) fn interrupted() -> Self {
         Self {

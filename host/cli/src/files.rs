@@ -4,7 +4,12 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use playbook_host::files::{FileError, read_regular};
+
 use crate::error::CommandError;
+
+/// The largest file that is compared with what would take its place, in bytes.
+const LARGEST: u64 = 16 << 20;
 
 /// A file to write.
 #[derive(Debug)]
@@ -42,8 +47,8 @@ pub(crate) fn write(
 ) -> Result<Vec<(PathBuf, Outcome)>, CommandError> {
     let mut planned = Vec::new();
     for file in files {
-        let outcome = match fs::read(&file.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Written,
+        let outcome = match read_regular(&file.path, LARGEST) {
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Outcome::Written,
             Err(error) => {
                 let shown = file.path.display();
                 return Err(CommandError::new(format!(

@@ -1,22 +1,23 @@
 //! Reads what the command line names: files, variables, plugins.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use playbook_host::language::parse_alert;
 use playbook_host::net::Origin;
 use playbook_host::run::record::{RecordError, RunRecord};
 use playbook_host::sandbox::{Inspection, PluginError};
-use playbook_host::secrets::LookupError;
-use playbook_host::text::{Source, visible};
+use playbook_host::secrets::{LookupError, SecretsCommand};
+use playbook_host::text::{Source, without_credentials};
 use playbook_host::{Diagnostics, Engine, Limits, Policy, Runner, Secrets};
 use serde_json::{Map, Value};
 
 use crate::args::{PluginsArgs, PolicyArgs, SecretsArgs};
 use crate::error::CommandError;
 use crate::lock::Lock;
+use crate::output::say;
 use crate::reading::read;
-use crate::signals::interrupted;
+use crate::{signals, text};
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";
@@ -31,29 +32,29 @@ pub(crate) fn engine() -> Result<Engine, CommandError> {
 
 /// A runner with the plugins of the command line, and the built-in one unless one of them provides the same step type.
 ///
-/// `file` is what the command is about: a lock file beside it says which plugins may be loaded.
-pub(crate) async fn runner(args: &PluginsArgs, file: Option<&Path>) -> Result<Runner, CommandError> {
-    load(Runner::new(engine()?, Limits::default()), args, file).await
+/// `files` are what the command is about: the lock files beside them say which plugins may be loaded.
+pub(crate) async fn runner(args: &PluginsArgs, files: &[PathBuf]) -> Result<Runner, CommandError> {
+    load(Runner::new(engine()?, Limits::default()), args, files).await
 }
 
 /// The same, with a policy for what the plugins may reach and use.
 pub(crate) async fn runner_under(
     policy: &PolicyArgs,
     plugins: &PluginsArgs,
-    file: Option<&Path>,
+    files: &[PathBuf],
 ) -> Result<Runner, CommandError> {
-    load(runner_without_plugins(policy)?, plugins, file).await
+    load(runner_without_plugins(policy)?, plugins, files).await
 }
 
 /// The same, for plugins that will connect to something.
 pub(crate) async fn connecting_runner(
     policy: &PolicyArgs,
     plugins: &PluginsArgs,
-    file: Option<&Path>,
+    file: &PathBuf,
 ) -> Result<Runner, CommandError> {
     let runner = runner_without_plugins(policy)?;
     runner.prepare_to_connect();
-    load(runner, plugins, file).await
+    load(runner, plugins, std::slice::from_ref(file)).await
 }
 
 fn runner_without_plugins(policy: &PolicyArgs) -> Result<Runner, CommandError> {
@@ -71,6 +72,7 @@ fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, Command
     policy.deny_private |= args.deny_private;
     let origins = args.allow_origins.iter().map(|url| {
         Origin::of(url).map_err(|error| {
+            let url = without_credentials(url);
             CommandError::new(format!("`--allow-origin {url}` names no server: {error}"))
                 .hint("give scheme, host and port, such as https://fleet.example.com:8443")
         })
@@ -79,17 +81,16 @@ fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, Command
     Ok(policy)
 }
 
-async fn load(mut runner: Runner, args: &PluginsArgs, file: Option<&Path>) -> Result<Runner, CommandError> {
-    let lock = Lock::find(args.lock.as_deref(), file)?;
+async fn load(mut runner: Runner, args: &PluginsArgs, files: &[PathBuf]) -> Result<Runner, CommandError> {
+    let locks = Lock::find(args.lock.as_deref(), files)?;
     for path in &args.plugins {
         let bytes = read_plugin(path)?;
         let sha256 = inspect(path, &bytes)?.sha256;
-        if let Some(lock) = &lock {
+        for lock in &locks {
             lock.check(path, &sha256)?;
         }
-        // What runs is on record, even where nothing pins it. Nobody is left to tell when stderr is gone.
-        let shown = path.display().to_string();
-        let _ = writeln!(anstream::stderr(), "plugin {} sha256 {sha256}", visible(&shown));
+        // What runs is on record, even where nothing pins it.
+        say(text!("plugin {} sha256 {}\n", path, sha256));
         runner
             .load(&path.display().to_string(), &bytes)
             .await
@@ -147,12 +148,14 @@ pub(crate) async fn look_up(
     names: impl IntoIterator<Item = String> + Clone,
 ) -> Result<Secrets, CommandError> {
     if let Some(command) = &args.secrets_command {
+        let command: SecretsCommand = command.parse().map_err(lookup_error)?;
         let missing = secrets.missing(names.clone());
         if !missing.is_empty() {
+            let grace = signals::grace();
             let found = tokio::select! {
                 found = command.secrets(&missing) => found.map_err(lookup_error)?,
                 // The command is stopped, too.
-                () = interrupted() => return Err(CommandError::interrupted()),
+                () = grace.token().cancelled_owned() => return Err(CommandError::interrupted()),
             };
             secrets = secrets.or(&found);
         }

@@ -1,5 +1,6 @@
 //! `playbook.lock`: which plugins may be loaded.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use playbook_host::sandbox::{Inspection, Provided};
@@ -41,22 +42,40 @@ struct Locked {
 }
 
 impl Lock {
-    /// The lock file that `--lock` names, or else the one beside a file, if there is one.
-    pub(crate) fn find(named: Option<&Path>, beside: Option<&Path>) -> Result<Option<Self>, CommandError> {
-        let path = match (named, beside) {
-            (Some(path), _) => path.to_owned(),
-            (None, Some(file)) => file.with_file_name(NAME),
-            (None, None) => PathBuf::from(NAME),
-        };
-        // A link that leads nowhere is no missing file: somebody meant there to be one.
-        if named.is_none() && std::fs::symlink_metadata(&path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
-        {
-            return Ok(None);
+    /// The lock file that `--lock` names, or else those beside the files. Beside a link is where it stands and where it leads:
+    /// whoever reaches a playbook through one gets past no lock.
+    pub(crate) fn find(named: Option<&Path>, files: &[PathBuf]) -> Result<Vec<Self>, CommandError> {
+        if let Some(path) = named {
+            return Ok(vec![Self::read(path.to_owned())?]);
         }
+        let mut paths = BTreeSet::new();
+        if files.is_empty() {
+            paths.insert(PathBuf::from(NAME));
+        }
+        for file in files {
+            paths.insert(file.with_file_name(NAME));
+            if let Ok(real) = file.canonicalize() {
+                paths.insert(real.with_file_name(NAME));
+            }
+        }
+        // A link that leads nowhere is no missing file: somebody meant there to be one.
+        let missing = |path: &PathBuf| {
+            path.symlink_metadata()
+                .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+        };
+        let mut seen = BTreeSet::new();
+        paths.retain(|path| !missing(path) && seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+        paths.into_iter().map(Self::read).collect()
+    }
+
+    fn read(path: PathBuf) -> Result<Self, CommandError> {
         let bytes = reading::read(&path, LARGEST)?;
         let shown = path.display();
-        let mut lock: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| CommandError::new(format!("`{shown}` is not a lock file: {error}")).hint(REWRITE))?;
+        let mut lock: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            // What the parser says could quote the file, which nobody named: a link can lead to any.
+            let (line, column) = (error.line(), error.column());
+            CommandError::new(format!("`{shown}` is not a lock file (line {line}, column {column})")).hint(REWRITE)
+        })?;
         if lock.version != VERSION {
             let message = format!(
                 "`{shown}` is a lock file of version {}, and this reads {VERSION}",
@@ -65,7 +84,7 @@ impl Lock {
             return Err(CommandError::new(message).hint(REWRITE));
         }
         lock.path = path;
-        Ok(Some(lock))
+        Ok(lock)
     }
 
     /// A lock of these plugins.

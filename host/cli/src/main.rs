@@ -1,6 +1,7 @@
 //! The `playbook` command: a thin layer over the library.
 
 mod args;
+mod command_line;
 mod commands;
 mod defect;
 mod error;
@@ -8,8 +9,11 @@ mod files;
 mod help;
 mod inputs;
 mod lock;
+mod logging;
 mod metrics;
+mod output;
 mod plan;
+mod protection;
 mod reading;
 mod report_file;
 mod signals;
@@ -17,62 +21,73 @@ mod stream;
 mod terminal;
 mod watch;
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use crate::args::{Args, Command};
 use crate::commands::{
     check, completions, demo, explain, init, man, plugin, poll, replay, run, schema, show, templates, test, validate,
 };
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 
 fn main() -> ExitCode {
+    protection::of_memory();
+    let receiving = signals::receive(output::restore_terminal);
     std::panic::set_hook(Box::new(|panic| {
-        // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(
-            anstream::stderr(),
-            "{}",
-            defect::said(panic.location(), panic.payload())
-        );
+        output::say(defect::said(panic.location(), panic.payload()));
+        let _ = output::finish();
     }));
-    let args = Args::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return terminal::report(&CommandError::new(format!("cannot start: {error}"))).into(),
+    let status = match (receiving, command_line::read()) {
+        (_, Err(status)) => status,
+        (Err(error), Ok(_)) => cannot_start(&error),
+        (Ok(()), Ok(args)) => match tokio::runtime::Runtime::new() {
+            Ok(runtime) => run_in(runtime, args),
+            Err(error) => cannot_start(&error),
+        },
     };
-    let verbosity = args.verbose;
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_ansi(std::io::stderr().is_terminal() && !terminal::no_color())
-        .with_env_filter(match verbosity {
-            0 | 1 => "warn",
-            2 => "warn,playbook=debug,playbook_host=debug",
-            _ => "debug",
-        })
-        .init();
+    if !output::finish() {
+        return Exit::Interrupted.into();
+    }
+    status.into()
+}
+
+fn cannot_start(error: &std::io::Error) -> u8 {
+    output::report(&CommandError::new(format!("cannot start: {error}"))) as u8
+}
+
+fn run_in(runtime: tokio::runtime::Runtime, args: Args) -> u8 {
+    logging::start(args.verbose);
     let done = runtime.block_on(async {
-        match args.command {
-            Command::Run(args) => run::run(args, verbosity).await,
-            Command::Show(args) => show::show(&args),
-            Command::Replay(args) => replay::replay(args, verbosity).await,
-            Command::Validate(args) => validate::validate(args).await,
-            Command::Test(args) => test::test(args).await,
-            Command::Explain(args) => explain::explain(&args),
-            Command::Poll(args) => poll::poll(args, verbosity).await,
-            Command::Check(args) => check::check(args).await,
-            Command::Templates(args) => templates::templates(args).await,
-            Command::Schema(args) => schema::schema(args).await,
-            Command::Init(args) => init::init(args).await,
-            Command::Plugin(args) => plugin::plugin(args),
-            Command::Demo(args) => demo::demo(args, verbosity).await,
-            Command::Completions(args) => completions::completions(&args),
-            Command::Man(args) => man::man(&args),
+        tokio::select! {
+            biased;
+            // Whatever is under way is dropped, with its temporary files and child processes.
+            () = signals::at_once() => Ok(Exit::Interrupted),
+            done = run_command(args.command, args.verbose) => done,
         }
     });
     // A server that does not close its side must not keep the process.
     runtime.shutdown_background();
-    done.unwrap_or_else(|error| terminal::report(&error)).into()
+    if signals::ending() {
+        output::restore_terminal();
+    }
+    done.unwrap_or_else(|error| output::report(&error)) as u8
+}
+
+async fn run_command(command: Command, verbosity: u8) -> Result<Exit, CommandError> {
+    match command {
+        Command::Run(args) => run::run(args, verbosity).await,
+        Command::Show(args) => show::show(&args),
+        Command::Replay(args) => replay::replay(args, verbosity).await,
+        Command::Validate(args) => validate::validate(args).await,
+        Command::Test(args) => test::test(args).await,
+        Command::Explain(args) => explain::explain(&args),
+        Command::Poll(args) => poll::poll(args, verbosity).await,
+        Command::Check(args) => check::check(args).await,
+        Command::Templates(args) => templates::templates(args).await,
+        Command::Schema(args) => schema::schema(args).await,
+        Command::Init(args) => init::init(args).await,
+        Command::Plugin(args) => plugin::plugin(args),
+        Command::Demo(args) => demo::demo(args, verbosity).await,
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
+    }
 }

@@ -12,9 +12,7 @@ use serde_json::Value;
 
 use crate::args::RunOutput;
 use crate::error::{CommandError, Exit};
-use crate::signals::interrupted;
-use crate::terminal::print;
-use crate::terminal::show_problems;
+use crate::output::{self, Text, json_line, print, print_json, print_json_text, show_problems};
 use crate::watch::Watch;
 
 const BOLD: Style = Style::new().bold();
@@ -38,27 +36,26 @@ pub(crate) async fn dry_run(
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
+    output::hide(prepared.redactors());
     let as_of = crate::terminal::now();
     let plan = match &watch {
         None => runner.plan(&prepared, as_of).await,
         Some(watch) => {
             let showing = watch.clone();
             let observer = Arc::new(move |event| showing.show(event));
-            // Nothing was started that would have to be stopped: an interrupt just drops the connections.
-            let plan = tokio::select! {
-                plan = runner.plan_and_check(&prepared, as_of, CancellationToken::new(), observer) => plan,
-                () = interrupted() => return Ok(Exit::Interrupted),
-            };
+            // Nothing is started that would have to be stopped: an interrupt just drops the connections.
+            let plan = runner
+                .plan_and_check(&prepared, as_of, CancellationToken::new(), observer)
+                .await;
             watch.clear();
             plan
         }
     };
-    let invariant = "a plan has only texts as keys";
-    print(&match output {
-        RunOutput::Table => render(&plan, watch.is_some()),
-        RunOutput::Json => serde_json::to_string_pretty(&plan).expect(invariant) + "\n",
-        RunOutput::Ndjson => serde_json::to_string(&plan).expect(invariant) + "\n",
-    })?;
+    match output {
+        RunOutput::Table => print(Text::rendered(&render(&plan, watch.is_some())))?,
+        RunOutput::Json => print_json(&plan)?,
+        RunOutput::Ndjson => print_json_text(&json_line(&plan))?,
+    }
     Ok(if plan.fails() || plan.warns() {
         Exit::Failed
     } else {

@@ -17,16 +17,20 @@ pub(crate) struct ReportFile {
 impl ReportFile {
     /// A file that will stand at this path, for the user alone.
     pub(crate) fn create(path: &Path) -> Result<Self, CommandError> {
-        // Of a link, the file that it leads to.
-        let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if place.exists() && !place.is_file() {
-            return Err(CommandError::new(format!(
-                "cannot write to `{}`: it is not a regular file",
-                path.display()
-            ))
-            .hint("--report names a file, for example `run.html`"));
+        // A link could have been planted to have any file of this user's replaced.
+        let found = path.symlink_metadata();
+        let wrong = match &found {
+            Ok(found) if found.is_symlink() => Some("it is a symbolic link; name the file itself"),
+            Ok(found) if !found.is_file() => Some("it is not a regular file"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            return Err(
+                CommandError::new(format!("cannot write to `{}`: {wrong}", path.display()))
+                    .hint("--report names a file, for example `run.html`"),
+            );
         }
-        let directory = match place.parent() {
+        let directory = match path.parent() {
             Some(directory) if directory != Path::new("") => directory,
             _ => Path::new("."),
         };
@@ -36,12 +40,12 @@ impl ReportFile {
             .tempfile_in(directory)
             .map_err(|error| cannot_write(path, &error))?;
         Ok(Self {
-            path: place,
+            path: path.to_owned(),
             unfinished,
         })
     }
 
-    /// Puts the page in its place.
+    /// Puts the page in its place. A link that was put there meanwhile gives way, and not what it leads to.
     pub(crate) fn write(mut self, page: &str) -> Result<(), CommandError> {
         let failed = |path: &Path, error: &io::Error| CommandError {
             exit: crate::error::Exit::Failed,

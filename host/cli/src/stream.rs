@@ -1,18 +1,15 @@
 //! `playbook run --output ndjson`: what happens during a run, one JSON object a line, as it happens.
 
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use jiff::Timestamp;
 use playbook_host::language::PlaybookName;
 use playbook_host::run::{RunEvent, RunStatus, StepError, StepReport};
 use playbook_host::sandbox::CallEvent;
-use playbook_host::text::visible_json;
 use playbook_host::{CancellationToken, RunReport};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::CommandError;
+use crate::output::{self, json_line};
 
 /// A line. Its shape is part of the interface (`playbook schema run-event`).
 #[derive(Debug, Serialize)]
@@ -62,19 +59,13 @@ enum Line<'a> {
 
 /// Writes the lines of one run to stdout. When nobody reads them any more, it asks the run to stop.
 #[derive(Clone)]
-pub(crate) struct Stream {
-    /// The first failure to write. A reader that went away is none.
-    failed: Arc<Mutex<Option<io::Error>>>,
-    cancel: CancellationToken,
-}
+pub(crate) struct Stream(());
 
 impl Stream {
     /// The lines of a run that is stopped by `cancel`.
     pub(crate) fn new(cancel: CancellationToken) -> Self {
-        Self {
-            failed: Arc::default(),
-            cancel,
-        }
+        output::stdout().cancel_on_failure(cancel);
+        Self(())
     }
 
     pub(crate) fn started(&self, run_id: &str, playbook: PlaybookName, time: Timestamp) {
@@ -146,29 +137,12 @@ impl Stream {
             finished_at: report.finished_at,
             duration_ms: report.duration_ms,
         });
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*failed {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::failed(format!(
-                "cannot write to standard output: {error}"
-            ))),
-            _ => Ok(()),
-        }
+        output::written(output::stdout().wait())
     }
 
+    #[expect(clippy::unused_self, reason = "lines are written by whoever has the stream")]
     fn write(&self, line: &Line<'_>) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.is_some() {
-            return;
-        }
-        let mut text = serde_json::to_string(line).expect("an event has only texts as keys");
-        text.push('\n');
-        let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout
-            .write_all(visible_json(&text).as_bytes())
-            .and_then(|()| stdout.flush())
-        {
-            *failed = Some(error);
-            self.cancel.cancel();
-        }
+        // Whoever waits for the end is told what went wrong.
+        let _ = output::stdout().write_exactly(json_line(line));
     }
 }

@@ -1,14 +1,15 @@
 //! Shows on stderr what happens while a playbook runs.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use playbook_host::run::RunEvent;
 use playbook_host::sandbox::{CallEvent, LogLevel, Progress};
-use playbook_host::text::visible;
 use tokio::time::Instant;
+
+use crate::output::{self, Screen};
+use crate::text;
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
 #[derive(Clone)]
@@ -21,7 +22,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(verbosity: u8) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), verbosity)
+        Self::on(Screen::target(), verbosity)
     }
 
     fn on(target: ProgressDrawTarget, verbosity: u8) -> Self {
@@ -40,7 +41,7 @@ impl Watch {
                 // A line that was finished does not draw again by itself.
                 self.line.reset();
                 self.line.set_style(self.style("{elapsed}"));
-                self.line.set_prefix(visible(&id).into_owned());
+                self.line.set_prefix(text!("{}", id).drawn());
                 self.line.set_message("");
                 self.line.enable_steady_tick(Duration::from_millis(100));
             }
@@ -60,7 +61,7 @@ impl Watch {
             RunEvent::StepRetried { id, error, wait, .. } => {
                 let again = format!("{}: trying again in {} ms", error.kind, wait.as_millis());
                 self.log(&id, LogLevel::Info, &format!("{}; {again}", error.message));
-                self.line.set_message(again);
+                self.line.set_message(text!("{}", again).drawn());
             }
             RunEvent::StepFinished { .. } => self.clear(),
             _ => {}
@@ -79,7 +80,7 @@ impl Watch {
             self.line.set_position(progress.done.into());
             self.line.set_style(self.style("{bar:16} {left}"));
         }
-        self.line.set_message(progress.message);
+        self.line.set_message(text!("{}", progress.message).drawn());
     }
 
     /// The message comes last: it is cut where the line ends.
@@ -120,11 +121,8 @@ impl Watch {
             LogLevel::Error => ("error", anstyle::AnsiColor::Red),
         };
         let color = color.on_default().bold();
-        let (step, message) = (visible(step), visible(message));
-        self.line.suspend(|| {
-            // Nobody is left to tell when stderr is gone.
-            let _ = writeln!(anstream::stderr(), "{color}{word}{color:#}: {step}: {message}");
-        });
+        let line = text!("{}{}{:#}: {}: {}\n", color, word, color, step, message);
+        self.line.suspend(|| output::say(line));
     }
 }
 
@@ -142,6 +140,7 @@ mod tests {
     use std::io;
 
     use indicatif::TermLike;
+    use playbook_host::text::visible;
 
     use super::*;
 

@@ -48,6 +48,7 @@ mod backoff;
 mod clock;
 mod definition;
 mod file_schema;
+pub mod files;
 pub mod language;
 mod limits;
 pub mod net;

@@ -1,7 +1,11 @@
 //! The exported interface `connector`.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
+
 use super::bindings::exports::playbook::plugin::connector as wit;
-use super::bindings::playbook::plugin::types;
+use super::bindings::playbook::plugin::{cancellation, types};
 use super::bindings::{Component, wit_future, wit_stream};
 use super::convert::{event_of, timestamp};
 use super::host_services::HostServices;
@@ -34,7 +38,15 @@ impl wit::Guest for Component {
             wit_future::new(|| Err(Failure::new(FailureKind::Internal, "the poll ended without a word").into()));
         wit_bindgen::spawn_local(async move {
             let services = HostPollServices::new(batches);
-            let polled = connectors::poll(&services, &connector, &stream_name, &settings.into()).await;
+            let settings = settings.into();
+            // A poll starts nothing on a server that would have to be stopped.
+            let polled = {
+                let poll = pin!(connectors::poll(&services, &connector, &stream_name, &settings));
+                match select(poll, pin!(cancellation::requested())).await {
+                    Either::Left((polled, _)) => polled,
+                    Either::Right(_) => Err(Failure::new(FailureKind::Cancelled, "the poll was asked to stop")),
+                }
+            };
             // The stream of batches ends before the outcome is sent.
             drop(services);
             let polled = polled.map_err(types::Failure::from).map(|summary| wit::Summary {

@@ -6,4 +6,7 @@ mod explain;
 mod help;
 mod offline;
 mod playbook_tests;
+mod printing;
+#[cfg(unix)]
+mod stopping;
 mod validate;

@@ -81,6 +81,46 @@ async fn a_plugin_that_is_not_the_one_that_was_locked_is_refused() {
     assert_eq!(run_with(&folder, "misbehave.wasm", &[]).await.code(), 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_lock_file_is_found_through_a_link_to_the_playbook() {
+    let folder = folder();
+    assert_eq!(lock(&folder).await.code(), 0);
+    std::fs::write(folder.path().join("misbehave.wasm"), describing("spin")).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(path(&folder, "playbook.yaml"), path(&elsewhere, "link.yaml")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), path(&elsewhere, "linked")).unwrap();
+    std::fs::write(path(&elsewhere, "playbook.yaml"), "[]").unwrap();
+    let (link, linked, other) = (
+        path(&elsewhere, "link.yaml"),
+        path(&elsewhere, "linked/playbook.yaml"),
+        path(&elsewhere, "playbook.yaml"),
+    );
+    let plugin = path(&folder, "misbehave.wasm");
+    for args in [
+        &["run", &link][..],
+        &["run", &linked],
+        &["validate", &link],
+        &["validate", &other, &link],
+        &["test", &link],
+        &["check", &link],
+    ] {
+        let refused = run(&[args, &["--plugin", &plugin]].concat(), &[]).await;
+        assert_eq!(refused.code(), 2, "{args:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("is not the plugin that"),
+            "{args:?}: {}",
+            refused.stderr
+        );
+    }
+    // What the lock file leads to is not quoted.
+    std::fs::write(path(&elsewhere, "foreign"), "\"a-line-of-a-foreign-file\"").unwrap();
+    std::os::unix::fs::symlink(path(&elsewhere, "foreign"), path(&elsewhere, "playbook.lock")).unwrap();
+    let refused = run(&["run", &other, "--plugin", &plugin], &[]).await;
+    assert_eq!(refused.code(), 2, "{}", refused.stderr);
+    assert!(!refused.stderr.contains("a-line-of"), "{}", refused.stderr);
+}
+
 #[tokio::test]
 async fn a_lock_file_that_cannot_be_used_is_no_missing_one() {
     let folder = folder();

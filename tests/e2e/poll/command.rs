@@ -49,7 +49,7 @@ fn never_answers(path: &str) -> Fault {
 }
 
 #[cfg(unix)]
-fn signal(child: &tokio::process::Child, signal: rustix::process::Signal) {
+pub(crate) fn signal(child: &tokio::process::Child, signal: rustix::process::Signal) {
     let pid = i32::try_from(child.id().unwrap()).unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
 }

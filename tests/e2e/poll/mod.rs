@@ -1,9 +1,9 @@
 //! Connectors that are polled.
 
 mod check;
-mod command;
+pub(crate) mod command;
 mod files;
 mod fleet;
 mod killed;
 mod osctrl;
-mod polled;
+pub(crate) mod polled;

@@ -66,6 +66,35 @@ async fn a_command_gives_secrets_one_by_one_or_all_and_what_it_says_is_not_shown
 }
 
 #[cfg(unix)]
+#[tokio::test]
+async fn the_command_for_secrets_gets_no_other_secrets_and_no_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = one_step::write(folder.path(), &json!({"base_url": "http://127.0.0.1:9"}), &json!({}));
+    let seen = folder.path().join("seen");
+    let command = format!(
+        "/bin/sh -c '(/usr/bin/env; /bin/cat) > {}; echo a-token' {{name}}",
+        seen.display()
+    );
+    let mut command = playbook(
+        &["run", &file, "--secrets-command", &command, "--dry-run"],
+        &[("other", "a-secret-for-others")],
+    );
+    command
+        .env("FOR_THE_COMMAND", "yes")
+        .stdin(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let stdin = child.stdin.take();
+    let done = tokio::time::timeout(Duration::from_secs(30), finish(child)).await;
+    drop(stdin);
+    assert_eq!(done.expect("it waits for no input").code(), 0);
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(
+        seen.contains("FOR_THE_COMMAND=yes") && !seen.contains("PLAYBOOK_SECRET_"),
+        "{seen}"
+    );
+}
+
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_ends_the_command_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,24 +1,20 @@
 //! `playbook check`: "Test connection".
 
-use std::fmt::Write as _;
-
 use playbook_host::sandbox::PluginError;
 
 use crate::args::{CheckArgs, Output};
 use crate::commands::poll;
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
+use crate::output::{self, Padded, Text, print, print_json};
+use crate::text;
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::connecting_runner(
-        &args.connector.policy,
-        &args.connector.plugins,
-        Some(&args.connector.file),
-    )
-    .await?;
+    let runner =
+        inputs::connecting_runner(&args.connector.policy, &args.connector.plugins, &args.connector.file).await?;
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let (prepared, _) = poll::prepare(&runner, &args.connector, secrets, None, &[]).await?;
+    output::hide(prepared.redactors());
     let found = match runner.test_connection(&prepared).await {
         Ok(found) => found,
         Err(error) => {
@@ -33,7 +29,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
     match args.output {
         Output::Json => {
             let report = serde_json::json!({"connector": prepared.name(), "ok": fits, "findings": found});
-            print(&format!("{report:#}\n"))?;
+            print_json(&report)?;
         }
         Output::Table => {
             let width = found
@@ -41,12 +37,12 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
                 .map(|finding| finding.subject.chars().count())
                 .max()
                 .unwrap_or(0);
-            let mut text = format!("{}: {}\n", prepared.name(), prepared.subject());
-            for finding in &found {
-                let mark = if finding.ok { "✔" } else { "✘" };
-                let _ = writeln!(text, "  {mark} {:width$}  {}", finding.subject, finding.text);
-            }
-            print(&text)?;
+            let head = text!("{}: {}\n", prepared.name(), prepared.subject());
+            let lines = found.iter().map(|finding| {
+                let mark = if finding.ok { '✔' } else { '✘' };
+                text!("  {} {}  {}\n", mark, Padded(&finding.subject, width), finding.text)
+            });
+            print([head].into_iter().chain(lines).collect::<Text>())?;
         }
     }
     Ok(if fits { Exit::Success } else { Exit::Failed })

@@ -10,8 +10,8 @@ use crate::args::{DemoArgs, PluginsArgs, RunOutput};
 use crate::commands::run::run_playbook;
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
-use crate::terminal::show_problems;
+use crate::output::{print, show_problems};
+use crate::text;
 
 /// The hosts of the demo, which both servers manage.
 const HOSTS: &str = include_str!("../../playbooks/demo/hosts.json");
@@ -40,7 +40,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
     let fleet = FleetServer::start(fleet).await.map_err(failed)?;
     let osctrl = OsctrlServer::start(osctrl).await.map_err(failed)?;
     if args.view.output == RunOutput::Table {
-        print(&format!(
+        print(text!(
             "Simulated servers listen on {} (Fleet) and {} (osctrl). Their hosts run real SQL.\n\
              The playbook is playbooks/demo/triage.yaml. One host is offline, so two steps wait until their limit of 5 s.\n\n",
             fleet.url(),
@@ -57,7 +57,7 @@ pub(crate) async fn demo(args: DemoArgs, verbosity: u8) -> Result<Exit, CommandE
         "title": "Suspicious download by root",
         "hosts": ["web-01", "web-02", "db-01", "laptop-7", "build-03"],
     });
-    let runner = inputs::runner(&PluginsArgs::default(), None).await?;
+    let runner = inputs::runner(&PluginsArgs::default(), &[]).await?;
     let exit = run_playbook(&runner, playbook, run, &args.view, None, verbosity).await?;
     // The demo shows a host that times out and one that fails: that is how it is meant to end.
     Ok(if exit == Exit::Partial { Exit::Success } else { exit })

@@ -6,11 +6,12 @@ use playbook_host::text::{Code, Shown};
 
 use crate::args::ExplainArgs;
 use crate::error::{CommandError, Exit};
-use crate::terminal::print;
+use crate::output::{Padded, Text, print};
+use crate::text;
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, CommandError> {
     let Some(word) = &args.code else {
-        print(&list())?;
+        print(list())?;
         return Ok(Exit::Success);
     };
     let Some(code) = Code::from_word(word) else {
@@ -18,19 +19,17 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, CommandError> {
         let all = "`playbook explain` lists all kinds".to_owned();
         return Err(CommandError::new(format!("there is no kind of problem `{word}`")).maybe_hint(near.or(Some(all))));
     };
-    print(&explanation(code))?;
+    print(explanation(code))?;
     Ok(Exit::Success)
 }
 
-fn list() -> String {
+fn list() -> Text {
     let width = Code::ALL.iter().map(|code| code.word().len()).max().unwrap_or(0);
-    Code::ALL.iter().fold(String::new(), |mut list, code| {
-        let _ = writeln!(list, "{code:width$}  {}", code.explanation().title);
-        list
-    })
+    let line = |code: &Code| text!("{}  {}\n", Padded(code.word(), width), code.explanation().title);
+    Code::ALL.iter().map(line).collect()
 }
 
-fn explanation(code: Code) -> String {
+fn explanation(code: Code) -> Text {
     let explanation = code.explanation();
     let place = match explanation.shown {
         Shown::Step => " (part of a step)",
@@ -45,13 +44,13 @@ fn explanation(code: Code) -> String {
             text
         })
     };
-    format!(
+    Text::own(format!(
         "{code}: {}\n\n{}\n\nWrong{place}:\n{}\nRight:\n{}",
         explanation.title,
         wrapped(explanation.meaning, 100),
         lines(explanation.wrong),
         lines(explanation.right),
-    )
+    ))
 }
 
 /// The text in lines that are at most this long, where its words allow it.

@@ -1,6 +1,5 @@
 //! `playbook init`: files to begin with.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::args::InitArgs;
@@ -8,7 +7,8 @@ use crate::commands::schema;
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
 use crate::inputs;
-use crate::terminal::print;
+use crate::output::{Padded, Text, print};
+use crate::text;
 
 /// The files, of which the examples have copies. They name their schema as it is seen from there.
 const FILES: [(&str, &str); 3] = [
@@ -24,7 +24,7 @@ const PLAYBOOK: &str = "playbook.yaml";
 const CONNECTOR: &str = "connector.yaml";
 
 pub(crate) async fn init(args: InitArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins, None).await?;
+    let runner = inputs::runner(&args.plugins, &[]).await?;
     let dir = args.dir.unwrap_or_default();
     let mut planned: Vec<NewFile> = FILES
         .iter()
@@ -39,21 +39,23 @@ pub(crate) async fn init(args: InitArgs) -> Result<Exit, CommandError> {
             text,
         });
     }
-    let mut shown = String::new();
-    for (path, outcome) in files::write(planned, |_, _| false)? {
-        let _ = writeln!(shown, "{:9} {}", outcome.word(), path.display());
-    }
+    let written = files::write(planned, |_, _| false)?.into_iter();
+    let shown = written.map(|(path, outcome)| text!("{} {}\n", Padded(outcome.word(), 9), path));
     let at = |name: &str| quoted(&dir.join(name));
     let (playbook, connector) = (at(PLAYBOOK), at(CONNECTOR));
-    let _ = write!(
-        shown,
+    let next = text!(
         "\nNext:\n  \
          1. Fill in what both files mark with FILL IN. Editors with a YAML language server complete and explain the keys.\n  \
-         2. playbook validate {playbook}, and playbook test {playbook}\n  \
-         3. echo '{{\"host\": \"web-01\", \"severity\": \"high\"}}' | playbook run {playbook} --alert -\n  \
-         4. playbook check {connector}, and then playbook poll {connector}\n"
+         2. playbook validate {}, and playbook test {}\n  \
+         3. echo '{{\"host\": \"web-01\", \"severity\": \"high\"}}' | playbook run {} --alert -\n  \
+         4. playbook check {}, and then playbook poll {}\n",
+        playbook,
+        playbook,
+        playbook,
+        connector,
+        connector
     );
-    print(&shown)?;
+    print(shown.chain([next]).collect::<Text>())?;
     Ok(Exit::Success)
 }
 

@@ -1,21 +1,20 @@
 //! `playbook man`.
 
-use std::fmt::Write as _;
-
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::args::{Args, ManArgs};
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
-use crate::terminal::print;
+use crate::output::{Padded, Text, print};
+use crate::text;
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, CommandError> {
     let mut command = Args::command();
     // Gives the subcommands their full names, and the options that all of them have.
     command.build();
     let Some(dir) = &args.dir else {
-        print(&page(command)?)?;
+        print(Text::own(page(command)?))?;
         return Ok(Exit::Success);
     };
     let mut commands = Vec::new();
@@ -30,11 +29,9 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, CommandError> {
     }
     // An older version's pages begin as these do.
     let ours = |there: &str, _: &str| there.lines().any(|line| line.starts_with(".TH playbook"));
-    let mut shown = String::new();
-    for (path, outcome) in files::write(planned, ours)? {
-        let _ = writeln!(shown, "{:9} {}", outcome.word(), path.display());
-    }
-    print(&shown)?;
+    let written = files::write(planned, ours)?.into_iter();
+    let shown = written.map(|(path, outcome)| text!("{} {}\n", Padded(outcome.word(), 9), path));
+    print(shown.collect::<Text>())?;
     Ok(Exit::Success)
 }
 

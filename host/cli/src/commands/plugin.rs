@@ -1,17 +1,16 @@
 //! `playbook plugin`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use playbook_host::sandbox::{Inspection, Provided, Statement};
-use playbook_host::text::visible;
 use serde_json::{Value, json};
 
 use crate::args::{InspectArgs, LockArgs, Output, PluginArgs, PluginCommand};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
 use crate::lock::Lock;
-use crate::terminal::print;
+use crate::output::{Padded, print, print_json};
+use crate::text;
 
 pub(crate) fn plugin(args: PluginArgs) -> Result<Exit, CommandError> {
     match args.command {
@@ -27,12 +26,11 @@ fn lock(args: LockArgs) -> Result<Exit, CommandError> {
     }
     let plugins = args.files.iter().map(PathBuf::as_path).zip(&inspected);
     let path = Lock::of(plugins).write(args.lock)?;
-    let mut out = format!("{} pins\n", path.display());
+    let mut out = text!("{} pins\n", path);
     for (path, inspection) in args.files.iter().zip(&inspected) {
-        writeln!(out, "  {}  {}", inspection.sha256, visible(&path.display().to_string()))
-            .expect("writing to a string cannot fail");
+        out.push(&text!("  {}  {}\n", inspection.sha256, path));
     }
-    print(&out)?;
+    print(out)?;
     Ok(Exit::Success)
 }
 
@@ -61,27 +59,20 @@ fn inspect(args: &InspectArgs) -> Result<Exit, CommandError> {
             .map(|(name, summary)| json!({"name": name, "summary": summary}));
         named.collect()
     };
-    let shown = match args.output {
-        Output::Json => {
-            format!(
-                "{:#}\n",
-                json!({
-                    "name": name,
-                    "size": inspection.size,
-                    "sha256": inspection.sha256,
-                    "contract": contract,
-                    "imports": inspection.imports,
-                    "exports": inspection.exports,
-                    "step_types": named(&types),
-                    "connectors": named(&connectors),
-                })
-            )
-        }
+    match args.output {
+        Output::Json => print_json(&json!({
+            "name": name,
+            "size": inspection.size,
+            "sha256": inspection.sha256,
+            "contract": contract,
+            "imports": inspection.imports,
+            "exports": inspection.exports,
+            "step_types": named(&types),
+            "connectors": named(&connectors),
+        }))?,
         Output::Table => {
-            let mut out = format!("{}\n", visible(&name));
-            let mut add = |label: &str, value: &str| {
-                writeln!(out, "  {label:<9} {}", visible(value)).expect("writing to a string cannot fail");
-            };
+            let mut out = text!("{}\n", name);
+            let mut add = |label: &str, value: &str| out.push(&text!("  {} {}\n", Padded(label, 9), value));
             add("size", &format!("{} bytes", inspection.size));
             add("sha256", &inspection.sha256);
             add(
@@ -98,9 +89,8 @@ fn inspect(args: &InspectArgs) -> Result<Exit, CommandError> {
                     add(if index == 0 { label } else { "" }, &format!("{name}: {summary}"));
                 }
             }
-            out
+            print(out)?;
         }
-    };
-    print(&shown)?;
+    }
     Ok(Exit::Success)
 }

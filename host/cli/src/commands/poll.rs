@@ -1,35 +1,31 @@
 //! `playbook poll`.
 
-use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use playbook_host::language::secret_names;
 use playbook_host::poll::{
-    ConnectorInputs, Cycle, FileSink, Lines, Once, PollError, PollEvent, PollObserver, PreparedConnector, Sink, Sinks,
+    ConnectorInputs, Cycle, FileSink, Once, PollError, PollEvent, PollObserver, PreparedConnector, Sink, Sinks,
     StateFile, Webhook, WebhookError,
 };
 use playbook_host::sandbox::{CallEvent, LogLevel};
-use playbook_host::{CancellationToken, Runner, Secrets};
+use playbook_host::{Runner, Secrets};
 
 use crate::args::{ConnectorArgs, PollArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::metrics::Metrics;
-use crate::signals;
+use crate::metrics::{self, Metrics};
+use crate::output::{self, StdoutSink, Text};
+use crate::{signals, text};
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::connecting_runner(
-        &args.connector.policy,
-        &args.connector.plugins,
-        Some(&args.connector.file),
-    )
-    .await?;
+    let runner =
+        inputs::connecting_runner(&args.connector.policy, &args.connector.plugins, &args.connector.file).await?;
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let format = args.format.clone();
     let (prepared, secrets) = prepare(&runner, &args.connector, secrets, format, &args.sink_headers).await?;
+    output::hide(prepared.redactors());
     let sinks = sinks(&args, &secrets, &prepared, runner.policy().allow_http)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
@@ -41,40 +37,34 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     let store = StateFile::open(&dir, prepared.name(), &subject).map_err(|e| CommandError::new(e.to_string()))?;
     let metrics = Metrics::new(prepared.name());
     let serving = match &args.metrics {
-        Some(address) => Some(metrics.clone().serve(address).await?),
+        Some(address) => Some(metrics::serve(metrics.clone(), address).await?),
         None => None,
     };
     let name = prepared.name().to_owned();
     if let Some(serving) = &serving {
-        say(&name, &format!("counters at http://{}/metrics", serving.address));
+        say(&name, &text!("counters at http://{}/metrics", serving.address));
     }
     let observer = observer(name, metrics, verbosity);
     let poller = runner.poller(prepared, Arc::new(store), sinks, observer);
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    let signals = tokio::spawn(async move {
-        signals::interrupted().await;
-        stopping.cancel();
-        // A second request does not wait for what is being delivered.
-        signals::interrupted().await;
-        std::process::exit(Exit::Interrupted as i32);
-    });
-    let exit = if args.once {
-        let once = poller.run_once(stop.clone()).await.map_err(|error| failed(&error))?;
-        match once {
+    let grace = signals::grace();
+    let stop = grace.token();
+    let polled = if args.once {
+        poller.run_once(stop.clone()).await.map(|once| match once {
             _ if stop.is_cancelled() => Exit::Interrupted,
             Once::Complete => Exit::Success,
             Once::Partial => Exit::Partial,
             Once::Failed => Exit::Failed,
-        }
+        })
     } else {
-        poller.run(stop).await.map_err(|error| failed(&error))?;
         // Asked to stop, which is how polling ends.
-        Exit::Success
+        poller.run(stop.clone()).await.map(|()| Exit::Success)
     };
-    signals.abort();
     drop(serving);
-    Ok(exit)
+    match polled {
+        // Nobody reads the events any more. They are kept, and delivered by the next process.
+        Err(PollError::Sink(_)) if stop.is_cancelled() => Ok(Exit::Interrupted),
+        polled => polled.map_err(|error| CommandError::failed(error.to_string())),
+    }
 }
 
 /// Reads and checks a connector file, and looks up the secrets that it and the headers of sinks use.
@@ -105,14 +95,16 @@ fn sinks(
 ) -> Result<Sinks, CommandError> {
     let sink = |name: &String| -> Result<Arc<dyn Sink>, CommandError> {
         if name == "-" {
-            return Ok(Arc::new(Lines::new(std::io::stdout())));
+            return Ok(Arc::new(StdoutSink));
         }
         if name.contains("://") {
             let webhook = Webhook::new(name, &args.sink_headers, secrets.clone(), connector, allow_http);
-            return Ok(Arc::new(webhook.map_err(|error| {
+            let webhook = webhook.map_err(|error| {
                 let hint = matches!(error, WebhookError::Unencrypted(_)).then(|| "use https, or --allow-http".into());
                 CommandError::new(error.to_string()).maybe_hint(hint)
-            })?));
+            })?;
+            output::hide(webhook.redactors());
+            return Ok(Arc::new(webhook));
         }
         let file = FileSink::open(Path::new(name));
         Ok(Arc::new(file.map_err(|error| {
@@ -133,15 +125,20 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
         let line = match event {
             PollEvent::Finished(cycle) => cycle_in_words(&cycle),
             PollEvent::Redelivered { events } => {
-                format!("{events} events that were under way when the last process ended were delivered again")
+                text!(
+                    "{} events that were under way when the last process ended were delivered again",
+                    events
+                )
             }
             PollEvent::SinkFailed {
                 sink,
                 message,
                 again_in,
             } => {
-                format!(
-                    "{sink} takes no events: {message}; trying again in {}",
+                text!(
+                    "{} takes no events: {}; trying again in {}",
+                    sink,
+                    message,
                     seconds(again_in)
                 )
             }
@@ -150,7 +147,7 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
                 failure,
                 again_in,
             } => {
-                format!("{stream}: {failure}; trying again in {}", seconds(again_in))
+                text!("{}: {}; trying again in {}", stream, failure.message, seconds(again_in))
             }
             PollEvent::Said {
                 stream,
@@ -160,7 +157,7 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
                 if !shown {
                     return;
                 }
-                format!("{stream}: {message}")
+                text!("{}: {}", stream, message)
             }
             _ => return,
         };
@@ -168,42 +165,42 @@ fn observer(name: String, metrics: Metrics, verbosity: u8) -> PollObserver {
     })
 }
 
-/// Writes a line to stderr. Nobody is left to tell when that is gone.
-fn say(name: &str, line: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}{name}  {line}", stamp());
+/// Writes a line to stderr.
+fn say(name: &str, line: &Text) {
+    output::say(text!("{}{}  {}\n", stamp(), name, line));
 }
 
 /// The time, where no log keeper will add it.
 fn stamp() -> String {
-    if std::io::stderr().is_terminal() {
+    if output::width_of_stderr().is_some() {
         format!("{}  ", crate::terminal::now().strftime("%H:%M:%SZ"))
     } else {
         String::new()
     }
 }
 
-fn cycle_in_words(cycle: &Cycle) -> String {
+fn cycle_in_words(cycle: &Cycle) -> Text {
     let took = seconds(cycle.duration);
     let mut line = match &cycle.outcome {
-        Ok(summary) => format!(
-            "{}: {}, {} events in {took}",
-            cycle.stream, summary.message, cycle.events
+        Ok(summary) => text!(
+            "{}: {}, {} events in {}",
+            cycle.stream,
+            summary.message,
+            cycle.events,
+            took
         ),
         Err(failure) => {
-            let hint = failure
-                .hint
-                .as_ref()
-                .map(|hint| format!(" ({hint})"))
-                .unwrap_or_default();
-            format!("{}: failed after {took}: {failure}{hint}", cycle.stream)
+            let hint = failure.hint.as_ref().map(|hint| text!(" ({})", hint));
+            let hint = hint.unwrap_or_default();
+            text!("{}: failed after {}: {}{}", cycle.stream, took, failure.message, hint)
         }
     };
     if let Some(next) = cycle.next {
-        let _ = write!(line, "; next in {}", seconds(next));
+        line.push(&text!("; next in {}", seconds(next)));
     }
     if let Ok(summary) = &cycle.outcome {
         for failure in &summary.failures {
-            let _ = write!(line, "\n  {failure}");
+            line.push(&text!("\n  {}", failure));
         }
     }
     line
@@ -211,8 +208,4 @@ fn cycle_in_words(cycle: &Cycle) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
-}
-
-fn failed(error: &PollError) -> CommandError {
-    CommandError::failed(error.to_string())
 }

@@ -1,20 +1,18 @@
 //! `playbook replay`.
 
-use std::fmt::Write as _;
-
 use anstyle::{AnsiColor, Style};
 use playbook_host::Runner;
 use playbook_host::run::RunEvent;
 use playbook_host::run::record::RunRecord;
 use playbook_host::run::replay::{ReplayedCall, Verdict};
 use playbook_host::sandbox::{CallEvent, CallObserver};
-use playbook_host::text::visible;
 use serde_json::{Value, json};
 
 use crate::args::{Output, ReplayArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
+use crate::output::{Text, print, print_json};
+use crate::text;
 use crate::watch::Watch;
 
 /// The longest value that is shown in full, in characters.
@@ -34,19 +32,16 @@ pub(crate) async fn replay(args: ReplayArgs, verbosity: u8) -> Result<Exit, Comm
             ),
         );
     }
-    let runner = inputs::runner(&args.plugins, None).await?;
+    let runner = inputs::runner(&args.plugins, &[]).await?;
     let calls = again(&runner, &record, args.only.as_deref(), verbosity).await;
     let same = calls.iter().all(|(_, call)| call.is_same());
-    print(&match args.output {
+    match args.output {
         Output::Json => {
             let calls: Vec<&ReplayedCall> = calls.iter().map(|(_, call)| call).collect();
-            format!(
-                "{:#}\n",
-                json!({"run_id": record.report.run_id, "same": same, "calls": calls})
-            )
+            print_json(&json!({"run_id": record.report.run_id, "same": same, "calls": calls}))?;
         }
-        Output::Table => text(&calls),
-    })?;
+        Output::Table => print(text(&calls))?,
+    }
     Ok(if same { Exit::Success } else { Exit::Failed })
 }
 
@@ -76,20 +71,21 @@ async fn again(runner: &Runner, record: &RunRecord, only: Option<&str>, verbosit
     calls
 }
 
-fn text(calls: &[(String, ReplayedCall)]) -> String {
+fn text(calls: &[(String, ReplayedCall)]) -> Text {
     const GOOD: Style = AnsiColor::Green.on_default().bold();
     const BAD: Style = AnsiColor::Red.on_default().bold();
-    let mut out = String::new();
+    let mut out = Text::default();
     for (title, call) in calls {
         let (style, mark) = if call.is_same() { (GOOD, "✔") } else { (BAD, "✘") };
-        let _ = writeln!(out, "{style}{mark}{style:#} {}  {}", visible(title), call.verdict);
+        let verdict = call.verdict.to_string();
+        out.push(&text!("{}{}{:#} {}  {}\n", style, mark, style, title, verdict));
         for told in call.unrecorded.iter().chain(&call.reason) {
-            let _ = writeln!(out, "    {}", visible(told));
+            out.push(&text!("    {}\n", told));
         }
         for difference in &call.differences {
-            let _ = writeln!(out, "    {}", visible(&difference.at));
-            let _ = writeln!(out, "      recorded  {}", value(difference.recorded.as_ref()));
-            let _ = writeln!(out, "      replayed  {}", value(difference.replayed.as_ref()));
+            let (recorded, replayed) = (value(difference.recorded.as_ref()), value(difference.replayed.as_ref()));
+            out.push(&text!("    {}\n", difference.at));
+            out.push(&text!("      recorded  {}\n      replayed  {}\n", recorded, replayed));
         }
     }
     let same = calls.iter().filter(|(_, call)| call.is_same()).count();
@@ -97,11 +93,11 @@ fn text(calls: &[(String, ReplayedCall)]) -> String {
         .iter()
         .filter(|(_, call)| call.verdict == Verdict::Unfinished)
         .count();
-    let _ = match (calls.len(), calls.len() - same) {
-        (0, _) => writeln!(out, "The run made no call."),
-        (all, 0) => writeln!(out, "{} as recorded", counted(all - unfinished)),
-        (all, other) => writeln!(out, "{} in all, {other} not as recorded", counted(all)),
-    };
+    out.push(&match (calls.len(), calls.len() - same) {
+        (0, _) => text!("The run made no call.\n"),
+        (all, 0) => text!("{} as recorded\n", counted(all - unfinished)),
+        (all, other) => text!("{} in all, {} not as recorded\n", counted(all), other),
+    });
     out
 }
 
@@ -118,9 +114,8 @@ fn value(value: Option<&Value>) -> String {
         return "nothing".to_owned();
     };
     let shown = value.to_string();
-    let short = match shown.char_indices().nth(LONGEST) {
+    match shown.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
-    };
-    visible(&short).into_owned()
+    }
 }

@@ -1,27 +1,26 @@
 //! `playbook run`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use playbook_host::run::RunStatus;
 use playbook_host::run::record::{Detail, RecordFile};
-use playbook_host::text::visible;
 use playbook_host::views::{html_report, text_report};
-use playbook_host::{CancellationToken, Diagnostics, Playbook, RunInputs, RunReport, Runner};
+use playbook_host::{Diagnostics, Playbook, RunInputs, RunReport, Runner};
 
 use crate::args::{RunArgs, RunOutput, ViewArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
+use crate::output::{self, Text, print, print_json, show_problems};
 use crate::plan;
 use crate::report_file::ReportFile;
-use crate::signals::interrupted;
 use crate::stream::Stream;
-use crate::terminal::{print, show_problems, terminal_width};
+use crate::terminal::terminal_width;
 use crate::watch::Watch;
+use crate::{signals, text};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
-    let runner = inputs::connecting_runner(&args.policy, &args.plugins, Some(&args.file)).await?;
+    let runner = inputs::connecting_runner(&args.policy, &args.plugins, &args.file).await?;
     let mut problems = Diagnostics::default();
     let playbook = inputs::source(&args.file).and_then(|source| runner.read_playbook(source, args.skip_unknown_steps));
     let playbook = inputs::keep(playbook, &mut problems);
@@ -76,6 +75,7 @@ pub(crate) async fn run_playbook(
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
+    output::hide(prepared.redactors());
     // Whether the page and the record can be written is known before anything is sent.
     let page = view.report.as_deref().map(ReportFile::create).transpose()?;
     let detail = keep.as_ref().map(|keep| keep.detail);
@@ -83,7 +83,8 @@ pub(crate) async fn run_playbook(
         .map(|keep| RecordFile::create(&keep.directory, &run_id))
         .transpose();
     let file = file.map_err(|error| inputs::record_error(&error))?;
-    let cancel = CancellationToken::new();
+    let grace = signals::grace();
+    let cancel = grace.token();
     let watch = Watch::new(verbosity);
     let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
     if let Some(stream) = &stream {
@@ -105,30 +106,19 @@ pub(crate) async fn run_playbook(
             None => (runner.run(prepared, cancel.clone(), observer).await, None),
         }
     };
-    tokio::pin!(running);
-    let (report, record) = tokio::select! {
-        ended = &mut running => ended,
-        () = interrupted() => {
-            cancel.cancel();
-            // The step stops what it started on the server; a second interrupt does not wait for that.
-            tokio::select! {
-                ended = running => ended,
-                () = interrupted() => return Ok(Exit::Interrupted),
-            }
-        }
-    };
+    // When it is asked to stop, the step stops what it started on the server.
+    let (report, record) = running.await;
     // Kept first: a reader of the output that has gone must not cost the record.
     if let (Some(file), Some(record)) = (file, &record) {
         let path = file.write(record).map_err(|error| CommandError {
             exit: Exit::Failed,
             ..inputs::record_error(&error)
         })?;
-        // Nobody is left to tell when stderr is gone.
-        let _ = writeln!(anstream::stderr(), "record  {}", visible(&path.display().to_string()));
+        output::say(text!("record  {}\n", path));
     }
     match &stream {
         Some(stream) => stream.finished(&report)?,
-        None => print(&shown(&report, view))?,
+        None => print_run(&report, view)?,
     }
     if let Some(page) = page {
         page.write(&html_report(&report))?;
@@ -141,13 +131,13 @@ pub(crate) async fn run_playbook(
     })
 }
 
-/// A run as it is printed.
-pub(crate) fn shown(report: &RunReport, view: &ViewArgs) -> String {
+/// Prints a run.
+pub(crate) fn print_run(report: &RunReport, view: &ViewArgs) -> Result<(), CommandError> {
     match view.output {
-        RunOutput::Table => text_report(report, if view.wide { None } else { terminal_width() }),
-        RunOutput::Json | RunOutput::Ndjson => {
-            let json = serde_json::to_string_pretty(report).expect("a report has only texts as keys");
-            json + "\n"
+        RunOutput::Table => {
+            let width = if view.wide { None } else { terminal_width() };
+            print(Text::rendered(&text_report(report, width)))
         }
+        RunOutput::Json | RunOutput::Ndjson => print_json(report),
     }
 }

@@ -1,6 +1,5 @@
 //! `playbook schema`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use playbook_host::Runner;
@@ -13,7 +12,8 @@ use crate::args::SchemaArgs;
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
 use crate::inputs;
-use crate::terminal::print;
+use crate::output::{Padded, Text, print, print_json_text};
+use crate::text;
 
 /// The schema of what `playbook run --output json` prints.
 const RUN: &str = include_str!("../../schemas/run.schema.json");
@@ -25,13 +25,13 @@ const PLAN: &str = include_str!("../../schemas/plan.schema.json");
 const RECORD: &str = include_str!("../../schemas/record.schema.json");
 
 pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins, None).await?;
+    let runner = inputs::runner(&args.plugins, &[]).await?;
     let known = all(&runner);
     if let Some(dir) = &args.all {
         return write(known, dir);
     }
     let Some(name) = args.name else {
-        print(&known.iter().fold(String::new(), |out, (name, _)| out + name + "\n"))?;
+        print(known.iter().map(|(name, _)| text!("{}\n", name)).collect::<Text>())?;
         return Ok(Exit::Success);
     };
     let Some((_, text)) = known.iter().find(|(known, _)| *known == name) else {
@@ -39,7 +39,7 @@ pub(crate) async fn schema(args: SchemaArgs) -> Result<Exit, CommandError> {
         return Err(CommandError::new(format!("there is no schema `{name}`"))
             .hint(format!("the schemas are {}", names.join(", "))));
     };
-    print(text)?;
+    print_json_text(text)?;
     Ok(Exit::Success)
 }
 
@@ -103,11 +103,9 @@ fn write(schemas: Vec<(String, String)>, dir: &Path) -> Result<Exit, CommandErro
             text,
         });
     }
-    let mut shown = String::new();
-    for (path, outcome) in files::write(planned, is_earlier)? {
-        let _ = writeln!(shown, "{:9} {}", outcome.word(), path.display());
-    }
-    print(&shown)?;
+    let written = files::write(planned, is_earlier)?.into_iter();
+    let shown = written.map(|(path, outcome)| text!("{} {}\n", Padded(outcome.word(), 9), path));
+    print(shown.collect::<Text>())?;
     Ok(Exit::Success)
 }
 

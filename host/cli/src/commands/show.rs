@@ -4,19 +4,18 @@ use playbook_host::CancellationToken;
 use playbook_host::views::html_report;
 
 use crate::args::{RunOutput, ShowArgs};
-use crate::commands::run::shown;
+use crate::commands::run::print_run;
 use crate::error::{CommandError, Exit};
 use crate::inputs;
 use crate::report_file::ReportFile;
 use crate::stream::Stream;
-use crate::terminal::print;
 
 pub(crate) fn show(args: &ShowArgs) -> Result<Exit, CommandError> {
     let record = inputs::record(&args.file)?;
     let page = args.view.report.as_deref().map(ReportFile::create).transpose()?;
     match args.view.output {
         RunOutput::Ndjson => Stream::new(CancellationToken::new()).shown(&record.report)?,
-        RunOutput::Table | RunOutput::Json => print(&shown(&record.report, &args.view))?,
+        RunOutput::Table | RunOutput::Json => print_run(&record.report, &args.view)?,
     }
     if let Some(page) = page {
         page.write(&html_report(&record.report))?;

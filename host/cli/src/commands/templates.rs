@@ -1,7 +1,5 @@
 //! `playbook templates`.
 
-use std::fmt::Write as _;
-
 use playbook_host::Runner;
 use playbook_host::sandbox::{PluginError, StepType, Template};
 use serde_json::{Map, Value, json};
@@ -9,16 +7,17 @@ use serde_json::{Map, Value, json};
 use crate::args::{Output, TemplatesArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
+use crate::output::{Padded, Text, print, print_json};
+use crate::text;
 
 pub(crate) async fn templates(args: TemplatesArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins, None).await?;
+    let runner = inputs::runner(&args.plugins, &[]).await?;
     let all: Vec<(&StepType, &Template)> = runner
         .step_types()
         .flat_map(|step_type| step_type.templates.iter().map(move |template| (step_type, template)))
         .collect();
     let Some(name) = &args.name else {
-        print(&list(&all, args.output))?;
+        list(&all, args.output)?;
         return Ok(Exit::Success);
     };
     let Some((step_type, template)) = all.iter().find(|(_, template)| template.name == *name) else {
@@ -28,19 +27,18 @@ pub(crate) async fn templates(args: TemplatesArgs) -> Result<Exit, CommandError>
     };
     let needs_params = template.params.iter().any(|param| param.default.is_none());
     if args.params.is_empty() && needs_params {
-        print(&describe(step_type, template, None, args.output))?;
+        describe(step_type, template, None, args.output)?;
         return Ok(Exit::Success);
     }
     let text = fill_in(&runner, step_type, template, &args.params).await?;
-    let shown = if args.params.is_empty() {
-        describe(step_type, template, Some(&text), args.output)
+    if args.params.is_empty() {
+        describe(step_type, template, Some(&text), args.output)?;
     } else {
         match args.output {
-            Output::Table => format!("{}\n", text.trim_end()),
-            Output::Json => format!("{:#}\n", json!({"template": name, "text": text})),
+            Output::Table => print(text!("{}\n", Text::lines(text.trim_end())))?,
+            Output::Json => print_json(&json!({"template": name, "text": text}))?,
         }
-    };
-    print(&shown)?;
+    }
     Ok(Exit::Success)
 }
 
@@ -60,7 +58,7 @@ async fn fill_in(
     })
 }
 
-fn list(all: &[(&StepType, &Template)], output: Output) -> String {
+fn list(all: &[(&StepType, &Template)], output: Output) -> Result<(), CommandError> {
     if output == Output::Json {
         let all: Vec<Value> = all
             .iter()
@@ -70,52 +68,56 @@ fn list(all: &[(&StepType, &Template)], output: Output) -> String {
                 value
             })
             .collect();
-        return format!("{:#}\n", Value::Array(all));
+        return print_json(&all);
     }
     let width = all
         .iter()
         .map(|(_, template)| template.name.len())
         .max()
         .unwrap_or_default();
-    all.iter().fold(String::new(), |mut out, (_, template)| {
+    let lines = all.iter().map(|(_, template)| {
         let params: Vec<&str> = template.params.iter().map(|param| param.name.as_str()).collect();
-        writeln!(
-            out,
-            "{:width$}  {} ({})",
-            template.name,
-            template.summary,
-            params.join(", ")
-        )
-        .expect("writing to a string cannot fail");
-        out
-    })
+        let (name, params) = (Padded(&template.name, width), params.join(", "));
+        text!("{}  {} ({})\n", name, template.summary, params)
+    });
+    print(lines.collect::<Text>())
 }
 
-fn describe(step_type: &StepType, template: &Template, example: Option<&str>, output: Output) -> String {
+fn describe(
+    step_type: &StepType,
+    template: &Template,
+    example: Option<&str>,
+    output: Output,
+) -> Result<(), CommandError> {
     if output == Output::Json {
         let mut value = json!(template);
         value["step_type"] = json!(step_type.name);
         value["example"] = json!(example);
-        return format!("{value:#}\n");
+        return print_json(&value);
     }
-    let mut out = format!("{} ({})\n{}\n\n", template.name, step_type.name, template.summary);
-    let mut add = |text: &str| out.push_str(text);
-    add("Parameters:\n");
+    let (name, summary) = (&template.name, &template.summary);
+    let mut out = text!("{} ({})\n{}\n\nParameters:\n", name, step_type.name, summary);
     for param in &template.params {
         let default = param
             .default
             .as_ref()
             .map_or("required".to_owned(), |value| format!("default {value}"));
-        add(&format!(
-            "  {}: {}; {default}\n      {}\n",
-            param.name, param.accepts, param.summary
+        out.push(&text!(
+            "  {}: {}; {}\n      {}\n",
+            param.name,
+            param.accepts,
+            default,
+            param.summary
         ));
     }
-    add(&format!("Platforms: {}\n", template.platforms.join(", ")));
-    add(&format!("Columns: {}\n\n", template.columns.join(", ")));
-    add(&format!("{}\n", template.text.trim_end()));
+    out.push(&text!(
+        "Platforms: {}\nColumns: {}\n\n{}\n",
+        template.platforms.join(", "),
+        template.columns.join(", "),
+        Text::lines(template.text.trim_end())
+    ));
     if let Some(example) = example {
-        add(&format!("\nWith the defaults:\n{}\n", example.trim_end()));
+        out.push(&text!("\nWith the defaults:\n{}\n", Text::lines(example.trim_end())));
     }
-    out
+    print(out)
 }

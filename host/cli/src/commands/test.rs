@@ -1,22 +1,20 @@
 //! `playbook test`.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use playbook_host::testing::{CaseReport, TestFile, TestReport};
-use playbook_host::text::visible;
 use playbook_host::{Diagnostics, Runner};
 use serde_json::json;
 
 use crate::args::{Output, TestArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
-use crate::terminal::show_problems;
+use crate::output::{Text, print, print_json, show_problems};
+use crate::text;
 
 pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
-    let runner = inputs::runner(&args.plugins, args.files.first().map(std::path::PathBuf::as_path)).await?;
+    let runner = inputs::runner(&args.plugins, &args.files).await?;
     let mut reports = Vec::new();
     let mut problems = Diagnostics::default();
     for file in &args.files {
@@ -35,14 +33,14 @@ pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
         Output::Json => {
             let problems: Vec<_> = problems.iter().map(|problem| json!(problem.record())).collect();
             let all = json!({"passed": passed, "failed": failed, "files": reports, "problems": problems});
-            print(&format!("{all:#}\n"))?;
+            print_json(&all)?;
         }
         Output::Table => {
-            let mut out: String = reports.iter().map(text).collect();
+            let mut out: Text = reports.iter().map(text).collect();
             if !reports.is_empty() {
-                let _ = writeln!(out, "{passed} passed, {failed} failed");
+                out.push(&text!("{} passed, {} failed\n", passed, failed));
             }
-            print(&out)?;
+            print(out)?;
             if !problems.is_empty() {
                 show_problems(&problems);
             }
@@ -56,7 +54,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
 
 async fn run(runner: &Runner, file: &Path, skip_unknown_steps: bool) -> Result<TestReport, Diagnostics> {
     let tests = runner.read_tests(inputs::source(file)?)?;
-    let playbook = runner.read_playbook(inputs::source(&tests.playbook())?, skip_unknown_steps)?;
+    let playbook = runner.read_playbook(inputs::source(&tests.playbook()?)?, skip_unknown_steps)?;
     runner.test(&tests, playbook, skip_unknown_steps).await
 }
 
@@ -77,27 +75,25 @@ fn tests_of(file: &Path) -> Result<PathBuf, CommandError> {
     .hint("tests of `triage.yaml` are in `triage.test.yaml` beside it; `playbook init` writes some to begin with"))
 }
 
-fn text(report: &TestReport) -> String {
+fn text(report: &TestReport) -> Text {
     const GOOD: Style = AnsiColor::Green.on_default().bold();
     const BAD: Style = AnsiColor::Red.on_default().bold();
     const BOLD: Style = Style::new().bold();
-    let mut out = format!("{}\n", visible(&report.file));
+    let mut out = text!("{}\n", report.file);
     for CaseReport {
         name, passed, failures, ..
     } in &report.cases
     {
         let (style, mark) = if *passed { (GOOD, "✔") } else { (BAD, "✘") };
-        let _ = writeln!(out, "  {style}{mark}{style:#} {name}");
+        out.push(&text!("  {}{}{:#} {}\n", style, mark, style, name));
         for unmet in failures {
             let place = [unmet.line, unmet.column].into_iter().flatten();
-            let place = place.fold(visible(&unmet.file).into_owned(), |place, number| {
-                format!("{place}:{number}")
-            });
-            let _ = writeln!(out, "    {BOLD}{place}{BOLD:#}  {}", unmet.subject);
-            let _ = writeln!(out, "      expected  {}", indented(&unmet.expected));
-            let _ = writeln!(out, "      got       {}", indented(&unmet.got));
+            let place = place.fold(text!("{}", unmet.file), |place, number| text!("{}:{}", place, number));
+            out.push(&text!("    {}{}{:#}  {}\n", BOLD, place, BOLD, unmet.subject));
+            out.push(&text!("      expected  {}\n", indented(&unmet.expected)));
+            out.push(&text!("      got       {}\n", indented(&unmet.got)));
             if let Some(hint) = &unmet.hint {
-                let _ = writeln!(out, "      {BOLD}help{BOLD:#}: {hint}");
+                out.push(&text!("      {}help{:#}: {}\n", BOLD, BOLD, hint));
             }
         }
     }
@@ -105,9 +101,9 @@ fn text(report: &TestReport) -> String {
 }
 
 /// Lines that stand in as far as the first.
-fn indented(text: &str) -> String {
+fn indented(text: &str) -> Text {
     if text.is_empty() {
-        return "nothing".to_owned();
+        return text!("nothing");
     }
-    text.replace('\n', "\n                ")
+    Text::lines(text).indented(16)
 }

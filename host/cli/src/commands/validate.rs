@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::args::{ProblemOutput, ValidateArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::terminal::print;
-use crate::terminal::show_problems;
+use crate::output::{print, print_json, show_problems};
+use crate::text;
 
 /// What templates are filled in with.
 struct Inputs {
@@ -20,12 +20,11 @@ struct Inputs {
 }
 
 pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
-    let beside = args.files.first().map(std::path::PathBuf::as_path);
-    let runner = inputs::runner_under(&args.policy, &args.plugins, beside).await?;
+    let runner = inputs::runner_under(&args.policy, &args.plugins, &args.files).await?;
     let mut all = Diagnostics::default();
     let mut show = |name: &str, problems: Diagnostics| -> Result<(), CommandError> {
         match args.output {
-            ProblemOutput::Table if problems.is_empty() => print(&format!("{name}: valid\n"))?,
+            ProblemOutput::Table if problems.is_empty() => print(text!("{}: valid\n", name))?,
             ProblemOutput::Table => {
                 show_problems(&problems);
             }
@@ -49,9 +48,9 @@ pub(crate) async fn validate(args: ValidateArgs) -> Result<Exit, CommandError> {
         ProblemOutput::Table => {}
         ProblemOutput::Json => {
             let records: Value = all.iter().map(|problem| json!(problem.record())).collect();
-            print(&format!("{records:#}\n"))?;
+            print_json(&records)?;
         }
-        ProblemOutput::Sarif => print(&format!("{:#}\n", all.sarif()))?,
+        ProblemOutput::Sarif => print_json(&all.sarif())?,
     }
     Ok(if all.is_empty() {
         Exit::Success
@@ -82,7 +81,7 @@ fn problems_of(
 ) -> Result<(), Diagnostics> {
     let definition = runner.read(inputs::source(file)?, skip_unknown_steps)?;
     if let Definition::Tests(tests) = &definition {
-        let playbook = runner.read_playbook(inputs::source(&tests.playbook())?, skip_unknown_steps)?;
+        let playbook = runner.read_playbook(inputs::source(&tests.playbook()?)?, skip_unknown_steps)?;
         let problems = runner.check_tests(tests, &playbook);
         return if problems.is_empty() { Ok(()) } else { Err(problems) };
     }

@@ -1,13 +1,12 @@
 //! From what an author wrote, under `params` of a step or in a connector file, to what a plugin is given.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::files::{self, FileError};
 use crate::language::render::{self, Problem, Renderer, Scope, entry, locate, render_value};
 use crate::language::step::Step;
 use crate::net::egress::Grant;
@@ -25,6 +24,9 @@ use crate::text::schema::{Provenance, Role, Schema, SchemaProblem};
 
 /// How long a rendered value may be to be shown, in bytes.
 const LONGEST_SHOWN: usize = 60;
+
+/// The largest file of certificates, in bytes.
+const LARGEST_CERTIFICATES: u64 = 1 << 20;
 
 /// The params that name a place or a thing. Secrets become values in the headers and bodies of requests only.
 const NAMES: [Role; 4] = [Role::Origin, Role::CaFile, Role::ClientCertificate, Role::Targets];
@@ -264,15 +266,13 @@ pub(crate) fn grant(params: &Rendered, directory: &Path, policy: &Policy) -> Res
             path: path.display().to_string(),
             source,
         };
-        let mut file = File::open(&path).map_err(unreadable)?;
+        let file = files::open_regular(&path).map_err(unreadable)?;
         let private = role == Role::ClientCertificate;
-        if private && let Some(mode) = exposed_to_others(&file).map_err(unreadable)? {
+        if private && let Some(mode) = exposed_to_others(&file).map_err(|error| unreadable(error.into()))? {
             let path = path.display().to_string();
             return Err(GrantError::Exposed { path, mode });
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
-        Ok(bytes)
+        files::read_open(file, LARGEST_CERTIFICATES).map_err(unreadable)
     };
     let trust = match &params.ca_file {
         _ if !params.verify_tls => Trust::Anybody,
@@ -302,7 +302,7 @@ pub(crate) enum GrantError {
     File {
         role: Role,
         path: String,
-        source: std::io::Error,
+        source: FileError,
     },
     #[error(transparent)]
     Tls(#[from] TlsError),

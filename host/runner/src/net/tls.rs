@@ -96,7 +96,8 @@ pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, TlsError> {
         Trust::PlatformAnd(pem) => {
             let extra: Vec<_> = CertificateDer::pem_slice_iter(pem)
                 .collect::<Result<_, _>>()
-                .map_err(|e| TlsError::CaFile(Some(e.to_string())))?;
+                // The error of the parser quotes the line, and the file may be any file.
+                .map_err(|_| TlsError::CaFile(None))?;
             if extra.is_empty() {
                 return Err(TlsError::CaFile(None));
             }

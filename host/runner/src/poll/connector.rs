@@ -16,7 +16,7 @@ use crate::net::policy::Policy;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::plugin::polling::ConnectorCall;
 use crate::sandbox::plugin::polling::Settings;
-use crate::secrets::{Secrets, Vault};
+use crate::secrets::{Redactor, Secrets, Vault};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::text::document::Document;
 use crate::text::json::each_text;
@@ -236,6 +236,12 @@ impl PreparedConnector {
     /// How long from one poll to the next.
     pub fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// Makes redactors for texts about this connector. Each knows the session tokens that its server has given by then.
+    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
+        let vault = self.vault.clone();
+        move || vault.redactor()
     }
 
     pub(crate) fn call(&self) -> ConnectorCall {

@@ -17,8 +17,9 @@ use crate::net::policy::is_this_machine;
 use crate::net::tls::{Tls, TlsError};
 use crate::poll::connector::PreparedConnector;
 use crate::sandbox::store::EventText;
-use crate::secrets::{Place, Secrets, Vault};
+use crate::secrets::{Place, Redactor, Secrets, Vault};
 use crate::text::schema::Provenance;
+use crate::text::url::without_credentials;
 use crate::text::visible::visible_json;
 
 /// How long a webhook may take to acknowledge.
@@ -96,6 +97,9 @@ impl FileSink {
         // Events say what is on machines: a file that is made is for the user alone.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        if leads_elsewhere(path)? {
+            return Err(io::Error::other("it is a symbolic link; name the file itself"));
+        }
         let mut file = options.open(path)?;
         let end = end_of_last_line(&mut file)?;
         if end < file.metadata()?.len() {
@@ -105,6 +109,19 @@ impl FileSink {
             file: Mutex::new(file),
             name: path.display().to_string(),
         })
+    }
+}
+
+/// Whether the name is a link to a regular file or to nothing, as somebody could have planted in a shared folder. `/dev/stdout`
+/// is a link, too.
+fn leads_elsewhere(path: &Path) -> io::Result<bool> {
+    if !path.symlink_metadata().is_ok_and(|about| about.is_symlink()) || path.starts_with("/dev") {
+        return Ok(false);
+    }
+    match path.metadata() {
+        Ok(about) => Ok(about.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -144,6 +161,7 @@ pub struct Webhook {
     headers: Vec<(HeaderName, HeaderValue)>,
     envelope: Envelope,
     name: String,
+    vault: Vault,
 }
 
 struct Envelope {
@@ -165,7 +183,7 @@ struct Body<'a> {
 #[non_exhaustive]
 pub enum WebhookError {
     /// No URL that can be posted to.
-    #[error("`{0}` is not an http or https URL")]
+    #[error("`{}` is not an http or https URL", without_credentials(.0))]
     Url(String),
     /// Events would go over the network for everybody to read.
     #[error("events would go to {0} unencrypted, where others can read them")]
@@ -211,10 +229,6 @@ impl Webhook {
         let vault = Vault::new(secrets);
         let renderer = Renderer::new(vault.clone(), Values::default());
         let headers = headers.iter().map(|header| read_header(header, &renderer, &vault));
-        let mut name = parsed.clone();
-        // A query or a password may hold a secret.
-        name.set_query(None);
-        let _ = name.set_password(None).and_then(|()| name.set_username(""));
         Ok(Self {
             client: client.http,
             headers: headers.collect::<Result<_, _>>()?,
@@ -223,9 +237,18 @@ impl Webhook {
                 kind: connector.kind().to_owned(),
                 format: connector.format().to_owned(),
             },
-            name: name.to_string(),
+            name: without_credentials(url),
             url: parsed,
+            vault,
         })
+    }
+}
+
+impl Webhook {
+    /// Makes redactors for texts about this webhook: they know the secrets of its headers.
+    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
+        let vault = self.vault.clone();
+        move || vault.redactor()
     }
 }
 

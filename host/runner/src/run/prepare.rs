@@ -13,7 +13,7 @@ use crate::language::step::Step;
 use crate::run::report::SkipReason;
 use crate::run::work::{Grants, Work};
 use crate::runner::{RunInputs, Runner};
-use crate::secrets::Vault;
+use crate::secrets::{Redactor, Vault};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 
 /// A playbook with everything that could be checked before the first step checked.
@@ -48,6 +48,12 @@ pub(crate) enum Servers {
 }
 
 impl Prepared {
+    /// Makes redactors for texts about this run. Each knows the session tokens that servers have given by then.
+    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
+        let vault = self.vault.clone();
+        move || vault.redactor()
+    }
+
     /// What templates see once these steps have run.
     pub(crate) fn renderer(&self, results: &Map<String, Value>) -> Renderer {
         let values = Values {

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use tokio::io::AsyncReadExt as _;
 
-use super::Secrets;
+use super::{Secrets, secret_variables};
 use crate::text::diagnostic::Diagnostics;
 use crate::text::source::Source;
 
@@ -131,9 +131,14 @@ impl SecretsCommand {
             Some(name) => arg.replace(NAME, name),
             None => arg.clone(),
         });
-        // What it has to ask or to say is between it and the user.
-        let mut child = tokio::process::Command::new(&self.program)
+        let mut command = tokio::process::Command::new(&self.program);
+        // It gets none of the secrets of the environment, and nothing of standard input, which may be the alert.
+        for variable in secret_variables() {
+            command.env_remove(variable);
+        }
+        let mut child = command
             .args(args)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

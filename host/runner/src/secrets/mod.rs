@@ -5,6 +5,7 @@
 //! the granted origin. The [`Redactor`] is a second line: it removes values and handles from every text that is shown.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -21,6 +22,7 @@ mod redactor;
 pub use lookup::{LookupError, SecretsCommand};
 pub use redactor::Redactor;
 
+use crate::files;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
 use crate::text::document::Document;
 use crate::text::json::escape_key;
@@ -47,9 +49,8 @@ impl Secrets {
     }
 
     /// The secrets of the environment: `PLAYBOOK_SECRET_FLEET_TOKEN` is `fleet_token`. Empty values do not count.
-    #[expect(clippy::disallowed_methods, reason = "this is the secrets module")]
     pub fn from_env() -> Self {
-        Self::new(std::env::vars_os().filter_map(|(name, value)| {
+        Self::new(variables().filter_map(|(name, value)| {
             let name = name.to_str()?.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase();
             let value = value.into_string().ok().filter(|value| !value.is_empty())?;
             Some((name, SecretString::from(value)))
@@ -60,8 +61,8 @@ impl Secrets {
     /// shows its text.
     pub fn from_file(path: &Path) -> Result<Self, Diagnostics> {
         let name = path.display().to_string();
-        let file = std::fs::File::open(path).map_err(|error| unreadable(&name, &error))?;
-        let exposed = exposed(&name, &file).map_err(|error| unreadable(&name, &error))?;
+        let file = files::open_regular(path).map_err(|error| unreadable(&name, &error))?;
+        let exposed = exposed(&name, &file).map_err(|error| unreadable(&name, &error.into()))?;
         let read = Source::read_from(name, file)
             .map_err(Diagnostics::without_text)
             .and_then(Self::parse);
@@ -139,6 +140,18 @@ impl Secrets {
     fn get(&self, name: &str) -> Option<&SecretString> {
         self.0.get(name)
     }
+}
+
+/// The environment.
+#[expect(clippy::disallowed_methods, reason = "this is the secrets module")]
+fn variables() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// The names of the environment variables that hold secrets.
+fn secret_variables() -> impl Iterator<Item = OsString> {
+    let is_secret = |name: &OsString| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes());
+    variables().map(|(name, _)| name).filter(is_secret)
 }
 
 impl fmt::Debug for Secrets {

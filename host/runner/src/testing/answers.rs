@@ -132,7 +132,7 @@ impl TestFile {
     /// The recorded run that a case begins with.
     pub(super) fn record(&self, case: &Case) -> Result<Option<RunRecord>, Diagnostic> {
         let Some(file) = &case.record else { return Ok(None) };
-        let path = self.directory().join(file);
+        let path = self.below(file, &case.at("/record"))?;
         RunRecord::read(&path).map(Some).map_err(|error| {
             Diagnostic::error(Code::UnreadableFile, error.to_string())
                 .at(self.place(&case.at("/record")))

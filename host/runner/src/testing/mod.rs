@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::files;
 use crate::run::report::RunStatus;
-use crate::text::diagnostic::{Diagnostics, Place};
+use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 use crate::text::document::Document;
 use crate::text::schema::Schema;
 
@@ -192,18 +193,27 @@ impl TestFile {
         playbook.with_file_name(name)
     }
 
-    /// The playbook that it tests: the one that it names, or the one that it is called after.
-    pub fn playbook(&self) -> PathBuf {
-        let path = Path::new(self.document.source().name());
+    /// The playbook that it tests: the one that it names, which must be below its own folder, or the one that it is called after.
+    pub fn playbook(&self) -> Result<PathBuf, Diagnostics> {
         if let Some(named) = &self.playbook {
-            return path.with_file_name(named);
+            return self.below(named, "/playbook").map_err(Diagnostics::from);
         }
+        let path = Path::new(self.document.source().name());
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let mut name = stem.strip_suffix(INFIX).unwrap_or(stem).to_owned();
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             name = format!("{name}.{extension}");
         }
-        path.with_file_name(name)
+        Ok(path.with_file_name(name))
+    }
+
+    /// A file that the value at a place names.
+    fn below(&self, named: &str, pointer: &str) -> Result<PathBuf, Diagnostic> {
+        files::below(self.directory(), named).map_err(|error| {
+            Diagnostic::error(Code::UnreadableFile, format!("cannot read `{named}`: {error}"))
+                .at(self.place(pointer))
+                .hint("tests name files of their own folder, or of folders below it")
+        })
     }
 
     /// What could be read, and its problems besides those of the document; with any its cases cannot be run.

@@ -19,10 +19,12 @@ pub(crate) mod reading;
 pub(crate) mod scalar_span;
 pub(crate) mod schema;
 pub(crate) mod source;
+pub(crate) mod url;
 pub(crate) mod visible;
 pub(crate) mod yaml_error;
 
 pub use self::diagnostic::{Code, Diagnostic, Diagnostics, Explanation, FlatDiagnostic, Related, Shown};
 pub use self::schema::{Role, Schema, SchemaProblem};
 pub use self::source::Source;
+pub use self::url::{without_credentials, without_userinfo};
 pub use self::visible::{visible, visible_json};

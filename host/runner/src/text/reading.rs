@@ -1,11 +1,12 @@
 //! Reading a text from a file or a stream, and what keeps it from being one.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::zeroize::Zeroizing;
 
+use crate::files::{self, FileError};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place};
 use crate::text::source::Source;
 
@@ -24,8 +25,8 @@ impl Source {
     /// Reads a file, of which no more than is allowed is looked at.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let name = path.display().to_string();
-        match std::fs::File::open(path) {
-            Ok(file) => Self::read_from(name, file),
+        match files::read_regular(path, LARGEST as u64) {
+            Ok(bytes) => Self::from_bytes(name, bytes),
             Err(error) => Err(unreadable(&name, &error).into()),
         }
     }
@@ -33,11 +34,8 @@ impl Source {
     /// Reads a text from what is open already, such as standard input.
     pub fn read_from(name: impl Into<String>, reader: impl io::Read) -> Result<Self, Diagnostics> {
         let name = name.into();
-        let mut bytes = Vec::new();
-        // One byte more than allowed shows that it is too large.
-        match reader.take(LARGEST as u64 + 1).read_to_end(&mut bytes) {
-            Ok(_) if bytes.len() > LARGEST => Err(too_large(name).into()),
-            Ok(_) => Self::from_bytes(name, bytes),
+        match files::read_bounded(reader, LARGEST as u64) {
+            Ok(bytes) => Self::from_bytes(name, bytes),
             Err(error) => Err(unreadable(&name, &error).into()),
         }
     }
@@ -51,8 +49,13 @@ impl Source {
     }
 }
 
-pub(crate) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
-    Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")).at(Place::whole(name))
+pub(crate) fn unreadable(name: &str, error: &FileError) -> Diagnostic {
+    if let FileError::TooLarge(_) = error {
+        return too_large(name.to_owned());
+    }
+    let problem = Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}"));
+    let hint = matches!(error, FileError::NotRegular).then(|| "name a file, or `-` for standard input".to_owned());
+    problem.at(Place::whole(name)).maybe_hint(hint)
 }
 
 fn too_large(name: String) -> Diagnostic {

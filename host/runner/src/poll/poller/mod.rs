@@ -291,11 +291,15 @@ impl Poller {
             });
         });
         let polling = async {
-            tokio::select! {
-                polled = self.plugin.poll(&self.network, call, stream, sender) => polled.map_err(PollFailure::from),
-                // What was handed over is delivered all the same; what was not stays to be read again.
-                () = stop.cancelled() => Err(PollFailure::stopped()),
-            }
+            // A request to stop reaches the plugin, which has a grace period to end what it began on the server. What was
+            // handed over is delivered all the same; what was not stays to be read again.
+            let polled = self.plugin.poll(&self.network, call, stream, sender).await;
+            polled.map_err(|error| {
+                if stop.is_cancelled() {
+                    return PollFailure::stopped();
+                }
+                PollFailure::from(error.redacted(&self.connector.vault.redactor()))
+            })
         };
         // Owns the receiver: however this ends, whoever still writes must not wait for somebody to read.
         let delivering = async move {

@@ -8,6 +8,7 @@ use redb::{
     Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
 };
 
+use crate::files;
 use crate::sandbox::store::{Batch, Change, Store, StoreError};
 
 #[cfg(test)]
@@ -55,11 +56,7 @@ impl StateFile {
             path: shown.clone(),
             source: source.into(),
         };
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir).map_err(io)?;
+        files::private_folder(dir).map_err(io)?;
         let found = std::fs::symlink_metadata(&path);
         if found.as_ref().is_ok_and(|found| !found.is_file()) {
             // A link could lead to any file of this user's.

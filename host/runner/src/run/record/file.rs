@@ -1,13 +1,13 @@
 //! Records as files.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
 use super::{RECORD_VERSION, RunRecord};
+use crate::files::{self, FileError};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -33,7 +33,7 @@ pub enum RecordError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: FileError,
     },
     /// It is larger than any record that is read.
     #[error("the record has more than {} MiB", LARGEST >> 20)]
@@ -68,11 +68,7 @@ impl RecordFile {
             path: path.clone(),
             source,
         };
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory).map_err(failed)?;
+        files::private_folder(directory).map_err(failed)?;
         let unfinished = tempfile::Builder::new()
             .prefix(".playbook-")
             .suffix(".json")
@@ -106,10 +102,11 @@ impl RunRecord {
             path: path.to_owned(),
             source,
         };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(failed)?;
-        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Self::parse(&bytes)
+        match files::read_regular(path, LARGEST) {
+            Ok(bytes) => Self::parse(&bytes),
+            Err(FileError::TooLarge(_)) => Err(RecordError::TooLarge),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// The same for its bytes.

@@ -8,6 +8,7 @@ use crate::sandbox::call::CallError;
 use crate::sandbox::described::words;
 use crate::sandbox::engine::EngineError;
 use crate::sandbox::inspection::InspectionError;
+use crate::secrets::Redactor;
 
 /// What a user must treat differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -129,6 +130,32 @@ pub enum PluginError {
     /// The step failed.
     #[error(transparent)]
     Failed(#[from] StepFailure),
+}
+
+impl StepFailure {
+    /// The failure without secrets: a plugin quotes its server, and a server could repeat what it was sent.
+    fn redacted(self, redactor: &Redactor) -> Self {
+        let redact = |text: String| redactor.redact(&text).into_owned();
+        Self {
+            message: redact(self.message),
+            hint: self.hint.map(redact),
+            ..self
+        }
+    }
+}
+
+impl PluginError {
+    /// The error without secrets.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Failed(failure) => Self::Failed(failure.redacted(redactor)),
+            Self::InvalidResult { plugin, reason } => Self::InvalidResult {
+                plugin,
+                reason: redactor.redact(&reason).into_owned(),
+            },
+            other => other,
+        }
+    }
 }
 
 impl From<GrantRefused> for PluginError {

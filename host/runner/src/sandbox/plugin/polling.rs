@@ -85,7 +85,7 @@ impl Plugin {
     ) -> Result<Vec<Finding>, PluginError> {
         let deadline = self.limits.deadline;
         let context = self.context(network, &call, deadline, self.limits.cpu)?;
-        let redactor = call.vault.redactor();
+        let vault = call.vault;
         let (connector, config) = (call.connector, call.settings.config.to_string());
         let found = self
             .call_connector(context, async |accessor, guest| {
@@ -93,7 +93,8 @@ impl Plugin {
             })
             .await?
             .map_err(StepFailure::from)?;
-        Ok(Finding::read(found, &redactor))
+        // What is known now counts, tokens included that the server gave during the call.
+        Ok(Finding::read(found, &vault.redactor()))
     }
 
     /// Polls a stream once. Batches are put into `batches` as they come, and wait there to be taken.

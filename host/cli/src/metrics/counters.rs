@@ -1,12 +1,8 @@
 //! What polling counts, for Prometheus.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use axum::Router;
-use axum::http::header::CONTENT_TYPE;
-use axum::routing::get;
 use playbook_host::poll::{PollEvent, Severity};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -15,8 +11,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-
-use crate::error::CommandError;
 
 /// Bounds of the durations of polls, in seconds.
 const DURATIONS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
@@ -144,51 +138,16 @@ impl Metrics {
         }
     }
 
-    /// Serves the counters at `/metrics` until the result is dropped. An address that is only a port is one of this machine's
-    /// own.
-    pub(crate) async fn serve(self, address: &str) -> Result<Serving, CommandError> {
-        let address: SocketAddr = match address.trim_start_matches(':').parse::<u16>() {
-            Ok(port) => (Ipv4Addr::LOCALHOST, port).into(),
-            Err(_) => address.parse().map_err(|_| {
-                CommandError::new(format!("`--metrics {address}` is not an address"))
-                    .hint("for example 9464, which is 127.0.0.1:9464, or 0.0.0.0:9464")
-            })?,
-        };
-        let listener = tokio::net::TcpListener::bind(address).await;
-        let listener =
-            listener.map_err(|error| CommandError::new(format!("cannot serve metrics at {address}: {error}")))?;
-        let address = listener.local_addr().unwrap_or(address);
-        let text = move || async move {
-            let mut text = String::new();
-            encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, kind)], text)
-        };
-        let router = Router::new().route("/metrics", get(text));
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "metrics are not served any more");
-            }
-        });
-        Ok(Serving { address, serving })
+    /// The counters as Prometheus reads them.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
     }
 }
 
 fn by(stream: &str) -> ByStream {
     ByStream {
         stream: stream.to_owned(),
-    }
-}
-
-/// A server of counters. It stops when it is dropped.
-pub(crate) struct Serving {
-    /// Where.
-    pub(crate) address: SocketAddr,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
