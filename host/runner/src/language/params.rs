@@ -132,6 +132,7 @@ impl<'a> Written<'a> {
         let mut problems = Vec::new();
         let written = Value::Object(self.values.clone());
         let value = render_value(self.document, &written, &self.pointer, renderer, &mut problems);
+        problems.extend(self.check_resolved(&value, renderer));
         if !problems.is_empty() {
             return Err(problems);
         }

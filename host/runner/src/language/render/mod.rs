@@ -14,7 +14,7 @@ use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Jinja};
 use serde_json::{Value, json};
 
-use crate::secrets::{ENV_PREFIX, Vault};
+use crate::secrets::{ENV_PREFIX, Use, Vault, Weakness};
 use crate::text::diagnostic::{Code, nearest, suggestion};
 
 mod check;
@@ -116,6 +116,14 @@ impl Renderer {
     /// Whether a text shows a secret or what stands for one.
     pub(crate) fn holds_secret(&self, text: &str) -> bool {
         self.vault.redactor().redact(text) != text
+    }
+
+    /// Resolves the secrets that a rendered text holds, for this use. Returns those that cannot be used, and why.
+    pub(crate) fn resolve_placed(&self, text: &str, used: Use) -> Vec<(String, Weakness)> {
+        let names = self.vault.named_in(text).into_iter();
+        names
+            .filter_map(|name| self.vault.resolve(&name, used).err().map(|weakness| (name, weakness)))
+            .collect()
     }
 
     /// Renders a text. It must have passed [`check`].
