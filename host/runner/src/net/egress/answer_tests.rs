@@ -54,7 +54,7 @@ fn seen(answer: &Result<Response, EgressError>) -> String {
 }
 
 fn answer(status: u16, body: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_raw(body.replace('T', TOKEN), "application/json")
+    ResponseTemplate::new(status).set_body_raw(body.replace('§', TOKEN), "application/json")
 }
 
 fn nothing() -> ResponseTemplate {
@@ -64,25 +64,25 @@ fn nothing() -> ResponseTemplate {
 #[tokio::test]
 async fn an_answer_in_which_a_token_is_not_found_for_certain_is_withheld() {
     for body in [
-        r#"{"token": "T"} and more"#,
-        r#"{"token": "T"}{}"#,
-        "\u{feff}{\"token\": \"T\"}",
-        r#"[{"token": "T"}]"#,
-        r#""T""#,
-        "T",
+        r#"{"token": "§"} and more"#,
+        r#"{"token": "§"}{}"#,
+        "\u{feff}{\"token\": \"§\"}",
+        r#"[{"token": "§"}]"#,
+        r#""§""#,
+        "§",
         "20010927113041",
         "1e5",
-        r#"{"token": "T", "token": "x"}"#,
-        r#"{"token": "x", "\u0074oken": "T"}"#,
-        r#"{"deep": {"csrf": "T", "csrf": "x"}}"#,
-        r#"{"token": ["T"]}"#,
-        r#"{"token": {"value": "T"}}"#,
+        r#"{"token": "§", "token": "x"}"#,
+        r#"{"token": "x", "\u0074oken": "§"}"#,
+        r#"{"deep": {"csrf": "§", "csrf": "x"}}"#,
+        r#"{"token": ["§"]}"#,
+        r#"{"token": {"value": "§"}}"#,
         r#"{"token": 20010927113041}"#,
-        r#"{"token": true, "other": "T"}"#,
-        r#"{"token": "T""#,
-        r#"{'token': 'T'}"#,
-        "token=T&x=1",
-        "<html>T</html>",
+        r#"{"token": true, "other": "§"}"#,
+        r#"{"token": "§""#,
+        r#"{'token': '§'}"#,
+        "token=§&x=1",
+        "<html>§</html>",
     ] {
         let (answer, ..) = logged_in(answer(200, body), nothing()).await;
         assert!(
@@ -107,7 +107,7 @@ async fn an_answer_in_which_a_token_is_not_found_for_certain_is_withheld() {
     let long = format!(r#"{{"token": "{}"}}"#, "x1".repeat(9_000));
     let (answer, ..) = logged_in(self::answer(200, &long), nothing()).await;
     assert!(matches!(answer, Err(EgressError::Captured { .. })), "{answer:?}");
-    let gigantic = format!(r#"{{"token": "T", "more": "{}"}}"#, "x".repeat(2 << 20));
+    let gigantic = format!(r#"{{"token": "§", "more": "{}"}}"#, "x".repeat(2 << 20));
     let (answer, ..) = logged_in(self::answer(200, &gigantic), nothing()).await;
     assert!(matches!(answer, Err(EgressError::TooLarge { .. })), "{answer:?}");
 }
@@ -117,19 +117,19 @@ async fn a_token_is_hidden_wherever_the_answer_has_it() {
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("Bearer {TOKEN}"));
     for (body, shown) in [
-        (r#"{"token": "T"}"#.to_owned(), "token"),
+        (r#"{"token": "§"}"#.to_owned(), "token"),
         (
-            r#"{ "user": {"token": "T"}, "message": "hello T", "T": ["T", {"x": "T"}], "token": "T" }"#.into(),
+            r#"{ "user": {"token": "§"}, "message": "hello §", "§": ["§", {"x": "§"}], "token": "§" }"#.into(),
             "hello",
         ),
-        (r#"{"data": {"Token": "T"}}"#.into(), "data"),
-        (r#"{"data": [{"CSRF": ["T"]}], "token": null}"#.into(), "data"),
-        (r#"{"token": "", "deep": {"csrf": "T"}, "same": "T"}"#.into(), "same"),
+        (r#"{"data": {"Token": "§"}}"#.into(), "data"),
+        (r#"{"data": [{"CSRF": ["§"]}], "token": null}"#.into(), "data"),
+        (r#"{"token": "", "deep": {"csrf": "§"}, "same": "§"}"#.into(), "same"),
         (
-            r#"{"token": "T", "escaped": "\u0074ok3n-of-a-session", "url": "/me?t=tok3n%2Dof%2da-session"}"#.into(),
+            r#"{"token": "§", "escaped": "\u0074ok3n-of-a-session", "url": "/me?t=tok3n%2Dof%2da-session"}"#.into(),
             "escaped",
         ),
-        (format!(r#"{{"token": "T", "header": "{basic}"}}"#), "header"),
+        (format!(r#"{{"token": "§", "header": "{basic}"}}"#), "header"),
     ] {
         let login = answer(200, &body)
             .insert_header("set-cookie", format!("session={TOKEN}").as_str())
@@ -148,11 +148,11 @@ async fn a_token_is_hidden_wherever_the_answer_has_it() {
 
 #[tokio::test]
 async fn no_later_answer_of_a_call_shows_a_token_that_it_captured() {
-    let login = || answer(200, r#"{"token": "T"}"#);
+    let login = || answer(200, r#"{"token": "§"}"#);
     for then in [
-        answer(200, r#"{"session": "T"}"#),
-        answer(200, "T, as a text"),
-        answer(500, "Authorization: Bearer T"),
+        answer(200, r#"{"session": "§"}"#),
+        answer(200, "§, as a text"),
+        answer(500, "Authorization: Bearer §"),
         answer(200, r#"{"session": "\u0074\u006f\u006b\u0033n-of-a-session"}"#),
         ResponseTemplate::new(200).insert_header("x-token", TOKEN),
         ResponseTemplate::new(301).insert_header("location", format!("/me?token={TOKEN}").as_str()),
@@ -170,7 +170,7 @@ async fn no_later_answer_of_a_call_shows_a_token_that_it_captured() {
         drop(server);
     }
     // What is encoded in a way that nobody asked for could hold anything.
-    let encoded = answer(200, "T").insert_header("content-encoding", "br");
+    let encoded = answer(200, "§").insert_header("content-encoding", "br");
     let (_, egress, server) = logged_in(login(), encoded).await;
     let answer = egress.send(asking("/me", &[])).await;
     assert!(matches!(answer, Err(EgressError::Encoded { .. })), "{answer:?}");

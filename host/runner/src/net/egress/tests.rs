@@ -92,7 +92,7 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
         };
         let outcome = egress.send(request).await;
         assert!(
-            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            matches!(outcome, Err(EgressError::InvalidRequest(_) | EgressError::Handle(_))),
             "{name}: {outcome:?}"
         );
     }
@@ -119,7 +119,7 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
         };
         let outcome = egress.send(request).await;
         assert!(
-            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            matches!(outcome, Err(EgressError::InvalidRequest(_) | EgressError::Handle(_))),
             "{body}: {outcome:?}"
         );
     }
