@@ -17,6 +17,7 @@ pub(crate) mod params;
 pub(crate) mod playbook;
 pub(crate) mod references;
 pub(crate) mod render;
+mod resolving;
 pub(crate) mod step;
 pub(crate) mod vars;
 

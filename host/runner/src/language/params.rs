@@ -137,6 +137,7 @@ impl<'a> Written<'a> {
             (name.clone(), rendered)
         });
         let value = Value::Object(params.collect());
+        problems.extend(self.check_resolved(&value, renderer));
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -16,7 +16,7 @@ use crate::net::policy::Policy;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::plugin::polling::ConnectorCall;
 use crate::sandbox::plugin::polling::Settings;
-use crate::secrets::{Redactor, Secrets, Vault};
+use crate::secrets::{Redactor, Secrets, Vault, names_of_schema};
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::text::document::Document;
 use crate::text::json::each_text;
@@ -155,8 +155,13 @@ impl Connector {
             );
             problems.push(problem.maybe_hint(suggestion(&format, formats)));
         }
-        problems.or(())?;
+        problems.clone().or(())?;
         let vault = Vault::new(inputs.secrets);
+        vault.keep_names(self.names(kind));
+        for written in [self.config(kind), self.options(kind)] {
+            problems.extend(written.resolve(&vault));
+        }
+        problems.or(())?;
         let values = Values {
             vars: Some(Value::Object(inputs.vars)),
             ..Values::default()
@@ -186,6 +191,20 @@ impl Connector {
             vault,
             grant: grant.map(Arc::new),
         })
+    }
+
+    /// What the author of the file, and the plugin, call things.
+    fn names(&self, kind: &ConnectorType) -> Vec<String> {
+        let mut names = vec![self.name.clone(), self.kind.clone()];
+        names.extend(self.config.keys().chain(self.options.keys()).cloned());
+        names.extend(kind.streams.iter().map(|stream| stream.name.clone()));
+        names_of_schema(kind.config.document(), &mut names);
+        names_of_schema(kind.options.document(), &mut names);
+        for format in &kind.formats {
+            names.push(format.name.clone());
+            names_of_schema(format.schema.document(), &mut names);
+        }
+        names
     }
 
     fn config<'a>(&'a self, kind: &'a ConnectorType) -> Written<'a> {
@@ -242,6 +261,16 @@ impl PreparedConnector {
     pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
         let vault = self.vault.clone();
         move || vault.redactor()
+    }
+
+    /// Removes the secrets of the connector from texts, and the tokens that its server has given so far.
+    pub fn redactor(&self) -> Redactor {
+        self.vault.redactor()
+    }
+
+    /// What the user must know of secrets that can be used and cannot be kept out of what is shown.
+    pub fn warnings(&self) -> Vec<String> {
+        self.vault.warnings()
     }
 
     pub(crate) fn call(&self) -> ConnectorCall {

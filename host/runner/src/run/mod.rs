@@ -31,6 +31,7 @@ pub(crate) mod about;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod item;
+pub(crate) mod names;
 pub mod plan;
 pub(crate) mod prepare;
 pub mod record;

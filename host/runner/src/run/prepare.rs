@@ -40,6 +40,14 @@ pub(crate) struct Outlook {
     pub(crate) work: Option<Work>,
 }
 
+impl Outlook {
+    /// Whether the step runs if the run comes to it, as far as that is known, and calls a plugin.
+    fn is_due(&self, step: &Step) -> bool {
+        let runs = self.decision.is_none_or(|decision| decision == Decision::Runs);
+        self.skipped.is_none() && runs && !step.only_branches()
+    }
+}
+
 /// Whether a run asks servers. A run that asks none needs no certificate and nobody's permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Servers {
@@ -52,6 +60,16 @@ impl Prepared {
     pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
         let vault = self.vault.clone();
         move || vault.redactor()
+    }
+
+    /// Removes the secrets of the run from texts: those that its steps have resolved so far, and the tokens that servers have given.
+    pub fn redactor(&self) -> Redactor {
+        self.vault.redactor()
+    }
+
+    /// What the user must know of secrets that can be used and cannot be kept out of what is shown.
+    pub fn warnings(&self) -> Vec<String> {
+        self.vault.warnings()
     }
 
     /// What templates see once these steps have run.
@@ -111,6 +129,7 @@ impl Runner {
         };
         let renderer = prepared.renderer(&Map::new());
         let reachable = preparation.decide(&mut prepared.outlooks, &renderer);
+        preparation.resolve_secrets(&prepared, &reachable);
         preparation.render(&mut prepared, &renderer, &reachable);
         preparation.problems.or(prepared)
     }
@@ -219,11 +238,23 @@ impl Preparation<'_> {
         };
         for (at, step) in self.playbook.steps.iter().enumerate() {
             let outlook = &mut prepared.outlooks[at];
-            let runs = outlook.decision.is_none_or(|decision| decision == Decision::Runs);
-            let due = reachable[at] && outlook.skipped.is_none() && runs && !step.only_branches();
-            if due && !self.broken[at] {
+            if reachable[at] && outlook.is_due(step) && !self.broken[at] {
                 outlook.work = self.work(step, renderer, &mut grants);
             }
+        }
+    }
+
+    /// Resolves the secrets of the steps that run, all before the first of them is rendered: what is said of one must not show
+    /// the secrets of another.
+    fn resolve_secrets(&mut self, prepared: &Prepared, reachable: &[bool]) {
+        prepared.vault.keep_names(self.runner.names(self.playbook));
+        for (at, step) in self.playbook.steps.iter().enumerate() {
+            if !reachable[at] || !prepared.outlooks[at].is_due(step) || self.broken[at] {
+                continue;
+            }
+            let (_, step_type) = self.runner.provider(&step.kind).expect("it would be skipped otherwise");
+            let written = Written::of_step(&self.playbook.document, step, &step_type.params);
+            self.found(at, written.resolve(&prepared.vault));
         }
     }
 

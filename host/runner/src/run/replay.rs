@@ -1,6 +1,5 @@
 //! Runs the calls of a record again, without any network, and compares what comes of them.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::runner::Runner;
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::plugin::StepCall;
 use crate::sandbox::transcript::Player;
-use crate::secrets::{Secrets, Vault, mask_of};
+use crate::secrets::Vault;
 use crate::text::json::escape_key;
 
 /// How many differences of a call are told.
@@ -127,14 +126,12 @@ impl Runner {
             return refused(format!("no loaded plugin provides the step type `{}`", call.step_type));
         };
         // A secret's value is its own name: none is needed, and none could be told.
-        let names: BTreeSet<&String> = record.inputs.secrets.iter().collect();
-        let secrets = names.into_iter().map(|name| (name.clone(), mask_of(name).into()));
-        let vault = Vault::new(Secrets::new(secrets));
+        let vault = Vault::of_masks(record.inputs.secrets.iter().cloned());
         let params = unmasked(&call.params, &vault);
         if let Some(problem) = step_type.params.validate(&params).first() {
             return refused(format!("the plugin does not take its params: {}", problem.message));
         }
-        let player = Player::new(transcript.clone(), vault.clone());
+        let player = Player::new(transcript.clone(), vault.call(None));
         let again = StepCall {
             step_type: call.step_type.clone(),
             timeout: Rendered::of(params.clone(), &step_type.params).timeout,

@@ -17,14 +17,14 @@ use crate::sandbox::pace::Pace;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Stuck, Tape};
 use crate::sandbox::wire::Wire;
-use crate::secrets::Vault;
+use crate::secrets::CallSecrets;
 
 /// What a call brings with it.
 pub(crate) struct CallContext {
     pub(crate) wire: Wire,
     pub(crate) cancel: CancellationToken,
-    /// What must not be told.
-    pub(crate) vault: Vault,
+    /// What must not be told, and the handles that stand for it.
+    pub(crate) secrets: CallSecrets,
     pub(crate) sink: CallObserver,
     pub(crate) remembered: Memory,
     pub(crate) clocks: Clocks,
@@ -112,7 +112,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             log_messages_left: limits.log_messages,
             progress: progress.clone(),
             memory: MemoryCap(limits.memory),
-            vault: context.vault,
+            secrets: context.secrets,
             sink: context.sink,
         },
     );

@@ -11,11 +11,11 @@ use crate::sandbox::pace::Pace;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::Tape;
 use crate::sandbox::wire::Wire;
-use crate::secrets::{Redactor, Vault};
+use crate::secrets::{CallSecrets, Redactor};
 use crate::text::visible::is_hidden;
 
 /// How much of a text for people is looked at, in bytes.
-const LONGEST_READ: usize = 1 << 16;
+const LONGEST_READ: usize = 1 << 14;
 
 /// What the capabilities of a call share. It lives as long as the instance.
 pub(crate) struct CallState {
@@ -32,7 +32,7 @@ pub(crate) struct CallState {
     pub(crate) log_messages_left: u32,
     pub(crate) progress: Pace,
     pub(super) memory: MemoryCap,
-    pub(super) vault: Vault,
+    pub(super) secrets: CallSecrets,
     pub(super) sink: CallObserver,
 }
 
@@ -48,15 +48,16 @@ impl CallState {
 
     /// Removes what must not be told, tokens included that a server gave during the call.
     pub(crate) fn redactor(&self) -> Redactor {
-        self.vault.redactor()
+        self.secrets.redactor()
     }
 
     /// A guest's text as people may see it: without secrets or control characters, and not too long.
     pub(crate) fn printable(&self, text: &str, longest: usize) -> String {
         // Far more than is shown is not looked at: a text may be as large as the guest's memory.
         let text = &text[..text.floor_char_boundary(LONGEST_READ)];
-        let text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-        let mut text = self.redactor().redact(&text).into_owned();
+        // Secrets go first, while they are whole and as they are.
+        let text = self.redactor().redact_words(text).into_owned();
+        let mut text: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
         if text.len() > longest {
             text.truncate(text.floor_char_boundary(longest));
             text.push('…');

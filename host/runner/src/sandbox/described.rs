@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use crate::secrets::Redactor;
+
 /// The most things of a kind that a plugin may describe.
 const MOST: usize = 200;
 
@@ -53,15 +55,20 @@ const LONGEST_WORDS: usize = 4_000;
 /// The most remarks of a kind that are passed on.
 const MOST_REMARKS: usize = 20_000;
 
-/// A plugin's words for people, no longer than they read. No word is cut in two: half of a secret would not be recognised.
-pub(crate) fn words(mut text: String) -> String {
-    if text.len() > LONGEST_WORDS {
-        let end = text.floor_char_boundary(LONGEST_WORDS);
-        text.truncate(text[..end].rfind(char::is_whitespace).unwrap_or_default());
-        text.push('…');
-        text.shrink_to_fit();
+/// How much of an explanation is looked at, in bytes.
+const LONGEST_READ: usize = 1 << 16;
+
+/// A plugin's words for people, without secrets and no longer than they read. They are cut last: half of a secret would not
+/// be recognised.
+pub(crate) fn words(text: &str, redactor: &Redactor) -> String {
+    let read = &text[..text.floor_char_boundary(LONGEST_READ)];
+    let mut words = redactor.redact_words(read).into_owned();
+    if words.len() > LONGEST_WORDS || read.len() < text.len() {
+        words.truncate(words.floor_char_boundary(LONGEST_WORDS));
+        words.push('…');
+        words.shrink_to_fit();
     }
-    text
+    words
 }
 
 /// A plugin's remarks, no more than can be meant.

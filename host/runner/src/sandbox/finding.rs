@@ -20,8 +20,8 @@ impl Finding {
     /// What a plugin found, without secrets.
     pub(crate) fn read(found: Vec<types::Finding>, redactor: &Redactor) -> Vec<Self> {
         let read = |finding: types::Finding| Self {
-            subject: redactor.redact(&words(finding.subject)).into_owned(),
-            text: redactor.redact(&words(finding.text)).into_owned(),
+            subject: words(&finding.subject, redactor),
+            text: words(&finding.text, redactor),
             ok: finding.ok,
         };
         remarks(found).into_iter().map(read).collect()

@@ -1,26 +1,45 @@
 //! Secrets: where their values come from, and the handles that stand for them.
 //!
-//! A value never enters a playbook's rendered params, a plugin, or any output. Rendering puts an unguessable *handle* in
-//! its place; the [`Vault`] that made the handle gives the value back at the last moment, to the request that leaves for
-//! the granted origin. The [`Redactor`] is a second line: it removes values and handles from every text that is shown.
+//! A value never enters a playbook's rendered params, a plugin, or any output. Rendering puts a placeholder of the run's
+//! [`Vault`] in its place. When a plugin is called, its [`CallSecrets`] put an unguessable *handle* there that belongs to this
+//! call and to the origin it was granted; they give the value back at the last moment, to the request that leaves for that origin,
+//! and put handles in the place of values in what the server answers. The [`Redactor`] is a second line: it removes values and
+//! handles from every text that is shown. It searches for what the run has resolved, and for nothing else.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
-use secrecy::zeroize::{Zeroize as _, Zeroizing};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroize as _;
 use serde_json::Value;
 
+mod admission;
+mod call;
+mod handle;
+mod json;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod ledger;
 mod lookup;
+mod masker;
 mod redactor;
+mod search;
+mod secret;
+mod vault;
 
+pub(crate) use admission::{Use, Weakness, names_of_schema};
+pub(crate) use call::{CallSecrets, CaptureRefused, HandleRefused};
 pub use lookup::{LookupError, SecretsCommand};
+pub(crate) use masker::{Masker, mask_of};
 pub use redactor::Redactor;
+pub(crate) use vault::Place;
+pub use vault::Vault;
+
+use self::search::Found;
+use self::secret::Secret;
 
 use crate::files;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
@@ -31,12 +50,6 @@ use crate::text::source::Source;
 
 /// What the environment variables that hold secrets begin with.
 pub const ENV_PREFIX: &str = "PLAYBOOK_SECRET_";
-
-/// What every handle begins with.
-const HANDLE_PREFIX: &str = "secret-handle-";
-
-/// Length of a handle, in bytes: the prefix and 128 random bits in hexadecimal.
-const HANDLE_LENGTH: usize = HANDLE_PREFIX.len() + 32;
 
 /// Named secret values.
 #[derive(Clone, Default)]
@@ -200,248 +213,41 @@ pub(crate) fn exposed_to_others(_: &std::fs::File) -> std::io::Result<Option<u32
     Ok(None)
 }
 
-/// Where a value is put, which decides how it must be escaped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// As it is: a header, or a field of a form, which is encoded as a whole.
-    Plain,
-    /// Inside a string of a JSON document.
-    Json,
+/// A text with something in the place of the secrets that were found in it; nothing if none was.
+fn replace(text: &[u8], found: &[Found], with: impl Fn(&Arc<Secret>) -> String) -> Option<Vec<u8>> {
+    if found.is_empty() {
+        return None;
+    }
+    let (mut replaced, mut from) = (Vec::with_capacity(text.len()), 0);
+    for Found { place, secret } in found {
+        replaced.extend_from_slice(&text[from..place.start]);
+        replaced.extend_from_slice(with(secret).as_bytes());
+        from = place.end;
+    }
+    replaced.extend_from_slice(&text[from..]);
+    Some(replaced)
 }
 
-/// What stands around the name of a secret in a text for people.
-const MASK_BEGINS: &str = "‹secret ";
-const MASK_ENDS: &str = "›";
-
-/// How a secret is shown to people.
-pub(crate) fn mask_of(name: &str) -> String {
-    format!("{MASK_BEGINS}{name}{MASK_ENDS}")
+/// The same for a text that stays one: a form that is no text may begin and end within a letter.
+fn replace_in_text(text: &str, found: &[Found]) -> Option<String> {
+    if found.is_empty() {
+        return None;
+    }
+    let (mut replaced, mut from) = (String::with_capacity(text.len()), 0);
+    for Found { place, secret } in found {
+        let (start, end) = (
+            text.floor_char_boundary(place.start),
+            text.ceil_char_boundary(place.end),
+        );
+        replaced.push_str(text.get(from..start).unwrap_or_default());
+        replaced.push_str(&secret.replacement());
+        from = from.max(end);
+    }
+    replaced.push_str(&text[from..]);
+    Some(replaced)
 }
 
-/// Shows texts to people: each handle as `‹secret NAME›`, and no values.
-pub(crate) struct Masker {
-    redactor: Redactor,
-    vault: Vault,
-}
-
-impl Masker {
-    pub(crate) fn mask(&self, text: &str) -> String {
-        let known = self.vault.known();
-        let mut masked = String::with_capacity(text.len());
-        let (mut rest, mut from) = (text, 0);
-        while let Some(at) = rest[from..].find(HANDLE_PREFIX).map(|at| at + from) {
-            if let Some(secret) = rest
-                .get(at..at + HANDLE_LENGTH)
-                .and_then(|handle| known.issued.get(handle))
-            {
-                masked.push_str(&self.redactor.redact(&rest[..at]));
-                masked.push_str(&mask_of(&secret.name));
-                (rest, from) = (&rest[at + HANDLE_LENGTH..], 0);
-            } else {
-                from = at + HANDLE_PREFIX.len();
-            }
-        }
-        masked.push_str(&self.redactor.redact(rest));
-        masked
-    }
-
-    /// The same for every text and key of a value.
-    pub(crate) fn mask_json(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.mask(text)),
-            Value::Array(items) => items.iter().map(|item| self.mask_json(item)).collect(),
-            Value::Object(map) => map
-                .iter()
-                .map(|(key, value)| (self.mask(key), self.mask_json(value)))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-            other => other.clone(),
-        }
-    }
-
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.redactor
-    }
-}
-
-/// A text that looks like a handle and was not made here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a secret handle that this run did not make")]
-pub(crate) struct UnknownHandle;
-
-/// The secrets of one run, and the handles made for them.
-#[derive(Clone)]
-pub struct Vault {
-    secrets: Secrets,
-    known: Arc<RwLock<Known>>,
-}
-
-/// What a vault knows besides its secrets.
-#[derive(Default)]
-struct Known {
-    issued: BTreeMap<String, Issued>,
-    /// Removes all of it from texts; made when it is first asked for after something was issued.
-    redactor: Option<Redactor>,
-}
-
-struct Issued {
-    name: String,
-    value: SecretString,
-}
-
-impl Vault {
-    /// A vault of these secrets. Its handles mean nothing to any other vault.
-    pub fn new(secrets: Secrets) -> Self {
-        Self {
-            secrets,
-            known: Arc::default(),
-        }
-    }
-
-    /// The names of the secrets.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.secrets.names()
-    }
-
-    /// A handle for a secret, the same each time; none if there is no such secret.
-    pub(crate) fn handle(&self, name: &str) -> Option<String> {
-        let value = self.secrets.get(name)?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((handle, _)) = known.issued.iter().find(|(_, issued)| issued.name == name) {
-            return Some(handle.clone());
-        }
-        Some(known.issue(name, value.clone()))
-    }
-
-    /// A handle for a value that a server gave, such as a session token.
-    pub(crate) fn capture(&self, name: &str, value: String) -> String {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.issue(name, SecretString::from(value))
-    }
-
-    /// Whether a text holds something that looks like a handle.
-    pub(crate) fn contains_handle(text: &str) -> bool {
-        text.contains(HANDLE_PREFIX)
-    }
-
-    /// The text with each handle replaced by its value, escaped as its place needs.
-    pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<Zeroizing<String>, UnknownHandle> {
-        let known = self.known();
-        // With room for all values, since a text that grows leaves a copy behind. Escaping makes six letters of one at most.
-        let values = known.issued.values().map(|secret| secret.value.expose_secret().len());
-        let room = text.matches(HANDLE_PREFIX).count() * 6 * values.max().unwrap_or_default();
-        let mut revealed = Zeroizing::new(String::with_capacity(text.len() + room));
-        let mut rest = text;
-        while let Some(at) = rest.find(HANDLE_PREFIX) {
-            let handle = rest.get(at..at + HANDLE_LENGTH).ok_or(UnknownHandle)?;
-            let value = known.issued.get(handle).ok_or(UnknownHandle)?.value.expose_secret();
-            revealed.push_str(&rest[..at]);
-            match place {
-                Place::Plain => revealed.push_str(value),
-                Place::Json => {
-                    let quoted = Zeroizing::new(serde_json::to_string(value).expect("a text can be written as JSON"));
-                    revealed.push_str(&quoted[1..quoted.len() - 1]);
-                }
-            }
-            rest = &rest[at + HANDLE_LENGTH..];
-        }
-        revealed.push_str(rest);
-        Ok(revealed)
-    }
-
-    /// The text for people: each handle as `‹secret NAME›`, and without values.
-    pub(crate) fn masked(&self, text: &str) -> String {
-        self.masker().mask(text)
-    }
-
-    /// What shows texts to people, with all that this vault knows now.
-    pub(crate) fn masker(&self) -> Masker {
-        Masker {
-            redactor: self.redactor(),
-            vault: self.clone(),
-        }
-    }
-
-    /// The text that was [masked](Self::masked), with the handles of those secrets that this vault has.
-    pub(crate) fn unmasked(&self, text: &str) -> String {
-        let mut unmasked = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(MASK_BEGINS) {
-            let (before, mask) = rest.split_at(at);
-            unmasked.push_str(before);
-            let handle = mask[MASK_BEGINS.len()..]
-                .split_once(MASK_ENDS)
-                .and_then(|(name, after)| Some((self.handle(name)?, after)));
-            if let Some((handle, after)) = handle {
-                unmasked.push_str(&handle);
-                rest = after;
-            } else {
-                unmasked.push_str(MASK_BEGINS);
-                rest = &mask[MASK_BEGINS.len()..];
-            }
-        }
-        unmasked.push_str(rest);
-        unmasked
-    }
-
-    /// The names of the secrets that have a handle, but for those that a server gave.
-    pub(crate) fn used(&self) -> Vec<String> {
-        let known = self.known();
-        let names = known.issued.values().map(|secret| secret.name.clone());
-        let mut names: Vec<String> = names.filter(|name| self.secrets.get(name).is_some()).collect();
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// The names of the secrets whose handles are in a text.
-    pub(crate) fn named_in(&self, text: &str) -> Vec<String> {
-        let known = self.known();
-        let found = known.issued.iter().filter(|(handle, _)| text.contains(handle.as_str()));
-        found.map(|(_, secret)| secret.name.clone()).collect()
-    }
-
-    /// Removes everything this vault knows now from texts.
-    pub fn redactor(&self) -> Redactor {
-        if let Some(redactor) = &self.known().redactor {
-            return redactor.clone();
-        }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let redactor = known.redactor(&self.secrets);
-        known.redactor.insert(redactor).clone()
-    }
-
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Vault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Vault").field(&self.secrets).finish()
-    }
-}
-
-impl Known {
-    /// Makes a handle for a value.
-    fn issue(&mut self, name: &str, value: SecretString) -> String {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the system's random source works, or TLS would not either");
-        let handle = format!("{HANDLE_PREFIX}{:032x}", u128::from_ne_bytes(random));
-        let name = name.to_owned();
-        self.issued.insert(handle.clone(), Issued { name, value });
-        self.redactor = None;
-        handle
-    }
-
-    fn redactor(&self, secrets: &Secrets) -> Redactor {
-        let issued = || self.issued.iter();
-        let handles = issued().map(|(handle, issued)| (handle.as_str(), issued.name.as_str()));
-        let given = secrets.0.iter().map(|(name, value)| (value, name.as_str()));
-        let values = given.chain(issued().map(|(_, issued)| (&issued.value, issued.name.as_str())));
-        Redactor::new(handles, values.map(|(value, name)| (value.expose_secret(), name)))
-    }
-}
-
+#[cfg(test)]
+mod call_tests;
 #[cfg(test)]
 mod tests;

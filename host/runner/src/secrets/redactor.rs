@@ -4,165 +4,152 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::zeroize::Zeroize as _;
 use serde_json::Value;
-use url::form_urlencoded;
 
-/// Values shorter than this are left: replacing every `a` of a text would hide nothing and ruin it.
-const SHORTEST: usize = 4;
-
-/// All but letters, digits and what RFC 3986 calls unreserved.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A secret that was cut off is recognised by so many of its first bytes.
-const CUT_OFF: usize = 8;
+use super::call::Call;
+use super::ledger::Ledger;
+use super::{handle, json};
 
 /// What marks the end of a text that was cut.
-const ELLIPSIS: char = '…';
+const CUTS: [&str; 2] = ["…", "..."];
 
-/// Replaces secrets, in every spelling they usually take, by `[secret NAME]`.
-#[derive(Clone)]
-pub struct Redactor(Option<Arc<Patterns>>);
-
-struct Patterns {
-    find: AhoCorasick,
-    /// What is looked for, and what takes its place.
-    spellings: Vec<String>,
-    replace: Vec<String>,
-}
-
-impl Drop for Patterns {
-    fn drop(&mut self) {
-        self.spellings.zeroize();
-    }
-}
-
-impl Patterns {
-    /// The text without the beginning of a secret where it was cut. Each part of a text is looked at once for each spelling,
-    /// since a server may send nothing but marks of cuts.
-    fn redact_cut(&self, text: &str) -> Option<String> {
-        let mut clean = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once(ELLIPSIS) {
-            let mut known = self.spellings.iter().zip(&self.replace);
-            let kept = known.find_map(|(spelling, replace)| {
-                let at = before.rfind(spelling.get(..CUT_OFF)?)?;
-                let is_beginning = spelling.starts_with(&before[at..]);
-                is_beginning.then_some((&before[..at], replace.as_str()))
-            });
-            let (kept, replace) = kept.unwrap_or((before, ""));
-            clean.extend([kept, replace]);
-            clean.push(ELLIPSIS);
-            rest = after;
-        }
-        clean.push_str(rest);
-        (clean != text).then_some(clean)
-    }
+/// Replaces secrets, in every form they usually take, by `[secret NAME]`. It knows what its source knows whenever it is used, so
+/// that a token which a server gave in the meantime is removed, too.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    ledgers: Vec<Arc<Ledger>>,
+    /// The call whose handles are removed by their names; those of others are removed, too.
+    call: Option<Arc<Call>>,
 }
 
 impl Redactor {
     /// A redactor that knows no secret.
     pub fn none() -> Self {
-        Self(None)
+        Self::default()
     }
 
-    pub(super) fn new<'a>(
-        handles: impl Iterator<Item = (&'a str, &'a str)>,
-        values: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
-        let mut patterns: Vec<(String, String)> = Vec::new();
-        let mut add = |spelling: String, name: &str| {
-            if spelling.len() >= SHORTEST && !patterns.iter().any(|(known, _)| *known == spelling) {
-                patterns.push((spelling, format!("[secret {name}]")));
+    pub(super) fn of(ledger: Arc<Ledger>) -> Self {
+        Self {
+            ledgers: vec![ledger],
+            call: None,
+        }
+    }
+
+    pub(super) fn of_call(self, call: Arc<Call>) -> Self {
+        Self {
+            call: Some(call),
+            ..self
+        }
+    }
+
+    /// A redactor that removes what either of the two removes.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        for ledger in &other.ledgers {
+            if !self.ledgers.iter().any(|known| Arc::ptr_eq(known, ledger)) {
+                self.ledgers.push(ledger.clone());
             }
-        };
-        for (handle, name) in handles {
-            add(handle.to_owned(), name);
         }
-        for (value, name) in values.filter(|(value, _)| value.len() >= SHORTEST) {
-            let quoted = Value::from(value).to_string();
-            add(value.to_owned(), name);
-            add(quoted[1..quoted.len() - 1].to_owned(), name);
-            // In URLs some encode everything, some leave the marks that need not be encoded, and forms have `+` for a space.
-            for encoding in [NON_ALPHANUMERIC, UNRESERVED] {
-                add(utf8_percent_encode(value, encoding).to_string(), name);
-            }
-            add(form_urlencoded::byte_serialize(value.as_bytes()).collect(), name);
-            add(URL_SAFE_NO_PAD.encode(value), name);
-            add(STANDARD_NO_PAD.encode(value), name);
+        Self {
+            call: self.call.or_else(|| other.call.clone()),
+            ..self
         }
-        if patterns.is_empty() {
-            return Self::none();
-        }
-        let (spellings, replace): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
-        let find = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&spellings)
-            .expect("a few short patterns make an automaton");
-        Self(Some(Arc::new(Patterns {
-            find,
-            spellings,
-            replace,
-        })))
     }
 
     /// The text without secrets.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(patterns) = &self.0 else { return text.into() };
-        let mut text = Cow::Borrowed(text);
-        if patterns.find.is_match(&*text) {
-            text = patterns.find.replace_all(&text, &patterns.replace).into();
+        self.redacted(text, false).map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// The same for words that somebody may have cut: the beginning of a secret at their end is removed, too.
+    pub fn redact_words<'t>(&self, words: &'t str) -> Cow<'t, str> {
+        self.redacted(words, true).map_or(Cow::Borrowed(words), Cow::Owned)
+    }
+
+    /// The text without secrets; nothing if it has none.
+    fn redacted(&self, text: &str, may_be_cut: bool) -> Option<String> {
+        let mut redacted = handle::replace(text, |handle| {
+            let secret = self.call.as_ref().and_then(|call| call.secret(handle));
+            secret.map_or_else(|| "[secret]".to_owned(), |secret| secret.replacement())
+        });
+        for ledger in &self.ledgers {
+            let known = ledger.read();
+            if known.is_empty() {
+                continue;
+            }
+            let now = redacted.as_deref().unwrap_or(text);
+            let found = known.find(now.as_bytes());
+            if let Some(new) = super::replace_in_text(now, &found) {
+                redacted = Some(new);
+            }
+            let now = redacted.as_deref().unwrap_or(text);
+            if let Some(new) = without_cut(now, may_be_cut, |part| {
+                let (start, secret) = known.find_cut(part)?;
+                Some((start, secret.replacement()))
+            }) {
+                redacted = Some(new);
+            }
         }
-        if text.contains(ELLIPSIS)
-            && let Some(clean) = patterns.redact_cut(&text)
-        {
-            text = clean.into();
-        }
-        text
+        redacted
     }
 
     /// The bytes without secrets.
     pub(crate) fn redact_bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        match &self.0 {
-            Some(patterns) => patterns.find.replace_all_bytes(bytes, &patterns.replace),
-            None => bytes.to_vec(),
+        let mut redacted = bytes.to_vec();
+        for ledger in &self.ledgers {
+            let found = ledger.read().find(&redacted);
+            if let Some(new) = super::replace(&redacted, &found, |secret| secret.replacement()) {
+                redacted = new;
+            }
         }
+        redacted
     }
 
-    /// The JSON value without secrets in any text or key.
+    /// The JSON value without secrets in any text, name or number.
     #[must_use]
     pub fn redact_json(&self, mut value: Value) -> Value {
-        if self.0.is_some() {
-            self.scrub(&mut value);
-        }
+        json::rewrite_value(&mut value, &mut |text| self.redacted(text, false));
         value
     }
 
-    /// The same in place: results can be large, and hardly ever hold a secret.
-    fn scrub(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let Cow::Owned(redacted) = self.redact(text) {
-                    *text = redacted;
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub(item)),
-            Value::Object(entries) => {
-                entries.values_mut().for_each(|value| self.scrub(value));
-                if entries.keys().any(|key| matches!(self.redact(key), Cow::Owned(_))) {
-                    let old = std::mem::take(entries).into_iter();
-                    *entries = old
-                        .map(|(key, value)| (self.redact(&key).into_owned(), value))
-                        .collect();
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    /// The JSON document without secrets. Nothing else of it changes.
+    pub fn redact_json_text<'t>(&self, document: &'t str) -> Cow<'t, str> {
+        // Hardly any document has a secret, and looking at all of it at once is faster than at each of its texts.
+        if self.redacted(document, false).is_none() {
+            return document.into();
         }
+        let rewritten = json::rewrite(document, |text| self.redacted(text, false));
+        rewritten.map_or(Cow::Borrowed(document), Cow::Owned)
     }
+}
+
+/// The text without the beginnings of secrets where it was cut; nothing if it has none. Each part of it is looked at once.
+fn without_cut(text: &str, may_be_cut: bool, find: impl Fn(&str) -> Option<(usize, String)>) -> Option<String> {
+    let mut clean = String::new();
+    let (mut from, mut kept) = (0, 0);
+    loop {
+        let marks = CUTS
+            .iter()
+            .filter_map(|mark| Some((from + text[from..].find(mark)?, mark.len())));
+        let mark = marks.min();
+        let Some((end, length)) = mark.or_else(|| may_be_cut.then_some((text.len(), 0))) else {
+            break;
+        };
+        if let Some((start, replacement)) = find(&text[from..end]) {
+            clean.push_str(&text[kept..from + start]);
+            clean.push_str(&replacement);
+            kept = end;
+        }
+        if mark.is_none() {
+            break;
+        }
+        from = end + length;
+    }
+    if kept == 0 {
+        return None;
+    }
+    clean.push_str(&text[kept..]);
+    Some(clean)
 }
 
 impl fmt::Debug for Redactor {

@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A vault whose one secret has been resolved as a credential.
 fn vault(value: &str) -> Vault {
-    Vault::new(Secrets::new([(
-        "token".to_owned(),
-        SecretString::from(value.to_owned()),
-    )]))
+    let vault = Vault::new(Secrets::new([("token".to_owned(), SecretString::from(value))]));
+    let _ = vault.resolve("token", Use::Credential);
+    vault
 }
 
 #[test]
@@ -31,10 +31,10 @@ fn only_the_vault_that_made_a_handle_knows_it() {
     let (one, other) = (vault("first-value"), vault("other-value"));
     let handle = one.handle("token").unwrap();
     other.handle("token").unwrap();
-    assert_eq!(other.substitute(&handle, Place::Plain), Err(UnknownHandle));
+    assert_eq!(other.substitute(&handle, Place::Plain), Err(HandleRefused::Unknown));
     assert_eq!(
         one.substitute(&handle[..handle.len() - 1], Place::Plain),
-        Err(UnknownHandle)
+        Err(HandleRefused::Unknown)
     );
     assert_eq!(one.handle("absent"), None);
 }
@@ -78,6 +78,7 @@ proptest! {
     fn no_spelling_of_a_secret_survives_redaction(value in "[ -~\u{e9}\n]{4,40}", before in "[a-z ]{0,9}") {
         let vault = vault(&value);
         let redactor = vault.redactor();
+        prop_assume!(vault.warnings().is_empty());
         let spellings = [
             value.clone(),
             Value::from(value.as_str()).to_string(),
@@ -127,9 +128,7 @@ fn utf8_percent(value: &str) -> String {
 
 #[test]
 fn a_masked_text_names_its_secrets_and_shows_no_value() {
-    let secrets = [("token", "S3cr3t-value"), ("word", "secret")];
-    let secrets = secrets.map(|(name, value)| (name.to_owned(), SecretString::from(value.to_owned())));
-    let vault = Vault::new(Secrets::new(secrets));
+    let vault = vault("S3cr3t-value");
     let token = vault.handle("token").unwrap();
     let zeros = "0".repeat(32);
     for (text, masked) in [
@@ -141,12 +140,12 @@ fn a_masked_text_names_its_secrets_and_shows_no_value() {
             format!("{token} S3cr3t-value"),
             "‹secret token› [secret token]".to_owned(),
         ),
-        // What is not a handle of this vault is a text like any other.
+        // What it is of is not known here.
         (
             format!("secret-handle-{zeros} {token}"),
-            format!("[secret word]-handle-{zeros} ‹secret token›"),
+            "[secret] ‹secret token›".to_owned(),
         ),
-        ("secret-handle-".to_owned(), "[secret word]-handle-".to_owned()),
+        ("secret-handle-".to_owned(), "[secret]".to_owned()),
     ] {
         assert_eq!(vault.masked(&text), masked, "{text}");
     }
@@ -159,7 +158,8 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
     let vault = vault("hunter2-and-more");
     let hidden = |text: &str| vault.redactor().redact(text).into_owned();
     assert_eq!(hidden("hunter2-and-more, session-1"), "[secret token], session-1");
-    vault.capture("session", "session-1".into());
+    let call = vault.call(None);
+    call.capture("session", "session-1".into()).unwrap();
     assert_eq!(
         hidden("hunter2-and-more, session-1"),
         "[secret token], [secret session]"
@@ -181,7 +181,10 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     let secrets = Secrets::new([("token".to_owned(), value())]);
     let vault = Vault::new(secrets.clone());
     let handle = vault.handle("token").unwrap();
-    vault.capture("session", format!("{VALUE}-of-a-session"));
+    let secrets_of_call = vault.call(Some("http://127.0.0.1:9".into()));
+    secrets_of_call
+        .capture("session", format!("{VALUE}-of-a-session"))
+        .unwrap();
     let grant = Grant {
         origin: Origin::of("http://127.0.0.1:9").unwrap(),
         tls: Tls {
@@ -214,15 +217,11 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         tls: Tls::default(),
         ..grant.clone()
     };
-    let egress = Egress::new(&network, &plain, vault.clone(), &Limits::default(), ends).unwrap();
+    let egress = Egress::new(&network, &plain, secrets_of_call.clone(), &Limits::default(), ends).unwrap();
     let broken = Secrets::parse(Source::new("secrets.yaml", format!("{text}\n- {VALUE}"))).unwrap_err();
     let odd = Secrets::parse(Source::new("secrets.yaml", format!("to-ken: {VALUE}"))).unwrap_err();
     let refused = "op".parse::<SecretsCommand>().unwrap();
-    let issued = Issued {
-        name: "token".into(),
-        value: value(),
-    };
-    let tables: [(&str, &dyn fmt::Debug); 21] = [
+    let tables: [(&str, &dyn fmt::Debug); 22] = [
         ("secrets", &secrets),
         ("vault", &vault),
         ("redactor", &vault.redactor()),
@@ -252,7 +251,8 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
             "what is wrong with a command",
             &refused.secrets(&["token".into()]).await.map(drop),
         ),
-        ("value", &issued.value),
+        ("secrets of a call", &secrets_of_call),
+        ("ledger", vault.ledger()),
     ];
     for (what, debug) in tables {
         let shown = format!("{debug:?} {debug:#?}");

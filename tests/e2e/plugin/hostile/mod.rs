@@ -4,6 +4,7 @@ mod describe;
 mod load;
 mod network;
 mod run;
+mod secrets;
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use minijinja::machinery::Token;
 use minijinja::{ErrorKind, Value as Jinja};
 use serde_json::{Map, Value, json};
 
-use crate::secrets::{ENV_PREFIX, Vault};
+use crate::secrets::{ENV_PREFIX, Use, Vault, Weakness};
 use crate::text::diagnostic::{Code, nearest, suggestion};
 use crate::text::schema::Provenance;
 
@@ -133,6 +133,14 @@ impl Renderer {
     /// Whether a text shows a secret or what stands for one.
     pub(crate) fn holds_secret(&self, text: &str) -> bool {
         self.vault.redactor().redact(text) != text
+    }
+
+    /// Resolves the secrets that a rendered text holds, for this use. Returns those that cannot be used, and why.
+    pub(crate) fn resolve_placed(&self, text: &str, used: Use) -> Vec<(String, Weakness)> {
+        let names = self.vault.named_in(text).into_iter();
+        names
+            .filter_map(|name| self.vault.resolve(&name, used).err().map(|weakness| (name, weakness)))
+            .collect()
     }
 
     /// Renders a text for a place that data of this provenance may fill.

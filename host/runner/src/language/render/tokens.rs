@@ -15,7 +15,7 @@ pub(super) type Tokens<'t> = Vec<(Token<'t>, Range<usize>)>;
 pub(super) fn of(text: &str, is_expression: bool) -> Result<Tokens<'_>, Problem> {
     limits::check_length(text)?;
     let range = |span: Span| span.start_offset as usize..span.end_offset as usize;
-    let tokens = tokenize(text, is_expression, SyntaxConfig::default())
+    let tokens: Tokens<'_> = tokenize(text, is_expression, SyntaxConfig::default())
         .map(|token| token.map(|(token, span)| (token, range(span))))
         .collect::<Result<_, _>>()
         .map_err(|error| explain(&error, text))?;

@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 
+use super::answer::CaptureError;
 use crate::net::origin::Origin;
 use crate::net::policy::PolicyError;
 use crate::net::tls::TlsError;
+use crate::secrets::HandleRefused;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,9 @@ pub(crate) enum EgressError {
     /// The plugin asked for something that the contract forbids.
     #[error("{0}")]
     InvalidRequest(String),
+    /// It holds a handle that does not belong to this call.
+    #[error(transparent)]
+    Handle(HandleRefused),
     /// The operator's policy refuses the server's address. Nothing was sent.
     #[error(transparent)]
     Policy(PolicyError),
@@ -50,6 +55,12 @@ pub(crate) enum EgressError {
     /// A websocket handshake that ended in an ordinary answer.
     #[error("{server} answered {status} instead of opening a websocket")]
     Rejected { server: String, status: u16 },
+    /// The answer is in an encoding that was not asked for.
+    #[error("the answer of {origin} has an encoding that was not asked for")]
+    Encoded { origin: Origin },
+    /// The answer may hold a token that would reach the plugin.
+    #[error("the answer of {origin} is withheld, because it may show the plugin a session token: {why}")]
+    Captured { origin: Origin, why: CaptureError },
 }
 
 impl EgressError {

@@ -9,23 +9,24 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use secrecy::zeroize::Zeroizing;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::limits::Limits;
 use crate::net::origin::Origin;
 use crate::net::tls::Tls;
-use crate::secrets::{Place, Vault};
+use crate::secrets::{CallSecrets, Place, Vault};
 
+mod answer;
 mod error;
 mod network;
 mod repetition;
 mod socket;
 
+pub(crate) use self::answer::concealed;
 pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
 use self::network::Client;
 pub use self::network::Network;
@@ -51,6 +52,9 @@ const HOST_HEADERS: [&str; 14] = [
     "accept-encoding",
     "content-encoding",
 ];
+
+/// Header fields of answers that are credentials.
+const COOKIES: [&str; 2] = ["set-cookie", "set-cookie2"];
 
 /// What a call may reach.
 #[derive(Debug, Clone)]
@@ -115,7 +119,7 @@ pub(crate) struct Egress(Arc<Granted>);
 struct Granted {
     client: Client,
     origin: Origin,
-    vault: Vault,
+    secrets: CallSecrets,
     connections: Arc<Semaphore>,
     body_limit: usize,
     header_limit: usize,
@@ -133,7 +137,7 @@ impl Egress {
     pub(crate) fn new(
         network: &Network,
         grant: &Grant,
-        vault: Vault,
+        secrets: CallSecrets,
         limits: &Limits,
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
@@ -141,7 +145,7 @@ impl Egress {
         Ok(Self(Arc::new(Granted {
             client: network.client(&grant.tls, grant.origin.host())?,
             origin: grant.origin.clone(),
-            vault,
+            secrets,
             connections: Arc::new(Semaphore::new(limits.connections)),
             body_limit: limits.body,
             header_limit: limits.headers,
@@ -247,6 +251,9 @@ impl Granted {
     }
 
     fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
+        if request.capture.len() > answer::MOST_POINTERS {
+            return Err(EgressError::InvalidRequest("too many tokens to capture".into()));
+        }
         let body = |body: &Body| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
         Ok(Prepared {
             url: self.url(&request.path)?,
@@ -310,9 +317,8 @@ impl Granted {
     }
 
     fn reveal(&self, text: &str, place: Place) -> Result<Zeroizing<String>, EgressError> {
-        self.vault
-            .substitute(text, place)
-            .map_err(|e| EgressError::InvalidRequest(e.to_string()))
+        let revealed = self.secrets.reveal(text, place, &self.origin.to_string());
+        revealed.map_err(EgressError::Handle)
     }
 
     async fn exchange(
@@ -356,7 +362,7 @@ impl Granted {
         }
         let location = response.headers().get(LOCATION)?.to_str().ok()?;
         // A server that puts a token into an address would have it in the logs of all that stands between.
-        if !is_encoded(location) || self.vault.redactor().redact(location) != location {
+        if !is_encoded(location) || self.secrets.redactor().redact(location) != location {
             return None;
         }
         let to = from.join(location).ok()?;
@@ -366,27 +372,39 @@ impl Granted {
     async fn read(&self, mut response: reqwest::Response, capture: &[String]) -> Result<Response, EgressError> {
         self.measure(response.headers())?;
         let status = response.status().as_u16();
+        // What the client could decode it did, and removed the field. In anything else no value would be found.
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        let encoded = encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let headers = response
             .headers()
             .iter()
             // Cookies are credentials that no plugin asked for.
-            .filter(|(name, _)| *name != "set-cookie")
+            .filter(|(name, _)| !COOKIES.contains(&name.as_str()))
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
+        let limit = match capture {
+            [] => self.body_limit,
+            _ => self.body_limit.min(answer::LONGEST_CAPTURING),
+        };
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(e))? {
-            if body.len() + chunk.len() > self.body_limit {
+            if body.len() + chunk.len() > limit {
                 return Err(EgressError::TooLarge {
                     origin: self.origin.clone(),
-                    limit: self.body_limit,
+                    limit,
                 });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response {
-            status,
-            headers,
-            body: captured(&self.vault, body, capture),
+        if encoded && !body.is_empty() {
+            return Err(EgressError::Encoded {
+                origin: self.origin.clone(),
+            });
+        }
+        let answer = Response { status, headers, body };
+        concealed(&self.secrets, answer, capture).map_err(|why| EgressError::Captured {
+            origin: self.origin.clone(),
+            why,
         })
     }
 
@@ -406,22 +424,7 @@ fn is_encoded(path: &str) -> bool {
     !path.contains(['\\', '#']) && !path.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// Puts handles in the place of the strings that the plugin declared to be secrets.
-pub(crate) fn captured(vault: &Vault, body: Vec<u8>, pointers: &[String]) -> Vec<u8> {
-    if pointers.is_empty() {
-        return body;
-    }
-    let Ok(mut json) = serde_json::from_slice::<Value>(&body) else {
-        return body;
-    };
-    drop(Zeroizing::new(body));
-    for pointer in pointers {
-        if let Some(Value::String(found)) = json.pointer_mut(pointer) {
-            *found = vault.capture(pointer.trim_start_matches('/'), std::mem::take(found));
-        }
-    }
-    json.to_string().into_bytes()
-}
-
+#[cfg(test)]
+mod answer_tests;
 #[cfg(test)]
 mod tests;

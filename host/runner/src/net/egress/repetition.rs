@@ -35,6 +35,7 @@ pub(super) fn was_refused(outcome: &Result<Response, EgressError>) -> bool {
                 | EgressError::Resolve { .. }
                 | EgressError::Tls { .. }
                 | EgressError::InvalidRequest(_)
+                | EgressError::Handle(_)
                 | EgressError::Policy(_)
                 | EgressError::TooMany { .. }
         ),

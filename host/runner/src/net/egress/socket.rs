@@ -100,7 +100,9 @@ impl LiveSocket {
         let mut receiver = self.receiver.lock().await;
         loop {
             match receiver.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(Some(text.as_str().to_owned())),
+                Some(Ok(Message::Text(text))) => {
+                    return Ok(Some(self.granted.secrets.conceal_text(text.as_str().to_owned())));
+                }
                 // Pings are answered by the library; the contract has no binary frames.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Ok(None),

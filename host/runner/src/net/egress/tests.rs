@@ -3,6 +3,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::net::policy::{Policy, PolicyError};
+use crate::secrets::Secrets;
+use serde_json::Value;
 
 const TOKEN: &str = "value-of-the-token";
 
@@ -12,15 +14,24 @@ fn egress(server: &MockServer, limits: &Limits) -> (Egress, String) {
 }
 
 fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
-    let vault = Vault::new(crate::secrets::Secrets::new([]));
-    let handle = vault.capture("token", TOKEN.to_owned());
+    let (secrets, handle) = secrets_of(&Origin::of(url).unwrap());
     let grant = Grant {
         origin: Origin::of(url).unwrap(),
         tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
-    let egress = Egress::new(&Network::default(), &grant, vault, limits, ends).unwrap();
+    let egress = Egress::new(&Network::default(), &grant, secrets, limits, ends).unwrap();
     (egress, handle)
+}
+
+/// The secrets of a call to a server, and the handle of the one that it has.
+fn secrets_of(origin: &Origin) -> (CallSecrets, String) {
+    let secrets = Secrets::new([("token".to_owned(), TOKEN.into())]);
+    let vault = Vault::new(secrets);
+    let placeholder = Value::from(vault.handle("token").unwrap());
+    let secrets = vault.call(Some(origin.to_string()));
+    let handle = secrets.enter(&placeholder);
+    (secrets, handle.as_str().unwrap().to_owned())
 }
 
 fn get(path: &str) -> Request {
@@ -81,7 +92,7 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
         };
         let outcome = egress.send(request).await;
         assert!(
-            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            matches!(outcome, Err(EgressError::InvalidRequest(_) | EgressError::Handle(_))),
             "{name}: {outcome:?}"
         );
     }
@@ -108,7 +119,7 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
         };
         let outcome = egress.send(request).await;
         assert!(
-            matches!(outcome, Err(EgressError::InvalidRequest(_))),
+            matches!(outcome, Err(EgressError::InvalidRequest(_) | EgressError::Handle(_))),
             "{body}: {outcome:?}"
         );
     }
@@ -168,9 +179,9 @@ async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
             origin: Origin::of(&format!("http://localhost:{port}")).unwrap(),
             tls: Tls::default(),
         };
-        let vault = Vault::new(crate::secrets::Secrets::new([]));
+        let (secrets, _) = secrets_of(&grant.origin);
         let ends = Instant::now() + Duration::from_secs(30);
-        let egress = Egress::new(&Network::new(policy), &grant, vault, &Limits::default(), ends).unwrap();
+        let egress = Egress::new(&Network::new(policy), &grant, secrets, &Limits::default(), ends).unwrap();
         let sent = egress.send(get("/hosts")).await;
         let opened = egress.connect("/socket", &[], Duration::from_secs(5)).await;
         (sent, opened.map(drop), egress.acted())
@@ -484,8 +495,7 @@ async fn no_failure_tells_the_path_or_a_secret() {
             headers: 1_000,
             ..Limits::default()
         };
-        let vault = Vault::new(crate::secrets::Secrets::new([]));
-        let handle = vault.capture("token", TOKEN.to_owned());
+        let (secrets, handle) = secrets_of(&Origin::of(&url).unwrap());
         let grant = Grant {
             origin: Origin::of(&url).unwrap(),
             tls: Tls::default(),
@@ -495,7 +505,7 @@ async fn no_failure_tells_the_path_or_a_secret() {
             ..Policy::default()
         };
         let ends = Instant::now() + Duration::from_millis(400);
-        let said = match Egress::new(&Network::new(policy), &grant, vault, &limits, ends) {
+        let said = match Egress::new(&Network::new(policy), &grant, secrets, &limits, ends) {
             Err(refused) => format!("Policy {refused} {refused:?}"),
             Ok(egress) => {
                 let request = Request {

@@ -197,8 +197,8 @@ impl Run<'_> {
         let redactor = self.prepared.vault.redactor();
         StepError {
             kind: error.kind,
-            message: redactor.redact(&error.message).into_owned(),
-            hint: error.hint.map(|hint| redactor.redact(&hint).into_owned()),
+            message: redactor.redact_words(&error.message).into_owned(),
+            hint: error.hint.map(|hint| redactor.redact_words(&hint).into_owned()),
         }
     }
 }

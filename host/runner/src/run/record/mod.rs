@@ -284,8 +284,8 @@ fn redacted(report: RunReport, redactor: &Redactor) -> RunReport {
 
 fn redacted_error(error: StepError, redactor: &Redactor) -> StepError {
     StepError {
-        message: redactor.redact(&error.message).into_owned(),
-        hint: error.hint.map(|hint| redactor.redact(&hint).into_owned()),
+        message: redactor.redact_words(&error.message).into_owned(),
+        hint: error.hint.map(|hint| redactor.redact_words(&hint).into_owned()),
         ..error
     }
 }

@@ -94,12 +94,12 @@ impl Recorder {
     pub(crate) fn hide_written(prepared: &Prepared, step: &Step, step_type: &StepType) {
         let vault = &prepared.vault;
         for (param, text) in private(&step_type.params, &step.params) {
-            hide(vault, &param, text);
+            hide(vault, &param, &text);
         }
         for (param, value) in of_the_server(&step_type.params, &step.params) {
             each_text(value, "", &mut |_, text| {
                 for part in parts(text, prepared, step) {
-                    hide(vault, param, part);
+                    hide(vault, param, &part);
                 }
             });
         }
@@ -111,7 +111,7 @@ impl Recorder {
         calls.sort_by_key(|kept| kept.order);
         for kept in &mut calls {
             for (param, text) in kept.private.drain(..) {
-                hide(vault, &param, text);
+                hide(vault, &param, &text);
             }
         }
         let masker = vault.masker();
@@ -176,9 +176,9 @@ fn parts(template: &str, prepared: &Prepared, step: &Step) -> Vec<String> {
 }
 
 /// From here on a text is a secret like those that a server gives, also as YAML may spell it.
-fn hide(vault: &Vault, param: &str, text: String) {
+fn hide(vault: &Vault, param: &str, text: &str) {
     if text.contains('\'') {
-        vault.capture(param, text.replace('\'', "''"));
+        vault.hide(param, &text.replace('\'', "''"));
     }
-    vault.capture(param, text);
+    vault.hide(param, text);
 }

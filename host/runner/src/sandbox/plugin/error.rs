@@ -167,8 +167,9 @@ impl From<GrantRefused> for PluginError {
     }
 }
 
-impl From<types::Failure> for StepFailure {
-    fn from(failure: types::Failure) -> Self {
+impl StepFailure {
+    /// What a plugin says, without secrets.
+    pub(crate) fn read(failure: types::Failure, redactor: &Redactor) -> Self {
         let kind = match failure.kind {
             types::FailureKind::InvalidParams => FailureKind::InvalidParams,
             types::FailureKind::NotAllowed => FailureKind::NotAllowed,
@@ -184,8 +185,8 @@ impl From<types::Failure> for StepFailure {
         };
         Self {
             kind,
-            message: words(failure.message),
-            hint: failure.hint.map(words),
+            message: words(&failure.message, redactor),
+            hint: failure.hint.map(|hint| words(&hint, redactor)),
             acted: false,
         }
     }

@@ -1,5 +1,6 @@
 //! A loaded plugin, and calling it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,7 +26,7 @@ use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Player, Tape};
 use crate::sandbox::wire::Wire;
-use crate::secrets::{Secrets, Vault};
+use crate::secrets::{CallSecrets, Redactor, Secrets, Vault};
 use std::sync::Arc;
 
 mod contract;
@@ -109,6 +110,14 @@ impl StepCall {
     }
 }
 
+impl StepCall {
+    /// The secrets of the call, which only the server that it was granted can be given.
+    fn secrets(&self) -> CallSecrets {
+        self.vault
+            .call(self.grant.as_ref().map(|grant| grant.origin.to_string()))
+    }
+}
+
 impl Plugin {
     /// How errors refer to it.
     pub fn name(&self) -> &str {
@@ -172,7 +181,7 @@ impl Plugin {
             step.call_render_template(accessor, step_type, template, params).await
         })
         .await?
-        .map_err(|failure| StepFailure::from(failure).into())
+        .map_err(|failure| StepFailure::read(failure, &Redactor::none()).into())
     }
 
     /// Looks whether a step could run, in an instance of its own: as whom it logs in, whether that suffices, and what becomes
@@ -180,15 +189,17 @@ impl Plugin {
     ///
     /// The params must have passed the step type's schema.
     pub async fn check(&self, network: &Network, call: StepCall) -> Result<Vec<Finding>, PluginError> {
-        let (context, _) = self.step_context(network, &call)?;
-        let (step_type, params) = (call.step_type, call.params.to_string());
+        let secrets = call.secrets();
+        let (context, _) = self.step_context(network, &call, &secrets)?;
+        let (step_type, params) = (call.step_type, secrets.enter(&call.params).to_string());
+        let redactor = secrets.redactor();
         let found = self
             .call(context, async |accessor, step| {
                 step.call_check(accessor, step_type, params).await
             })
             .await?
-            .map_err(StepFailure::from)?;
-        Ok(Finding::read(found, &call.vault.redactor()))
+            .map_err(|failure| StepFailure::read(failure, &redactor))?;
+        Ok(Finding::read(found, &redactor))
     }
 
     /// Runs a step in an instance of its own.
@@ -206,7 +217,11 @@ impl Plugin {
         call: StepCall,
         tape: Option<Tape>,
     ) -> Result<StepOutcome, PluginError> {
-        let (mut context, wire) = self.step_context(network, &call)?;
+        let secrets = call.secrets();
+        if let Some(tape) = &tape {
+            tape.begin(secrets.clone());
+        }
+        let (mut context, wire) = self.step_context(network, &call, &secrets)?;
         context.wire = context.wire.taped(tape.clone());
         context.tape = tape;
         self.run_in(context, wire, call).await
@@ -215,12 +230,14 @@ impl Plugin {
     /// Runs a step whose server and clock are those of an earlier call.
     pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
         let wire = Wire::played(player.clone());
-        let context = self.context_on(wire.clone(), Clocks::Played(player), &call);
+        let secrets = player.secrets().clone();
+        let context = self.context_on(wire.clone(), Clocks::Played(player), &call, secrets);
         self.run_in(context, wire, call).await
     }
 
     async fn run_in(&self, context: CallContext, wire: Wire, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let (step_type, params) = (call.step_type.clone(), call.params.to_string());
+        let (step_type, params) = (call.step_type.clone(), context.secrets.enter(&call.params).to_string());
+        let redactor = context.secrets.redactor();
         let outcome = self
             .call(context, async |accessor, step| {
                 step.call_run(accessor, step_type, params).await
@@ -228,11 +245,11 @@ impl Plugin {
             .await?
             .map_err(|failure| StepFailure {
                 acted: wire.acted(),
-                ..StepFailure::from(failure)
+                ..StepFailure::read(failure, &redactor)
             })?;
         let invalid = |reason: String| PluginError::InvalidResult {
             plugin: self.name.clone(),
-            reason,
+            reason: redactor.redact_words(&reason).into_owned(),
         };
         let limit = self.limits.result;
         if outcome.result.len() > limit {
@@ -244,9 +261,14 @@ impl Plugin {
         {
             return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));
         }
+        // The handles of this call mean something here, and nowhere else.
+        let result = match redactor.redact_json_text(&outcome.result) {
+            Cow::Borrowed(_) => result,
+            Cow::Owned(redacted) => serde_json::from_str(&redacted).map_err(|e| invalid(format!("not JSON: {e}")))?,
+        };
         let notes = remarks(outcome.notes).into_iter().map(|note| Note {
-            subject: words(note.subject),
-            text: words(note.text),
+            subject: words(&note.subject, &redactor),
+            text: words(&note.text, &redactor),
         });
         Ok(StepOutcome {
             result,
@@ -256,25 +278,31 @@ impl Plugin {
     }
 
     /// What a step's call may use, and its wire apart.
-    fn step_context(&self, network: &Network, call: &StepCall) -> Result<(CallContext, Wire), GrantRefused> {
+    fn step_context(
+        &self,
+        network: &Network,
+        call: &StepCall,
+        secrets: &CallSecrets,
+    ) -> Result<(CallContext, Wire), GrantRefused> {
         let wire = match &call.grant {
             Some(grant) => Wire::live(Egress::new(
                 network,
                 grant,
-                call.vault.clone(),
+                secrets.clone(),
                 &self.limits,
                 Instant::now() + self.deadline(call),
             )?),
             None => Wire::silent(),
         };
-        Ok((self.context_on(wire.clone(), Clocks::System, call), wire))
+        let context = self.context_on(wire.clone(), Clocks::System, call, secrets.clone());
+        Ok((context, wire))
     }
 
-    fn context_on(&self, wire: Wire, clocks: Clocks, call: &StepCall) -> CallContext {
+    fn context_on(&self, wire: Wire, clocks: Clocks, call: &StepCall, secrets: CallSecrets) -> CallContext {
         CallContext {
             wire,
             cancel: call.cancel.clone(),
-            vault: call.vault.clone(),
+            secrets,
             sink: call.events.clone(),
             remembered: Memory::none(),
             clocks,
@@ -294,7 +322,7 @@ impl Plugin {
         CallContext {
             wire: Wire::silent(),
             cancel: CancellationToken::new(),
-            vault: Vault::new(Secrets::default()),
+            secrets: Vault::new(Secrets::default()).call(None),
             sink: CallObserver::ignore(),
             remembered: Memory::none(),
             clocks: Clocks::System,

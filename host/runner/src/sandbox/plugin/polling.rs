@@ -19,11 +19,12 @@ use crate::sandbox::bindings::playbook::plugin::types;
 use crate::sandbox::call::{self, CallContext};
 use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
+use crate::sandbox::described::{remarks, words};
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
 use crate::sandbox::wire::Wire;
-use crate::secrets::{Redactor, Vault};
+use crate::secrets::{CallSecrets, Redactor, Vault};
 use crate::text::visible::is_plain;
 use std::sync::Arc;
 
@@ -84,17 +85,18 @@ impl Plugin {
         call: ConnectorCall,
     ) -> Result<Vec<Finding>, PluginError> {
         let deadline = self.limits.deadline;
-        let context = self.context(network, &call, deadline, self.limits.cpu)?;
-        let vault = call.vault;
-        let (connector, config) = (call.connector, call.settings.config.to_string());
+        let secrets = call.secrets();
+        let context = self.context(network, &call, &secrets, deadline, self.limits.cpu)?;
+        let (connector, config) = (call.connector, secrets.enter(&call.settings.config).to_string());
         let found = self
             .call_connector(context, async |accessor, guest| {
                 guest.call_check(accessor, connector, config).await
             })
-            .await?
-            .map_err(StepFailure::from)?;
+            .await?;
         // What is known now counts, tokens included that the server gave during the call.
-        Ok(Finding::read(found, &vault.redactor()))
+        let redactor = secrets.redactor();
+        let found = found.map_err(|failure| StepFailure::read(failure, &redactor))?;
+        Ok(Finding::read(found, &redactor))
     }
 
     /// Polls a stream once. Batches are put into `batches` as they come, and wait there to be taken.
@@ -106,11 +108,13 @@ impl Plugin {
         batches: mpsc::Sender<Batch>,
     ) -> Result<PollSummary, PluginError> {
         let limits = &self.limits;
-        let context = self.context(network, &call, limits.poll_deadline, limits.poll_cpu)?;
-        let (stream, settings) = (stream.to_owned(), call.settings.into());
+        let secrets = call.secrets();
+        let context = self.context(network, &call, &secrets, limits.poll_deadline, limits.poll_cpu)?;
+        let (stream, settings) = (stream.to_owned(), call.settings.enter(&secrets));
+        let redactor = secrets.redactor();
         let taking = Taking {
             batches: PollSender::new(batches),
-            vault: call.vault.clone(),
+            redactor: redactor.clone(),
         };
         let ended = self
             .call_connector(context, async move |accessor, guest| {
@@ -124,7 +128,7 @@ impl Plugin {
             })
             .await?;
         let summary = match ended {
-            Some(ended) => ended.map_err(StepFailure::from)?,
+            Some(ended) => ended.map_err(|failure| StepFailure::read(failure, &redactor))?,
             None => {
                 return Err(PluginError::InvalidResult {
                     plugin: self.name().to_owned(),
@@ -132,17 +136,19 @@ impl Plugin {
                 });
             }
         };
-        let redactor = call.vault.redactor();
-        let redact = |text: String| redactor.redact(&text).into_owned();
+        let failures = remarks(summary.failures).into_iter();
         Ok(PollSummary {
-            message: redact(summary.message),
-            failures: summary.failures.into_iter().map(redact).collect(),
+            message: words(&summary.message, &redactor),
+            failures: failures.map(|failure| words(&failure, &redactor)).collect(),
         })
     }
 
     /// Spells a notice as an event.
     pub(crate) async fn tell(&self, call: ConnectorCall, notice: Notice) -> Result<EventText, PluginError> {
-        let vault = call.vault.clone();
+        // Nothing is sent: handles mean nothing here.
+        let secrets = call.vault.call(None);
+        let redactor = secrets.redactor();
+        let settings = call.settings.enter(&secrets);
         let notice = wit::Notice {
             code: notice.code.to_owned(),
             id: notice.id,
@@ -153,13 +159,11 @@ impl Plugin {
         };
         let event = self
             .call_connector(self.offline(), async move |accessor, guest| {
-                guest
-                    .call_tell(accessor, call.connector, call.settings.into(), notice)
-                    .await
+                guest.call_tell(accessor, call.connector, settings, notice).await
             })
             .await?
-            .map_err(StepFailure::from)?;
-        event_text(event, &vault.redactor()).map_err(|reason| PluginError::InvalidResult {
+            .map_err(|failure| StepFailure::read(failure, &redactor))?;
+        event_text(event, &secrets.redactor()).map_err(|reason| PluginError::InvalidResult {
             plugin: self.name().to_owned(),
             reason,
         })
@@ -169,12 +173,13 @@ impl Plugin {
         &self,
         network: &Network,
         call: &ConnectorCall,
+        secrets: &CallSecrets,
         deadline: Duration,
         cpu: Duration,
     ) -> Result<CallContext, PluginError> {
         let ends = Instant::now() + deadline;
         let wire = match &call.grant {
-            Some(grant) => Wire::live(Egress::new(network, grant, call.vault.clone(), &self.limits, ends)?),
+            Some(grant) => Wire::live(Egress::new(network, grant, secrets.clone(), &self.limits, ends)?),
             None => Wire::silent(),
         };
         Ok(CallContext {
@@ -182,7 +187,7 @@ impl Plugin {
             tape: None,
             wire,
             cancel: call.cancel.clone(),
-            vault: call.vault.clone(),
+            secrets: secrets.clone(),
             sink: call.events.clone(),
             remembered: call.remembered.clone(),
             deadline,
@@ -209,7 +214,7 @@ impl Plugin {
 /// Takes batches out of the plugin, no faster than they are taken from the channel.
 struct Taking {
     batches: PollSender<Batch>,
-    vault: Vault,
+    redactor: Redactor,
 }
 
 impl<D> StreamConsumer<D> for Taking {
@@ -236,7 +241,7 @@ impl<D> StreamConsumer<D> for Taking {
         source.read(&mut store, &mut taken)?;
         match taken.pop() {
             Some(batch) => {
-                let batch = read_batch(batch, &self.vault).map_err(wasmtime::Error::msg)?;
+                let batch = read_batch(batch, &self.redactor).map_err(wasmtime::Error::msg)?;
                 if self.batches.send_item(batch).is_err() {
                     return Poll::Ready(Ok(StreamResult::Dropped));
                 }
@@ -272,9 +277,8 @@ impl<D> FutureConsumer<D> for Ending {
     }
 }
 
-fn read_batch(batch: wit::Batch, vault: &Vault) -> Result<Batch, String> {
-    let redactor = vault.redactor();
-    let events = batch.events.into_iter().map(|event| event_text(event, &redactor));
+fn read_batch(batch: wit::Batch, redactor: &Redactor) -> Result<Batch, String> {
+    let events = batch.events.into_iter().map(|event| event_text(event, redactor));
     let changes = batch.changes.into_iter().map(|change| Change {
         key: plugins_key(&change.key),
         value: change.value,
@@ -291,13 +295,16 @@ fn event_text(event: wit::Event, redactor: &Redactor) -> Result<EventText, Strin
     if !is_object {
         return Err("an event is not a JSON object".into());
     }
-    let on_one_line = is_plain(&event.json) || !event.json.contains(char::is_control);
-    let clean = on_one_line && matches!(redactor.redact(&event.json), Cow::Borrowed(_));
-    let json = if clean {
-        event.json
+    let redacted = match redactor.redact_json_text(&event.json) {
+        Cow::Borrowed(_) => event.json,
+        Cow::Owned(redacted) => redacted,
+    };
+    let on_one_line = is_plain(&redacted) || !redacted.contains(char::is_control);
+    let json = if on_one_line {
+        redacted
     } else {
-        let value: Value = serde_json::from_str(&event.json).map_err(|error| error.to_string())?;
-        redactor.redact_json(value).to_string()
+        let value: Value = serde_json::from_str(&redacted).map_err(|error| error.to_string())?;
+        value.to_string()
     };
     Ok(EventText {
         json,
@@ -323,12 +330,21 @@ impl From<Severity> for wit::Severity {
     }
 }
 
-impl From<Settings> for wit::Settings {
-    fn from(settings: Settings) -> Self {
-        Self {
-            format: settings.format,
-            config: settings.config.to_string(),
-            options: settings.options.to_string(),
+impl ConnectorCall {
+    /// The secrets of the call, which only the server that it was granted can be given.
+    fn secrets(&self) -> CallSecrets {
+        self.vault
+            .call(self.grant.as_ref().map(|grant| grant.origin.to_string()))
+    }
+}
+
+impl Settings {
+    /// As the plugin of a call sees them.
+    fn enter(self, secrets: &CallSecrets) -> wit::Settings {
+        wit::Settings {
+            format: self.format,
+            config: secrets.enter(&self.config).to_string(),
+            options: secrets.enter(&self.options).to_string(),
         }
     }
 }

@@ -45,13 +45,17 @@ impl WireError {
 
 fn kind_of(error: &EgressError) -> NetworkFailureKind {
     match error {
-        EgressError::InvalidRequest(_) => NetworkFailureKind::InvalidRequest,
-        EgressError::Policy(_) | EgressError::TooMany { .. } => NetworkFailureKind::Denied,
+        EgressError::InvalidRequest(_) | EgressError::Handle(_) => NetworkFailureKind::InvalidRequest,
+        EgressError::Policy(_) | EgressError::TooMany { .. } | EgressError::Captured { .. } => {
+            NetworkFailureKind::Denied
+        }
         EgressError::Resolve { .. } => NetworkFailureKind::Resolve,
         EgressError::Connect { .. } => NetworkFailureKind::Connect,
         EgressError::Tls { .. } => NetworkFailureKind::Tls,
         EgressError::Timeout { .. } => NetworkFailureKind::Timeout,
-        EgressError::Interrupted { .. } | EgressError::Rejected { .. } => NetworkFailureKind::Interrupted,
+        EgressError::Interrupted { .. } | EgressError::Encoded { .. } | EgressError::Rejected { .. } => {
+            NetworkFailureKind::Interrupted
+        }
         EgressError::TooLarge { .. } | EgressError::HeadersTooLarge { .. } | EgressError::FrameTooLarge(_) => {
             NetworkFailureKind::TooLarge
         }

@@ -12,7 +12,7 @@ use super::{
     RequestBody, Response, Sleep, Transcript, WireError,
 };
 use crate::net::egress::{self, Request};
-use crate::secrets::Masker;
+use crate::secrets::{CallSecrets, Masker};
 
 /// The largest body or frame that is kept, in bytes.
 const LARGEST: usize = 4 << 20;
@@ -40,6 +40,8 @@ struct Taped {
     began: Instant,
     transcript: Transcript,
     size: usize,
+    /// Those of the call, whose handles are in the texts.
+    secrets: Option<CallSecrets>,
 }
 
 /// The place of an entry, if it is written down.
@@ -59,7 +61,13 @@ impl Tape {
             began: Instant::now(),
             transcript: Transcript::default(),
             size: 0,
+            secrets: None,
         })))
+    }
+
+    /// The call begins, with these secrets.
+    pub(crate) fn begin(&self, secrets: CallSecrets) {
+        self.taped().secrets = Some(secrets);
     }
 
     /// The plugin makes a request.
@@ -161,7 +169,10 @@ impl Tape {
 
     /// The transcript, without secrets: to be called when all of them are known.
     pub(crate) fn finish(&self, masker: &Masker) -> Transcript {
-        let mut transcript = std::mem::take(&mut self.taped().transcript);
+        let mut taped = self.taped();
+        let mut transcript = std::mem::take(&mut taped.transcript);
+        let of_call = taped.secrets.take().map(|secrets| secrets.masker());
+        let masker = of_call.as_ref().unwrap_or(masker);
         for entry in &mut transcript.entries {
             mask(entry, masker);
         }

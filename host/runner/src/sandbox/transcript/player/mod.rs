@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
 use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, RequestBody, Response, Transcript, WireError};
-use crate::net::egress::{self, Request, captured};
-use crate::secrets::{Masker, Vault};
+use crate::net::egress::{self, Request, concealed};
+use crate::secrets::CallSecrets;
 use crate::text::visible::visible;
 
 /// A call's server and clock, as they were when it was recorded.
@@ -23,7 +23,7 @@ pub(crate) struct Player(Arc<Playing>);
 #[derive(Debug)]
 struct Playing {
     transcript: Transcript,
-    vault: Vault,
+    secrets: CallSecrets,
     time: VirtualTime,
     state: Mutex<State>,
 }
@@ -64,8 +64,8 @@ pub(crate) struct PlayedSocket {
 }
 
 impl Player {
-    /// A player whose plugin has its handles from this vault.
-    pub(crate) fn new(transcript: Transcript, vault: Vault) -> Self {
+    /// A player for a call with these secrets.
+    pub(crate) fn new(transcript: Transcript, secrets: CallSecrets) -> Self {
         let mut left: HashMap<Key, VecDeque<usize>> = HashMap::new();
         for (at, entry) in transcript.entries.iter().enumerate() {
             let key = match entry {
@@ -83,13 +83,18 @@ impl Player {
         }
         Self(Arc::new(Playing {
             transcript,
-            vault,
+            secrets,
             time: VirtualTime::default(),
             state: Mutex::new(State {
                 left,
                 ..State::default()
             }),
         }))
+    }
+
+    /// The secrets of the call.
+    pub(crate) fn secrets(&self) -> &CallSecrets {
+        &self.0.secrets
     }
 
     /// The clock that a call must be driven by.
@@ -104,7 +109,7 @@ impl Player {
 
     /// Answers a request as it was answered.
     pub(crate) async fn send(&self, request: &Request) -> Result<egress::Response, WireError> {
-        let masker = self.0.vault.masker();
+        let masker = self.0.secrets.masker();
         let (method, path) = (request.method.to_string(), masker.mask(&request.path));
         let body = request.body.as_ref();
         let body = body.map(|body| spelt(&RequestBody::of(body, usize::MAX).masked(&masker)));
@@ -127,10 +132,18 @@ impl Player {
                     self.refuse(format!("{method} {path}: the record has it, but its answer {why}"))
                 })?;
                 let headers = headers.iter().map(|field| (field.name.clone(), field.value.clone()));
-                Ok(egress::Response {
+                let answer = egress::Response {
                     status: *status,
                     headers: headers.collect(),
-                    body: captured(&self.0.vault, bytes, &request.capture),
+                    body: bytes,
+                };
+                // What is no document was given to the plugin as it is when that was safe; a record has no tokens.
+                let is_object = answer.body.trim_ascii_start().starts_with(b"{");
+                let capture = if is_object { &request.capture[..] } else { &[] };
+                concealed(&self.0.secrets, answer, capture).map_err(|why| {
+                    self.refuse(format!(
+                        "{method} {path}: the record has it, but its answer is withheld: {why}"
+                    ))
                 })
             }
             Answer::Failure(failure) => Err(WireError::Recorded(failure.clone())),
@@ -139,7 +152,7 @@ impl Player {
 
     /// Opens a websocket as it was opened.
     pub(crate) async fn connect(&self, path: &str) -> Result<PlayedSocket, WireError> {
-        let path = self.0.vault.masker().mask(path);
+        let path = self.0.secrets.masker().mask(path);
         let key = Key::Websocket { path: path.clone() };
         let Some((entry, Entry::Websocket(conversation))) = self.take_at(&key) else {
             return Err(self.refuse(format!("a websocket at {path}")));
@@ -250,7 +263,7 @@ impl Player {
 impl PlayedSocket {
     /// Sends a text, which must be the one that was sent.
     pub(crate) async fn send(&self, text: &str) -> Result<(), WireError> {
-        let masker: Masker = self.player.0.vault.masker();
+        let masker = self.player.0.secrets.masker();
         let text = masker.mask(text);
         let is_sending = |event: &FrameEvent| matches!(event, FrameEvent::Sent(_) | FrameEvent::NotSent(_));
         let at = self.find(self.next().0, is_sending);
@@ -289,7 +302,7 @@ impl PlayedSocket {
         self.player.0.time.until(frame.at_us).await;
         self.next().1 = at + 1;
         match &frame.event {
-            FrameEvent::Received(Body::Text(text)) => Ok(Some(text.clone())),
+            FrameEvent::Received(Body::Text(text)) => Ok(Some(self.player.0.secrets.conceal_text(text.clone()))),
             FrameEvent::Received(_) => {
                 let what = format!("a frame of the websocket at {}, which was not kept", self.path());
                 Err(self.player.refuse(what))

@@ -5,15 +5,25 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::*;
-use crate::secrets::{Secrets, mask_of};
+use crate::secrets::Vault;
 
 fn player(entries: &Value) -> Player {
-    let secrets = ["token", "password"].map(|name| (name.to_owned(), mask_of(name).into()));
     let transcript = json!({"entries": entries, "clock": {"now_ms": [5_000], "monotonic_ms": []}});
-    Player::new(
-        serde_json::from_value(transcript).unwrap(),
-        Vault::new(Secrets::new(secrets)),
-    )
+    Player::new(serde_json::from_value(transcript).unwrap(), vault().call(None))
+}
+
+fn vault() -> Vault {
+    Vault::of_masks(["token", "password"].map(str::to_owned))
+}
+
+/// A player, and the handle of `token` in its call.
+fn player_and_handle(entries: &Value) -> (Player, String) {
+    let vault = vault();
+    let transcript = json!({"entries": entries, "clock": {"now_ms": [5_000], "monotonic_ms": []}});
+    let player = Player::new(serde_json::from_value(transcript).unwrap(), vault.call(None));
+    let placeholder = Value::from(vault.handle("token").unwrap());
+    let handle = player.secrets().enter(&placeholder);
+    (player, handle.as_str().unwrap().to_owned())
 }
 
 fn exchange(ended_us: u64, body: &str, answer: &str) -> Value {
@@ -42,12 +52,11 @@ fn text(response: Result<egress::Response, WireError>) -> String {
 
 #[tokio::test]
 async fn requests_are_found_by_what_they_are_and_answered_in_the_recorded_order() {
-    let player = player(&json!([
+    let (player, handle) = player_and_handle(&json!([
         exchange(20, r#"{"a": 1, "b": [2]}"#, "late"),
         exchange(10, r#""‹secret token›""#, "early"),
         exchange(30, r#""‹secret token›""#, "again"),
     ]));
-    let handle = player.0.vault.handle("token").unwrap();
     let came = Mutex::new(Vec::new());
     let asking = |body: String| {
         let (player, came) = (&player, &came);
@@ -83,12 +92,12 @@ async fn a_session_token_is_given_as_a_handle_once_more() {
     let answer: Value = serde_json::from_str(&text(answer)).unwrap();
     let handle = answer["session"].as_str().unwrap();
     assert!(Vault::contains_handle(handle), "{handle}");
-    assert_eq!(player.0.vault.masked(handle), "‹secret session›");
+    assert_eq!(player.secrets().masker().mask(handle), "‹secret session›");
 }
 
 #[tokio::test]
 async fn a_websocket_says_what_it_said_and_hears_what_it_heard() {
-    let player = player(&json!([{"websocket": {
+    let (player, handle) = player_and_handle(&json!([{"websocket": {
         "began_us": 0, "ended_us": 1, "path": "/live", "headers": [], "handshake": "open",
         "frames": [
             {"at_us": 2, "event": {"sent": {"text": r#"{"auth": "‹secret token›"}"#}}},
@@ -96,7 +105,6 @@ async fn a_websocket_says_what_it_said_and_hears_what_it_heard() {
             {"at_us": 4, "event": {"broken": {"kind": "interrupted", "message": "gone"}}},
         ],
     }}]));
-    let handle = player.0.vault.handle("token").unwrap();
     let talk = async {
         let socket = player.connect("/live").await.unwrap();
         socket.send(&format!(r#"{{"auth":"{handle}"}}"#)).await.unwrap();
@@ -119,8 +127,7 @@ fn clocks_show_what_they_showed_and_then_go_on() {
 
 #[test]
 fn only_the_names_of_known_secrets_become_handles_again() {
-    let player = player(&json!([]));
-    let vault = &player.0.vault;
+    let vault = vault();
     let text = "Bearer ‹secret token›, ‹secret other›, ‹secret tok, ‹secret ‹secret password›";
     let unmasked = vault.unmasked(text);
     assert!(!unmasked.contains("‹secret token›") && !unmasked.contains("‹secret password›"));
