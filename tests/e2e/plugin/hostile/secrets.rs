@@ -17,7 +17,7 @@ async fn run(steps: &Value) -> RunReport {
     runner.load("hostile", hostile_component::COMPONENT).await.unwrap();
     let playbook = Playbook::parse("hostile.yaml", &steps.to_string()).unwrap();
     let secrets = Secrets::new([("token".to_owned(), TOKEN.to_owned().into())]);
-    let prepared = runner.prepare(&playbook, RunInputs::new(secrets)).unwrap();
+    let prepared = runner.prepare(playbook, RunInputs::new(secrets)).unwrap();
     let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| ())).await;
     let shown = serde_json::to_string(&report).unwrap();
     assert!(!shown.contains(TOKEN) && !shown.contains(SESSION), "{shown}");
