@@ -17,7 +17,7 @@ pub(super) fn of(text: &str, is_expression: bool) -> Result<Tokens<'_>, Problem>
     let range = |span: Span| span.start_offset as usize..span.end_offset as usize;
     let tokens: Tokens<'_> = tokenize(text, is_expression, SyntaxConfig::default())
         .map(|token| token.map(|(token, span)| (token, range(span))))
-        .collect::<Result<_, _>>()
+        .collect::<Result<Tokens<'_>, _>>()
         .map_err(|error| explain(&error, text))?;
     limits::check(&tokens)?;
     Ok(tokens)

@@ -377,9 +377,9 @@ codes! {
     "What is reached is the operator's to decide: only servers that the policy lists, if it lists any; over http only this machine, unless it says otherwise; no address that is link-local or known to hand out a machine's credentials, however it is spelt.",
     Params: wrong ["base_url: \"http://fleet.example.com\""] right ["base_url: \"https://fleet.example.com\""]
 
-    /// A template computes too much
+    /// A template is too large, or computes too much
     TemplateTooLong = "template-too-long",
-    "A template may take 100,000 steps, so that no alert can keep a run busy. Loops inside loops over long lists get there.",
+    "A template has at most 64 KiB, 10,000 parts, 250 operators around one value, 50 brackets within brackets and 100 open blocks. It may take 100,000 steps and make values of 64 MiB, or of 8 MiB where they become texts, so that no alert can keep a run busy. Loops inside loops over long lists get there.",
     Params: wrong ["target_hosts: [\"{% for a in alert.l %}{% for b in alert.l %}{{ b }}{% endfor %}{% endfor %}\"]"] right ["target_hosts: \"{{ alert.l }}\""]
 
     /// A template failed

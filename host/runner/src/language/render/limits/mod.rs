@@ -87,7 +87,7 @@ pub(super) fn check(tokens: &[(Token<'_>, Range<usize>)]) -> Result<(), Problem>
                 *level += 1;
                 around += *level;
                 operators.push(0);
-                if operators.len() > MOST_BRACKETS {
+                if operators.len() > MOST_BRACKETS + 1 {
                     return Err(too_much("brackets within brackets", MOST_BRACKETS));
                 }
                 if around > MOST_OPERATORS {
