@@ -88,6 +88,6 @@ pub(crate) async fn finish(child: Child) -> Finished {
 }
 
 /// Shared by all tests of a build, so that the plugin is compiled once.
-fn cache_home() -> &'static Path {
+pub(crate) fn cache_home() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }

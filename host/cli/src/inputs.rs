@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use playbook_host::language::parse_alert;
 use playbook_host::net::Origin;
@@ -13,6 +14,7 @@ use playbook_host::{Diagnostics, Engine, Limits, Policy, Runner, Secrets};
 use serde_json::{Map, Value};
 
 use crate::args::{PluginsArgs, PolicyArgs, SecretsArgs};
+use crate::compiler::ChildCompiler;
 use crate::error::CommandError;
 use crate::lock::Lock;
 use crate::output::say;
@@ -26,15 +28,17 @@ pub(crate) const BUILT_IN: &str = "built-in";
 const LARGEST: u64 = 64 << 20;
 
 /// An engine with the user's cache of compiled plugins.
-pub(crate) fn engine() -> Result<Engine, CommandError> {
-    Engine::new(Engine::user_cache_dir().as_deref()).map_err(|e| CommandError::new(e.to_string()))
+pub(crate) fn engine(limits: &Limits) -> Result<Engine, CommandError> {
+    let engine = Engine::new(Engine::user_cache_dir().as_deref()).map_err(|e| CommandError::new(e.to_string()))?;
+    Ok(engine.with_compiler(Arc::new(ChildCompiler::new(limits))))
 }
 
 /// A runner with the plugins of the command line, and the built-in one unless one of them provides the same step type.
 ///
 /// `files` are what the command is about: the lock files beside them say which plugins may be loaded.
 pub(crate) async fn runner(args: &PluginsArgs, files: &[PathBuf]) -> Result<Runner, CommandError> {
-    load(Runner::new(engine()?, Limits::default()), args, files).await
+    let limits = Limits::default();
+    load(Runner::new(engine(&limits)?, limits), args, files).await
 }
 
 /// The same, with a policy for what the plugins may reach and use.
@@ -60,7 +64,7 @@ pub(crate) async fn connecting_runner(
 fn runner_without_plugins(policy: &PolicyArgs) -> Result<Runner, CommandError> {
     let mut limits = Limits::default();
     let policy = read_policy(policy, &mut limits)?;
-    Ok(Runner::new(engine()?, limits).with_policy(policy))
+    Ok(Runner::new(engine(&limits)?, limits).with_policy(policy))
 }
 
 fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, CommandError> {

@@ -3,6 +3,7 @@
 mod args;
 mod command_line;
 mod commands;
+mod compiler;
 mod defect;
 mod error;
 mod files;
@@ -30,6 +31,9 @@ use crate::commands::{
 use crate::error::{CommandError, Exit};
 
 fn main() -> ExitCode {
+    if let Some(status) = compiler::asked() {
+        return status;
+    }
     protection::of_memory();
     let receiving = signals::receive(output::restore_terminal);
     std::panic::set_hook(Box::new(|panic| {

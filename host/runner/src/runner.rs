@@ -10,7 +10,7 @@ use crate::language::playbook::Playbook;
 use crate::language::references;
 use crate::language::step::CONDITION;
 use crate::language::step::Step;
-use crate::limits::Limits;
+use crate::limits::{Limits, Pools, ResultsHeld};
 use crate::net::egress::Network;
 use crate::net::policy::Policy;
 use crate::poll::connector::{Connector, ConnectorInputs, PreparedConnector};
@@ -19,7 +19,8 @@ use crate::poll::sink::Sinks;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::finding::Finding;
-use crate::sandbox::plugin::{Plugin, PluginError};
+use crate::sandbox::inspection::sha256_of;
+use crate::sandbox::plugin::{Plugin, PluginError, Trust};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Store;
 use crate::secrets::Secrets;
@@ -33,6 +34,8 @@ use crate::text::source::Source;
 pub struct Runner {
     engine: Engine,
     limits: Limits,
+    /// What all calls share.
+    pools: Pools,
     network: Network,
     plugins: Vec<Arc<Plugin>>,
 }
@@ -80,6 +83,7 @@ impl Runner {
     pub fn new(engine: Engine, limits: Limits) -> Self {
         Self {
             engine,
+            pools: Pools::new(&limits),
             limits,
             network: Network::default(),
             plugins: Vec::new(),
@@ -112,7 +116,9 @@ impl Runner {
 
     /// Loads a plugin. `name` is how errors refer to it. A step type or connector that another plugin provides is an error.
     pub async fn load(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
-        let plugin = Plugin::load(&self.engine, name, component, &self.limits).await?;
+        let plugin = self
+            .loaded(name, component, &sha256_of(component), Trust::Nobody)
+            .await?;
         if let Some(taken) = self.taken(&plugin) {
             let reason = format!("it provides {taken}, which is there already");
             return Err(PluginError::Description {
@@ -129,11 +135,15 @@ impl Runner {
     /// `sha256` is the component's, in hexadecimal, made when the program was: hashing is a tenth of a start. It must be
     /// right, since what an engine has compiled is found by it.
     pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
-        let plugin = Plugin::load_as(&self.engine, name, component, sha256, &self.limits).await?;
+        let plugin = self.loaded(name, component, sha256, Trust::Program).await?;
         if self.taken(&plugin).is_none() {
             self.plugins.push(Arc::new(plugin));
         }
         Ok(())
+    }
+
+    async fn loaded(&self, name: &str, component: &[u8], sha256: &str, trust: Trust) -> Result<Plugin, PluginError> {
+        Plugin::load_as(&self.engine, name, component, sha256, &self.limits, &self.pools, trust).await
     }
 
     /// What a plugin provides that another provides already.
@@ -297,6 +307,11 @@ impl Runner {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Counts the results of a new run.
+    pub(crate) fn results(&self) -> ResultsHeld {
+        self.pools.results()
     }
 
     pub(crate) fn provider(&self, step_type: &str) -> Option<(&Plugin, &StepType)> {

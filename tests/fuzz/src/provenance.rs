@@ -48,7 +48,7 @@ pub fn provenance(data: &[u8]) {
         });
         let mut inputs = inputs(alert);
         inputs.vars.insert("user".to_owned(), "soc".into());
-        let prepared = shown(data, RUNNER.prepare(&playbook, inputs))?;
+        let prepared = shown(data, RUNNER.prepare(playbook.clone(), inputs))?;
         let plan = block_on(RUNNER.plan(&prepared, jiff::Timestamp::UNIX_EPOCH));
         let calls = plan.steps.iter().flat_map(|step| &step.calls).map(|call| {
             let server = call.server.as_ref().map(|server| (&server.origin, server.verify_tls));

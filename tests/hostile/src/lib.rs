@@ -4,6 +4,9 @@
 
 #![cfg(target_family = "wasm")]
 
+mod hoard;
+mod watch;
+
 use std::hint::black_box;
 use std::sync::Mutex;
 
@@ -17,7 +20,7 @@ use self::bindings::playbook::plugin::{clock, log, parts, progress, websocket};
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "step-plugin" });
+    wit_bindgen::generate!({ path: "../../wit", world: "plugin" });
     use super::Hostile;
     export!(Hostile);
 }
@@ -34,7 +37,9 @@ const PARAMS: &str = r#"{
         "url": {"type": "string", "x-role": "origin"},
         "token": {"type": "string", "writeOnly": true},
         "data": {"type": "string", "x-provenance": "any"},
-        "timeout": {"type": "integer", "x-role": "timeout-seconds"}
+        "timeout": {"type": "integer", "x-role": "timeout-seconds"},
+        "count": {"type": "integer"},
+        "mib": {"type": "integer"}
     }
 }"#;
 
@@ -59,6 +64,12 @@ impl Guest for Hostile {
             params_schema: schema.into(),
             ..honest.clone()
         };
+        if let Some(result_schema) = hoard::schema(&how) {
+            return vec![StepType {
+                result_schema,
+                ..honest
+            }];
+        }
         match how.as_str() {
             "say the truth" => vec![honest],
             "lie in the file" => vec![named("something_else")],
@@ -146,6 +157,9 @@ impl Guest for Hostile {
 /// Misbehaves, and returns the text of a result if it comes so far.
 async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
     let text = |key: &str| params[key].as_str().unwrap_or_default().to_owned();
+    if let Some(hoarded) = hoard::hoard(how, params).await {
+        return hoarded;
+    }
     match how {
         "spin" => loop {
             black_box(());

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::files::{self, FileError};
 use crate::language::render::{self, Problem, Renderer, Scope, entry, locate, render_value};
 use crate::language::step::Step;
+use crate::limits;
 use crate::net::egress::Grant;
 use crate::net::origin::{Origin, OriginError};
 use crate::net::policy::{Policy, PolicyError};
@@ -241,7 +242,7 @@ impl Rendered {
     pub(crate) fn of(value: Value, schema: &Schema) -> Self {
         let param = |role| schema.role(role).and_then(|name| value.get(name));
         let seconds = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-        let duration = |role| param(role).and_then(seconds).map(Duration::from_secs);
+        let duration = |role| param(role).and_then(seconds).map(limits::seconds);
         let text = |role| param(role).and_then(Value::as_str).map(str::to_owned);
         Self {
             origin: text(Role::Origin),

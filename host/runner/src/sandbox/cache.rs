@@ -11,14 +11,18 @@
 
 #![allow(unsafe_code, reason = "the one place where machine code made earlier is loaded")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::clock;
 
 /// How many bytes at the end of an entry are the digest of the others.
 const DIGEST: u64 = blake3::OUT_LEN as u64;
@@ -26,6 +30,12 @@ const DIGEST: u64 = blake3::OUT_LEN as u64;
 /// How the names of compiled components end, and those of descriptions.
 const COMPILED: &str = "cwasm";
 const DESCRIPTION: &str = "description";
+
+/// How the names of files begin that are being written. One that a crash left is removed like an old entry.
+const NEW: &str = ".new-";
+
+/// How many bytes the cache may take.
+const MOST: u64 = 512 << 20;
 
 /// A directory of compiled components.
 #[derive(Debug, Clone)]
@@ -75,7 +85,11 @@ impl CompiledCache {
         digest.update_reader((&mut file).take(length)).ok()?;
         let mut stated = [0; blake3::OUT_LEN];
         file.read_exact(&mut stated).ok()?;
-        (digest.finalize() == stated).then_some((file, length))
+        if digest.finalize() != stated {
+            return None;
+        }
+        used(&file);
+        Some((file, length))
     }
 
     /// Keeps the compiled form, and the description. Another process that stores the same at the same moment does no harm.
@@ -92,11 +106,38 @@ impl CompiledCache {
         }
         let compiled = component.serialize().map_err(io::Error::other)?;
         self.write(&self.path(engine, sha256, DESCRIPTION), description)?;
-        self.write(&self.path(engine, sha256, COMPILED), &compiled)
+        self.write(&self.path(engine, sha256, COMPILED), &compiled)?;
+        self.evict(MOST)
+    }
+
+    /// Removes the oldest entries until the rest takes no more than this many bytes. What another process has open stays
+    /// usable to it, and what it has removed is not missed.
+    fn evict(&self, most: u64) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let Ok(found) = entry.metadata() else { continue };
+            if found.is_file() && is_ours(&entry.file_name()) {
+                files.push((found.modified()?, found.len(), entry.path()));
+            }
+        }
+        files.sort_unstable();
+        let mut size: u64 = files.iter().map(|(_, length, _)| length).sum();
+        let mut files = files.into_iter();
+        while size > most
+            && let Some((_, length, path)) = files.next()
+        {
+            size -= length;
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(&self.dir)?;
         file.write_all(bytes)?;
         file.write_all(digest_of(path).update(bytes).finalize().as_bytes())?;
         file.persist(path).map_err(|e| e.error)?;
@@ -109,6 +150,26 @@ impl CompiledCache {
         key.0.update(sha256);
         self.dir.join(format!("{:x}.{of}", key.0.finalize()))
     }
+}
+
+/// How often it is noted that an entry is used.
+const NOTED: Duration = Duration::from_hours(24);
+
+/// Notes that an entry is used: those that were not for the longest time make room for others.
+fn used(file: &fs::File) {
+    let now = u64::try_from(clock::now().as_second()).unwrap_or_default();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+    let modified = file.metadata().and_then(|found| found.modified());
+    if modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > NOTED)) {
+        // An entry that looks old is made again at worst.
+        let _ = file.set_modified(now);
+    }
+}
+
+/// Whether a file of this name is one of the cache's.
+fn is_ours(name: &OsStr) -> bool {
+    let ends = |ending| Path::new(name).extension().is_some_and(|found| found == ending);
+    ends(COMPILED) || ends(DESCRIPTION) || name.as_encoded_bytes().starts_with(NEW.as_bytes())
 }
 
 /// The digest of an entry, which begins with its name: one that was put in the place of another does not fit.
@@ -237,6 +298,33 @@ mod tests {
         fs::write(&path, &whole).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
         assert_eq!(cache.description(&engine, SHA256), None, "the group may write to it");
+    }
+
+    #[test]
+    fn the_oldest_entries_make_room_for_new_ones() {
+        let (_dir, engine, cache, path) = filled();
+        let other = cache.path(&engine, "ba7816bf", COMPILED);
+        cache.store(&engine, "ba7816bf", &component(&engine), b"{}").unwrap();
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        for of in [COMPILED, DESCRIPTION] {
+            let file = fs::File::options()
+                .write(true)
+                .open(cache.path(&engine, SHA256, of))
+                .unwrap();
+            file.set_modified(old).unwrap();
+        }
+        // What is not the cache's own is left alone, and does not count.
+        let foreign = cache.dir.join("notes.txt");
+        fs::write(&foreign, vec![0; 1 << 20]).unwrap();
+        let size = |path: &Path| fs::metadata(path).unwrap().len();
+        let loaded = cache.load(&engine, SHA256).unwrap();
+        cache.evict(size(&other) + 200).unwrap();
+        assert!(!path.exists() && other.exists() && foreign.exists());
+        assert!(cache.load(&engine, "ba7816bf").is_some() && cache.load(&engine, SHA256).is_none());
+        // Whoever has one open keeps it.
+        assert!(loaded.serialize().is_ok());
+        cache.evict(0).unwrap();
+        assert!(!other.exists() && foreign.exists());
     }
 
     #[test]

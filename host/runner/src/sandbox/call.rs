@@ -7,17 +7,30 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Accessor, HasSelf, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::limits::{CpuExhausted, CpuMeter, Limits, MemoryCap, MemoryExhausted};
+use crate::limits::{CallBudget, CpuExhausted, CpuMeter, Exhausted, GuestMemory, Held, Limits, MemoryExhausted};
 use crate::sandbox::bindings::Plugin;
 use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::pace::Pace;
+use crate::sandbox::quota::Quota;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Stuck, Tape};
 use crate::sandbox::wire::Wire;
 use crate::secrets::CallSecrets;
+
+/// What may come in at once besides a result: the notes on it, or what surrounds a body.
+const FUEL_BESIDES: usize = 1 << 20;
+
+/// How many times the largest result all pieces of one may be together: a later piece can take the place of an earlier.
+const PARTS: usize = 2;
+
+/// The most handles of a call: connections, streams, and functions of the host that it waits for.
+const HANDLES: usize = 8_192;
+
+/// The most that the runtime keeps of what a call waits for. A handle can stand for several.
+const WAITABLES: usize = 4 * HANDLES;
 
 /// What a call brings with it.
 pub(crate) struct CallContext {
@@ -30,10 +43,23 @@ pub(crate) struct CallContext {
     pub(crate) clocks: Clocks,
     /// Who writes down what the call says and hears.
     pub(crate) tape: Option<Tape>,
+    /// What the call may make the process hold.
+    pub(crate) budget: CallBudget,
+    /// What an instance takes besides its memories and tables, in bytes.
+    pub(crate) overhead: usize,
     /// How long the call may take, grace included.
     pub(crate) deadline: Duration,
     /// How long it may compute.
     pub(crate) cpu: Duration,
+}
+
+/// What a call returned.
+pub(crate) struct Returned<R> {
+    pub(crate) value: R,
+    /// What the call took of the process. What it returned came out of that, and is counted until this is dropped.
+    pub(crate) held: Held,
+    /// What it used of its time on the CPU.
+    pub(crate) meter: CpuMeter,
 }
 
 /// How a call ended when it did not return.
@@ -70,6 +96,12 @@ pub enum CallError {
     /// It recursed too deeply.
     #[error("it recursed too deeply and overflowed its stack")]
     StackOverflow,
+    /// It made the host hold more than it may.
+    #[error("{message}")]
+    OverQuota {
+        /// What was too much, and the limit.
+        message: String,
+    },
     /// It trapped otherwise.
     #[error("it trapped: {message}")]
     Trapped {
@@ -92,9 +124,10 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     context: CallContext,
     load: impl FnOnce(&mut Store<CallState>, &Instance) -> wasmtime::Result<G> + Send,
     body: impl AsyncFnOnce(&Accessor<CallState>, &G) -> wasmtime::Result<R> + Send,
-) -> Result<R, CallError> {
+) -> Result<Returned<R>, CallError> {
     let cancel = context.cancel.clone();
     let deadline = context.deadline;
+    let (budget, overhead) = (context.budget.clone(), context.overhead);
     let clocks = context.clocks.clone();
     let progress = Pace::new(context.sink.clone());
     let meter = CpuMeter::new(context.cpu);
@@ -110,20 +143,16 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             tape: context.tape,
             panic: None,
             log_messages_left: limits.log_messages,
+            parts_limit: PARTS * limits.result,
+            parts_left: PARTS * limits.result,
             progress: progress.clone(),
-            memory: MemoryCap(limits.memory),
+            memory: GuestMemory::new(limits.memory, &context.budget),
+            budget: context.budget,
             secrets: context.secrets,
             sink: context.sink,
         },
     );
-    store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(limits.memory);
-    store.set_epoch_deadline(1);
-    let watch = meter.clone();
-    store.epoch_deadline_callback(move |_| {
-        watch.check().map_err(wasmtime::Error::new)?;
-        Ok(UpdateDeadline::Yield(1))
-    });
+    bound(&mut store, limits, &meter, &budget);
 
     let played = match &clocks {
         Clocks::Played(player) => Some(player.time().clone()),
@@ -131,11 +160,18 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     };
     let ended = {
         let running = meter.measure(async {
+            store.data_mut().memory.take(overhead).await?;
             let instance = pre.instantiate_async(&mut store).await?;
             let guest = load(&mut store, &instance)?;
             store
                 .run_concurrent(async |accessor| body(accessor, &guest).await)
                 .await?
+        });
+        tokio::pin!(running);
+        let running = std::future::poll_fn(|cx| {
+            let polled = running.as_mut().poll(cx);
+            budget.rests();
+            polled
         });
         let running = async {
             match played {
@@ -160,10 +196,32 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     };
     progress.pass();
     match ended {
-        Ok(returned) => Ok(returned),
+        Ok(value) => Ok(Returned {
+            value,
+            held: store.data_mut().memory.release(),
+            meter,
+        }),
         Err(None) => Err(CallError::Cancelled),
         Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take())),
     }
+}
+
+/// Sets the limits of a call.
+fn bound(store: &mut Store<CallState>, limits: &Limits, meter: &CpuMeter, budget: &CallBudget) {
+    store.limiter_async(|state| &mut state.memory);
+    // What comes in at once, and is counted only then: a result, or as much of a message.
+    store.set_hostcall_fuel(limits.result.saturating_add(FUEL_BESIDES));
+    store.set_max_component_handles(HANDLES);
+    if let Some(table) = store.concurrent_resource_table() {
+        table.set_max_capacity(WAITABLES);
+    }
+    store.set_epoch_deadline(1);
+    let (watch, interrupted) = (meter.clone(), budget.clone());
+    store.epoch_deadline_callback(move |_| {
+        watch.check().map_err(wasmtime::Error::new)?;
+        interrupted.interrupt();
+        Ok(UpdateDeadline::Yield(1))
+    });
 }
 
 fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
@@ -174,6 +232,11 @@ fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
         return CallError::OutOfCpu {
             budget: exhausted.budget,
         };
+    }
+    let quota = error.downcast_ref::<Quota>().map(Quota::to_string);
+    let exhausted = error.downcast_ref::<Exhausted>().map(Exhausted::to_string);
+    if let Some(message) = quota.or(exhausted) {
+        return CallError::OverQuota { message };
     }
     if let Some(stuck) = error.downcast_ref::<Stuck>() {
         return CallError::Trapped {

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Accessor, HasSelf, ResourceTable};
 
-use crate::limits::MemoryCap;
+use crate::limits::{CallBudget, GuestMemory, Held, InFlight};
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::event::{CallEvent, CallObserver};
 use crate::sandbox::pace::Pace;
@@ -30,8 +30,12 @@ pub(crate) struct CallState {
     pub(crate) tape: Option<Tape>,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
+    /// How many bytes of pieces of a result are passed on, and how many more.
+    pub(crate) parts_limit: usize,
+    pub(crate) parts_left: usize,
     pub(crate) progress: Pace,
-    pub(super) memory: MemoryCap,
+    pub(super) budget: CallBudget,
+    pub(super) memory: GuestMemory,
     pub(super) secrets: CallSecrets,
     pub(super) sink: CallObserver,
 }
@@ -63,5 +67,18 @@ impl CallState {
             text.push('…');
         }
         text
+    }
+}
+
+/// Counts a function of the host that the plugin waits for. A call that waits for too many ends.
+pub(crate) fn waiting<T: Send>(accessor: &Accessor<T, HasSelf<CallState>>) -> wasmtime::Result<Held> {
+    let budget = accessor.with(|mut access| access.get().budget.clone());
+    Ok(budget.waiting()?)
+}
+
+/// Counts an answer until it is in the plugin's memory.
+pub(crate) fn lower<T: Send>(accessor: &Accessor<T, HasSelf<CallState>>, answer: Option<InFlight>) {
+    if let Some(answer) = answer {
+        accessor.with(|mut access| access.get().budget.lower(answer));
     }
 }

@@ -5,12 +5,17 @@ use sha2::{Digest as _, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::sandbox::described;
+use crate::sandbox::structure::Structure;
+use crate::text::visible::visible;
 
 /// The custom section in which a component says what it is.
 const SECTION: &str = "playbook:plugin";
 
 /// The largest such section, in bytes.
 const LARGEST: usize = 1 << 16;
+
+/// The longest text about what is wrong with a file, in bytes: it can repeat names that stand there.
+const LONGEST: usize = 500;
 
 /// What a component file is and says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it says it is. Loading it checks that.
     pub statement: Option<Statement>,
+    /// What an instance of it takes besides its memories and tables, in bytes.
+    #[serde(default)]
+    pub(crate) overhead: usize,
 }
 
 /// What a component says it is, in the custom section `playbook:plugin`, as a JSON object.
@@ -77,31 +85,32 @@ impl Inspection {
             imports: Vec::new(),
             exports: Vec::new(),
             statement: None,
+            overhead: 0,
         };
-        // Modules and components within count as one more each.
-        let mut depth = 0_usize;
+        let mut structure = Structure::default();
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(unreadable)? {
-                Payload::Version { encoding, .. } if depth == 0 && encoding != Encoding::Component => {
+            let payload = payload.map_err(unreadable)?;
+            let at_root = structure.at_root();
+            structure.add(&payload).map_err(InspectionError)?;
+            match payload {
+                Payload::Version { encoding, .. } if at_root && encoding != Encoding::Component => {
                     return Err(InspectionError("it is a core module".to_owned()));
                 }
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(imports) if depth == 0 => {
+                Payload::ComponentImportSection(imports) if at_root => {
                     for import in imports {
                         inspection
                             .imports
                             .push(import.map_err(unreadable)?.name.name.to_owned());
                     }
                 }
-                Payload::ComponentExportSection(exports) if depth == 0 => {
+                Payload::ComponentExportSection(exports) if at_root => {
                     for export in exports {
                         inspection
                             .exports
                             .push(export.map_err(unreadable)?.name.name.to_owned());
                     }
                 }
-                Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
+                Payload::CustomSection(section) if at_root && section.name() == SECTION => {
                     if inspection.statement.is_some() {
                         return Err(InspectionError("it says twice what it is".to_owned()));
                     }
@@ -110,6 +119,7 @@ impl Inspection {
                 _ => {}
             }
         }
+        inspection.overhead = structure.overhead();
         Ok(inspection)
     }
 }
@@ -157,5 +167,7 @@ impl Statement {
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn unreadable(error: wasmparser::BinaryReaderError) -> InspectionError {
-    InspectionError(error.to_string())
+    let mut shown = visible(&error.to_string()).into_owned();
+    shown.truncate(shown.floor_char_boundary(LONGEST));
+    InspectionError(shown)
 }

@@ -26,14 +26,16 @@ pub(crate) mod finding;
 pub(crate) mod inspection;
 pub(crate) mod pace;
 pub(crate) mod plugin;
+pub(crate) mod quota;
 pub(crate) mod step_type;
 pub(crate) mod store;
+mod structure;
 pub mod transcript;
 pub(crate) mod wire;
 
 pub use self::call::CallError;
 pub use self::connector_type::{ConnectorType, EventFormat, StreamType};
-pub use self::engine::{Engine, EngineError, RUNTIME};
+pub use self::engine::{CompileError, Compiler, Engine, EngineError, RUNTIME};
 pub use self::event::{CallEvent, CallObserver, LogLevel, Progress};
 pub use self::finding::Finding;
 pub use self::inspection::{Inspection, InspectionError, Provided, Statement};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::quota::Quota;
+
 /// Events, and what is to be remembered once they have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -71,6 +73,18 @@ pub struct Change {
     pub value: Option<String>,
 }
 
+impl Batch {
+    /// How many bytes the changes take, in the store and here.
+    pub(crate) fn remembered(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let changes = self
+            .changes
+            .iter()
+            .map(|change| size_of::<Change>() + change.key.len() + text(&change.value));
+        changes.sum()
+    }
+}
+
 /// Remembers texts under keys, for one connector. Whatever a function has returned from survives a crash.
 ///
 /// Deliveries are journaled: [`begin`](Self::begin) keeps a batch before it is delivered, and [`commit`](Self::commit) makes
@@ -80,8 +94,18 @@ pub trait Store: Send + Sync + 'static {
     /// The texts under these keys.
     fn get(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError>;
 
-    /// At most `limit` entries whose keys begin with `prefix` and come after the key `after`, in order.
-    fn entries(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>, StoreError>;
+    /// At most `limit` entries whose keys begin with `prefix` and come after the key `after`, in order: no more than take
+    /// `bytes` bytes, but at least one if there is one.
+    fn entries(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// How many bytes the keys and texts take.
+    fn size(&self) -> Result<u64, StoreError>;
 
     /// The batch that was begun and not committed.
     fn pending(&self) -> Result<Option<Batch>, StoreError>;
@@ -137,6 +161,20 @@ const HOSTS: &str = "h/";
 const ENTRIES: u32 = 10_000;
 const ENTRY_BYTES: usize = 8 << 20;
 
+/// How many entries are read before their bytes are counted.
+const COUNTED: usize = 16;
+
+/// Why entries are not given.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Forgotten {
+    /// More was asked for than is given at once.
+    #[error(transparent)]
+    Quota(Quota),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Memory {
     /// Nothing is remembered.
     pub(crate) fn none() -> Self {
@@ -147,12 +185,26 @@ impl Memory {
         Self(Some(store))
     }
 
-    pub(crate) fn get(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+    pub(crate) fn get(&self, keys: &[String]) -> Result<Vec<Option<String>>, Forgotten> {
         let Some(store) = &self.0 else {
             return Ok(vec![None; keys.len()]);
         };
-        let keys: Vec<String> = keys.iter().map(|key| plugins_key(key)).collect();
-        store.get(&keys)
+        let mut found = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for keys in keys.chunks(COUNTED) {
+            let keys: Vec<String> = keys.iter().map(|key| plugins_key(key)).collect();
+            let part = store.get(&keys)?;
+            bytes += part.iter().flatten().map(String::len).sum::<usize>();
+            if bytes > ENTRY_BYTES {
+                return Err(Forgotten::Quota(Quota {
+                    what: "the entries that it asks for at once",
+                    many: true,
+                    limit: ENTRY_BYTES,
+                }));
+            }
+            found.extend(part);
+        }
+        Ok(found)
     }
 
     pub(crate) fn entries(
@@ -164,13 +216,10 @@ impl Memory {
         let Some(store) = &self.0 else { return Ok(Vec::new()) };
         let after = after.map(plugins_key);
         let limit = limit.min(ENTRIES) as usize;
-        let found = store.entries(&plugins_key(prefix), after.as_deref(), limit)?;
-        let mut bytes = 0;
-        let fitting = found.into_iter().enumerate().take_while(|(index, (key, value))| {
-            bytes += key.len() + value.len();
-            *index == 0 || bytes <= ENTRY_BYTES
-        });
-        let own = fitting.map(|(_, (key, value))| (key[PLUGINS.len()..].to_owned(), value));
+        let found = store.entries(&plugins_key(prefix), after.as_deref(), limit, ENTRY_BYTES)?;
+        let own = found
+            .into_iter()
+            .map(|(key, value)| (key[PLUGINS.len()..].to_owned(), value));
         Ok(own.collect())
     }
 }
@@ -183,4 +232,12 @@ pub(crate) fn plugins_key(key: &str) -> String {
 /// A key of the host's own as it stands in a store.
 pub(crate) fn hosts_key(key: &str) -> String {
     format!("{HOSTS}{key}")
+}
+
+/// Runs what waits for the disk where it holds up nobody.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limits::InFlight;
 use crate::net::egress::{Egress, LiveSocket, Request, Response};
 use crate::sandbox::transcript::{PlayedSocket, Player, SocketTape, Tape, WireError};
 
@@ -118,6 +119,14 @@ impl Socket {
             tape.sent(json, &outcome);
         }
         outcome
+    }
+
+    /// The room that the text takes which was received last, to be held until the plugin has it.
+    pub(crate) fn received(&self) -> Option<InFlight> {
+        match &self.line {
+            Peer::Live(socket) => Some(socket.received()),
+            Peer::Played(_) => None,
+        }
     }
 
     /// Waits for the next text; returns none once the peer has closed.

@@ -171,7 +171,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     use crate::net::egress::Egress;
     use crate::net::{Grant, Identity, Network, Origin, Tls, Trust};
     use crate::poll::ConnectorInputs;
-    use crate::sandbox::transcript::Tape;
+    use crate::sandbox::transcript::{Room, Tape};
     use crate::sandbox::wire::Wire;
     use crate::sandbox::{CallObserver, StepCall};
     use crate::{CancellationToken, Limits, RunInputs};
@@ -208,7 +208,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         format: None,
     };
     // A tape has what the server said, before it was searched.
-    let tape = Tape::new();
+    let tape = Tape::new(Room::default());
     let socket = tape.socket("/socket", &[]);
     socket.received(&Ok(Some(VALUE.to_owned())));
     let network = Network::default();
@@ -217,7 +217,9 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         tls: Tls::default(),
         ..grant.clone()
     };
-    let egress = Egress::new(&network, &plain, secrets_of_call.clone(), &Limits::default(), ends).unwrap();
+    let limits = Limits::default();
+    let budget = crate::limits::CallBudget::alone(&limits);
+    let egress = Egress::new(&network, &plain, secrets_of_call.clone(), &limits, &budget, ends).unwrap();
     let broken = Secrets::parse(Source::new("secrets.yaml", format!("{text}\n- {VALUE}"))).unwrap_err();
     let odd = Secrets::parse(Source::new("secrets.yaml", format!("to-ken: {VALUE}"))).unwrap_err();
     let refused = "op".parse::<SecretsCommand>().unwrap();

@@ -21,6 +21,7 @@ pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod url;
 pub(crate) mod visible;
+pub(crate) mod weight;
 pub(crate) mod yaml_error;
 
 pub use self::diagnostic::{Code, Diagnostic, Diagnostics, Explanation, FlatDiagnostic, Related, Shown};

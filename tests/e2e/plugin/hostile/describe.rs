@@ -9,6 +9,11 @@ use crate::plugin::component;
 
 /// A component of the contract whose `describe` has this body.
 fn describing(describe: &str) -> Vec<u8> {
+    describing_with(describe, "")
+}
+
+/// A component of the contract whose `describe` has this body, and whose module has more in it.
+pub(super) fn describing_with(describe: &str, more: &str) -> Vec<u8> {
     let module = format!(
         r#"(module
             (import "playbook:plugin/log@0.1.0" "panicked" (func $panicked (param i32 i32)))
@@ -22,6 +27,8 @@ fn describing(describe: &str) -> Vec<u8> {
             (func (export "playbook:plugin/step@0.1.0#render-template") (param i32 i32 i32 i32 i32 i32) (result i32) unreachable)
             (func (export "playbook:plugin/step@0.1.0#check") (param i32 i32 i32 i32) (result i32) unreachable)
             (func (export "playbook:plugin/step@0.1.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
+            (table $table 0 funcref)
+            {more}
         )"#
     );
     component(wat::parse_str(module).expect("the module is valid"))
@@ -51,6 +58,10 @@ async fn each_misbehaviour_ends_in_its_own_error() {
         (
             "(drop (call $recurse (i64.const 0))) unreachable",
             CallError::StackOverflow,
+        ),
+        (
+            "(loop $l (drop (table.grow $table (ref.null func) (i32.const 10000))) (br $l)) unreachable",
+            CallError::OutOfMemory { limit },
         ),
         ("(call $panicked (i32.const 16) (i32.const 26)) unreachable", panicked),
     ] {

@@ -3,7 +3,9 @@
 use playbook_host::Runner;
 use playbook_host::sandbox::{Plugin, PluginError};
 
+use super::describe::describing_with;
 use super::{ENGINE, limits};
+use crate::command::run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_lies_in_its_description_is_refused() {
@@ -105,5 +107,30 @@ async fn other_contracts_truncated_files_and_noise_are_refused() {
             Err(error) => panic!("{what}: {error}"),
             Ok(_) => panic!("{what}: it loaded"),
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compiling_is_limited_in_time_and_memory() {
+    let line = "(local.set 0 (i64.add (local.get 0) (i64.mul (local.get 0) (i64.const 7))))";
+    let function = format!("(func (param i64) {})", line.repeat(30_000));
+    let plugin = describing_with("unreachable", &function.repeat(20));
+    for (limit, words) in [
+        ("compile_cpu_seconds: 1", "compiling it takes more than 1 s"),
+        (
+            "compile_memory_mib: 64",
+            "compiling it takes more than 64 MiB of memory",
+        ),
+        ("plugin_mib: 1", "larger than 1 MiB (`plugin_mib`"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("hostile.wasm"), &plugin).unwrap();
+        std::fs::write(path("policy.yaml"), format!("limits: {{{limit}}}")).unwrap();
+        std::fs::write(path("playbook.yaml"), "[{id: a, type: misbehave}]").unwrap();
+        let (playbook, plugin, policy) = (path("playbook.yaml"), path("hostile.wasm"), path("policy.yaml"));
+        let done = run(&["run", &playbook, "--plugin", &plugin, "--policy", &policy], &[]).await;
+        assert_ne!(done.code(), 0, "{limit}");
+        assert!(done.stderr.contains(words), "{limit}: {}", done.stderr);
     }
 }

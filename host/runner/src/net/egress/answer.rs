@@ -37,7 +37,12 @@ pub(crate) enum CaptureError {
 
 /// An answer without the values that this call knows, those included that it captures now.
 pub(crate) fn concealed(secrets: &CallSecrets, answer: Response, capture: &[String]) -> Result<Response, CaptureError> {
-    let Response { status, headers, body } = answer;
+    let Response {
+        status,
+        headers,
+        body,
+        held,
+    } = answer;
     let body = if capture.is_empty() {
         body
     } else {
@@ -57,6 +62,7 @@ pub(crate) fn concealed(secrets: &CallSecrets, answer: Response, capture: &[Stri
         status,
         headers: headers.collect(),
         body,
+        held,
     })
 }
 

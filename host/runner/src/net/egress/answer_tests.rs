@@ -23,7 +23,9 @@ async fn logged_in(
         tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
-    let egress = Egress::new(&Network::default(), &grant, secrets, &Limits::default(), ends).unwrap();
+    let limits = Limits::default();
+    let budget = CallBudget::alone(&limits);
+    let egress = Egress::new(&Network::default(), &grant, secrets, &limits, &budget, ends).unwrap();
     let answer = egress.send(asking("/login", &["/token", "/deep/csrf"])).await;
     (answer, egress, server)
 }
@@ -194,7 +196,9 @@ async fn a_token_that_a_call_was_given_is_not_shown_to_it_either() {
         tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
-    let egress = Egress::new(&Network::default(), &grant, secrets, &Limits::default(), ends).unwrap();
+    let limits = Limits::default();
+    let budget = CallBudget::alone(&limits);
+    let egress = Egress::new(&Network::default(), &grant, secrets, &limits, &budget, ends).unwrap();
     let headers = vec![(
         "authorization".to_owned(),
         format!("Bearer {}", handle.as_str().unwrap()),

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use super::answer::CaptureError;
+use crate::limits::Exhausted;
 use crate::net::origin::Origin;
 use crate::net::policy::PolicyError;
 use crate::net::tls::TlsError;
@@ -52,6 +53,12 @@ pub(crate) enum EgressError {
     /// A frame of more bytes than [`Limits::body`].
     #[error("a websocket message is too large: {0}")]
     FrameTooLarge(String),
+    /// More bytes on their way than a call may have there.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// A websocket whose peer reads nothing.
+    #[error("{origin} takes nothing more")]
+    Stalled { origin: Origin },
     /// A websocket handshake that ended in an ordinary answer.
     #[error("{server} answered {status} instead of opening a websocket")]
     Rejected { server: String, status: u16 },

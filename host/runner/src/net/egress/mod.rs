@@ -15,13 +15,14 @@ use serde::de::IgnoredAny;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::limits::Limits;
+use crate::limits::{CONNECTION, CallBudget, InFlight, Limits};
 use crate::net::origin::Origin;
 use crate::net::tls::Tls;
 use crate::secrets::{CallSecrets, Place, Vault};
 
 mod answer;
 mod error;
+mod metered;
 mod network;
 mod repetition;
 mod socket;
@@ -31,6 +32,9 @@ pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
 use self::network::Client;
 pub use self::network::Network;
 pub(crate) use self::socket::LiveSocket;
+
+/// How much room is made at once for an answer that is being read, in bytes.
+const CHUNK: usize = 64 << 10;
 
 /// How many redirects of a request are followed.
 const REDIRECTS: usize = 5;
@@ -103,12 +107,30 @@ pub(crate) struct Request {
     pub(crate) capture: Vec<String>,
 }
 
+impl Request {
+    /// The bytes of its texts.
+    fn size(&self) -> usize {
+        let fields =
+            |fields: &[(String, String)]| fields.iter().map(|(name, value)| 64 + name.len() + value.len()).sum();
+        let body: usize = match &self.body {
+            Some(Body::Json(json)) => json.len(),
+            Some(Body::Form(form)) => fields(form),
+            None => 0,
+        };
+        let capture: usize = self.capture.iter().map(|pointer| 32 + pointer.len()).sum();
+        let headers: usize = fields(&self.headers);
+        self.path.len() + headers + body + capture
+    }
+}
+
 /// An answer as the plugin may see it.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// The room that the body takes, until the plugin has it.
+    pub(crate) held: Option<InFlight>,
 }
 
 /// The network as one call sees it: the granted origin and nothing else.
@@ -121,6 +143,7 @@ struct Granted {
     origin: Origin,
     secrets: CallSecrets,
     connections: Arc<Semaphore>,
+    budget: CallBudget,
     body_limit: usize,
     header_limit: usize,
     request_limit: u32,
@@ -139,6 +162,7 @@ impl Egress {
         grant: &Grant,
         secrets: CallSecrets,
         limits: &Limits,
+        budget: &CallBudget,
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
         network.policy().check(&grant.origin)?;
@@ -147,6 +171,7 @@ impl Egress {
             origin: grant.origin.clone(),
             secrets,
             connections: Arc::new(Semaphore::new(limits.connections)),
+            budget: budget.clone(),
             body_limit: limits.body,
             header_limit: limits.headers,
             request_limit: limits.requests,
@@ -177,6 +202,13 @@ impl Egress {
     }
 }
 
+/// One of the connections of a call, and what it takes besides what is sent and received.
+#[derive(Debug)]
+struct Connection {
+    _permit: OwnedSemaphorePermit,
+    _buffers: InFlight,
+}
+
 /// A request that has been checked and holds values.
 ///
 /// Ours are zeroed; the copies that the client makes of header fields and bodies to send them are beyond reach.
@@ -189,17 +221,23 @@ struct Prepared {
 
 impl Granted {
     async fn send(&self, request: Request) -> Result<Response, EgressError> {
+        let _held = self.arrived(request.size())?;
         let prepared = self.prepare(&request)?;
-        let _permit = self.permit().await;
-        let deadline = self.ends.min(Instant::now() + request.timeout);
         let mut delays = repetition::delays();
+        let mut deadline = None;
         // What a login makes is a session, and every attempt has its own.
         let acts = !request.repeatable && request.capture.is_empty();
         loop {
+            // Not held while waiting for the next attempt: others can use it.
+            let connection = self.connection().await?;
+            // The time that a request may take does not begin before its turn.
+            let deadline = *deadline.get_or_insert_with(|| self.ends.min(Instant::now() + request.timeout));
             self.count()?;
             // Counted beforehand: a request that is dropped under way may have arrived.
             self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
-            let outcome = self.exchange(&prepared, &request, deadline).await;
+            // Many requests wait for a connection: only those that have one need the room for what follows.
+            let outcome = Box::pin(self.exchange(&prepared, &request, deadline)).await;
+            drop(connection);
             if repetition::was_refused(&outcome) {
                 self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
             }
@@ -216,12 +254,21 @@ impl Granted {
         }
     }
 
-    async fn permit(&self) -> OwnedSemaphorePermit {
-        self.connections
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+    /// Waits for one of the connections that the call may have at once.
+    async fn connection(&self) -> Result<Connection, EgressError> {
+        let permit = self.connections.clone().acquire_owned().await;
+        let mut buffers = self.budget.flow().nothing();
+        buffers.grow(CONNECTION).await?;
+        Ok(Connection {
+            _permit: permit.expect("the semaphore is never closed"),
+            _buffers: buffers,
+        })
+    }
+
+    /// Counts what the plugin wants to send, or refuses it.
+    fn arrived(&self, bytes: usize) -> Result<InFlight, EgressError> {
+        // It is there as the plugin wrote it, with values in it, and as it is sent.
+        Ok(self.budget.flow().arrived(bytes.saturating_mul(3))?)
     }
 
     /// Counts a request before it is made.
@@ -387,12 +434,17 @@ impl Granted {
             _ => self.body_limit.min(answer::LONGEST_CAPTURING),
         };
         let mut body = Vec::new();
+        let mut held = self.budget.flow().nothing();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(e))? {
             if body.len() + chunk.len() > limit {
                 return Err(EgressError::TooLarge {
                     origin: self.origin.clone(),
                     limit,
                 });
+            }
+            // A server that sends faster than there is room waits.
+            while held.bytes() < body.len() + chunk.len() {
+                held.grow(CHUNK).await?;
             }
             body.extend_from_slice(&chunk);
         }
@@ -401,7 +453,12 @@ impl Granted {
                 origin: self.origin.clone(),
             });
         }
-        let answer = Response { status, headers, body };
+        let answer = Response {
+            status,
+            headers,
+            body,
+            held: Some(held),
+        };
         concealed(&self.secrets, answer, capture).map_err(|why| EgressError::Captured {
             origin: self.origin.clone(),
             why,

@@ -8,26 +8,38 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::{EgressError, Granted};
+use super::metered::{Meter, Metered};
+use super::{Connection, EgressError, Granted};
+use crate::limits::InFlight;
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a peer may take nothing of what is sent to it.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// What is kept to be written at most, in bytes, and the largest message that is sent: it must fit in with what is there.
+const UNWRITTEN: usize = 4 << 20;
+const LARGEST_SENT: usize = UNWRITTEN / 2;
 
 /// An open websocket and its place among the open connections. It can be sent to and received from at once.
 #[derive(Debug)]
 pub(crate) struct LiveSocket {
     granted: Arc<Granted>,
-    sender: Mutex<SplitSink<WebSocketStream<reqwest::Upgraded>, Message>>,
-    receiver: Mutex<SplitStream<WebSocketStream<reqwest::Upgraded>>>,
-    _permit: OwnedSemaphorePermit,
+    sender: Mutex<SplitSink<Stream, Message>>,
+    receiver: Mutex<SplitStream<Stream>>,
+    meter: Meter,
+    _connection: Connection,
 }
+
+type Stream = WebSocketStream<Metered<reqwest::Upgraded>>;
 
 impl LiveSocket {
     pub(super) async fn open(
@@ -39,7 +51,7 @@ impl LiveSocket {
         let url = granted.url(path)?;
         let headers = granted.headers(headers)?;
         granted.count()?;
-        let permit = granted.permit().await;
+        let connection = granted.connection().await?;
         let deadline = granted.ends.min(Instant::now() + timeout);
         let opening = async {
             let key = generate_key();
@@ -70,10 +82,13 @@ impl LiveSocket {
             let upgraded = response.upgrade().await.map_err(|e| granted.failed(e))?;
             let config = WebSocketConfig::default()
                 .max_message_size(Some(granted.body_limit))
-                .max_frame_size(Some(granted.body_limit));
-            Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+                .max_frame_size(Some(granted.body_limit))
+                .max_write_buffer_size(UNWRITTEN);
+            let (metered, meter) = Metered::new(upgraded, granted.budget.flow());
+            let stream = WebSocketStream::from_raw_socket(metered, Role::Client, Some(config)).await;
+            Ok((stream, meter))
         };
-        let socket = match tokio::time::timeout_at(deadline, opening).await {
+        let (socket, meter) = match tokio::time::timeout_at(deadline, opening).await {
             Ok(socket) => socket?,
             Err(_) => return Err(granted.timed_out()),
         };
@@ -82,17 +97,23 @@ impl LiveSocket {
             granted: granted.clone(),
             sender: Mutex::new(sender),
             receiver: Mutex::new(receiver),
-            _permit: permit,
+            meter,
+            _connection: connection,
         })
     }
 
     /// Sends a JSON document, with values in the place of handles.
     pub(crate) async fn send(&self, json: &str) -> Result<(), EgressError> {
+        let _held = self.granted.arrived(json.len())?;
         let text = self.granted.json(json)?;
+        if text.len() > LARGEST_SENT {
+            let message = format!("a message of more than {} KiB is not sent", LARGEST_SENT >> 10);
+            return Err(EgressError::InvalidRequest(message));
+        }
+        let mut sender = self.sender.lock().await;
         // The contract has no word for a message on a websocket that may be sent twice.
         self.granted.acts.fetch_add(1, Ordering::Relaxed);
-        let sent = self.sender.lock().await.send(Message::text(text.as_str())).await;
-        sent.map_err(|error| self.broken(&error))
+        self.written(sender.send(Message::text(text.as_str()))).await
     }
 
     /// Waits for the next text; returns none once the peer has closed.
@@ -103,11 +124,34 @@ impl LiveSocket {
                 Some(Ok(Message::Text(text))) => {
                     return Ok(Some(self.granted.secrets.conceal_text(text.as_str().to_owned())));
                 }
-                // Pings are answered by the library; the contract has no binary frames.
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
+                // The library answers pings. A peer that does not read the answers is not read from, either.
+                Some(Ok(Message::Ping(_))) => {
+                    // Whoever sends something writes the answer, too.
+                    if let Ok(mut sender) = self.sender.try_lock() {
+                        self.written(sender.flush()).await?;
+                    }
+                }
+                // The contract has no binary frames.
+                Some(Ok(Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Ok(None),
                 Some(Err(error)) => return Err(self.broken(&error)),
             }
+            drop(self.meter.taken());
+        }
+    }
+
+    /// The room that the text takes which was received last, to be held until the plugin has it.
+    pub(crate) fn received(&self) -> InFlight {
+        self.meter.taken()
+    }
+
+    /// Waits until something is written, but not for ever.
+    async fn written(&self, writing: impl Future<Output = Result<(), tungstenite::Error>>) -> Result<(), EgressError> {
+        match tokio::time::timeout(STALLED, writing).await {
+            Ok(written) => written.map_err(|error| self.broken(&error)),
+            Err(_) => Err(EgressError::Stalled {
+                origin: self.granted.origin.clone(),
+            }),
         }
     }
 

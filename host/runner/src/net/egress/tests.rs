@@ -20,7 +20,8 @@ fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
         tls: Tls::default(),
     };
     let ends = Instant::now() + Duration::from_secs(30);
-    let egress = Egress::new(&Network::default(), &grant, secrets, limits, ends).unwrap();
+    let budget = CallBudget::alone(limits);
+    let egress = Egress::new(&Network::default(), &grant, secrets, limits, &budget, ends).unwrap();
     (egress, handle)
 }
 
@@ -181,7 +182,9 @@ async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
         };
         let (secrets, _) = secrets_of(&grant.origin);
         let ends = Instant::now() + Duration::from_secs(30);
-        let egress = Egress::new(&Network::new(policy), &grant, secrets, &Limits::default(), ends).unwrap();
+        let limits = Limits::default();
+        let budget = CallBudget::alone(&limits);
+        let egress = Egress::new(&Network::new(policy), &grant, secrets, &limits, &budget, ends).unwrap();
         let sent = egress.send(get("/hosts")).await;
         let opened = egress.connect("/socket", &[], Duration::from_secs(5)).await;
         (sent, opened.map(drop), egress.acted())
@@ -505,7 +508,8 @@ async fn no_failure_tells_the_path_or_a_secret() {
             ..Policy::default()
         };
         let ends = Instant::now() + Duration::from_millis(400);
-        let said = match Egress::new(&Network::new(policy), &grant, secrets, &limits, ends) {
+        let budget = CallBudget::alone(&limits);
+        let said = match Egress::new(&Network::new(policy), &grant, secrets, &limits, &budget, ends) {
             Err(refused) => format!("Policy {refused} {refused:?}"),
             Ok(egress) => {
                 let request = Request {

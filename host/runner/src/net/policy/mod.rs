@@ -222,12 +222,21 @@ fn set_limits(limits: &mut Limits, written: &Value) {
         *limit = written.map_or(*limit, |written| written * unit);
     };
     set(&mut limits.memory, size("memory_mib"), 1 << 20);
+    set(&mut limits.shared, size("shared_mib"), 1 << 20);
     set(&mut limits.body, size("body_mib"), 1 << 20);
+    set(&mut limits.result, size("result_mib"), 1 << 20);
+    set(&mut limits.results, size("results_mib"), 1 << 20);
+    set(&mut limits.batch, size("batch_mib"), 1 << 20);
+    set(&mut limits.plugin, size("plugin_mib"), 1 << 20);
     set(&mut limits.headers, size("headers_kib"), 1 << 10);
     set(&mut limits.connections, size("connections"), 1);
     limits.cpu = seconds("cpu_seconds").unwrap_or(limits.cpu);
     limits.poll_cpu = seconds("poll_cpu_seconds").unwrap_or(limits.poll_cpu);
     limits.poll_deadline = seconds("poll_deadline_seconds").unwrap_or(limits.poll_deadline);
+    let bytes = |key: &str| number(key).map(|mebibytes| mebibytes << 20);
+    limits.state = bytes("state_mib").unwrap_or(limits.state);
+    limits.compile_memory = bytes("compile_memory_mib").unwrap_or(limits.compile_memory);
+    limits.compile_cpu = seconds("compile_cpu_seconds").unwrap_or(limits.compile_cpu);
     limits.requests = small("requests").unwrap_or(limits.requests);
     limits.log_messages = small("log_messages").unwrap_or(limits.log_messages);
 }

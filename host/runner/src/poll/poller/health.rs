@@ -8,7 +8,7 @@ use super::{PollError, PollFailure, Poller};
 use crate::clock;
 use crate::sandbox::plugin::FailureKind;
 use crate::sandbox::plugin::polling::Notice;
-use crate::sandbox::store::{Batch, Change, Severity};
+use crate::sandbox::store::{Batch, Change, Severity, blocking};
 
 /// Failures in a row after which a source is given up until the next interval, each time.
 pub(super) const GIVING_UP: u32 = 5;
@@ -25,8 +25,9 @@ pub(super) struct Health {
 }
 
 impl Poller {
-    pub(super) fn health(&self, key: &str) -> Result<Health, PollError> {
-        let found = self.store.get(&[key.to_owned()])?.pop().flatten();
+    pub(super) async fn health(&self, key: &str) -> Result<Health, PollError> {
+        let (store, key) = (self.store.clone(), [key.to_owned()]);
+        let found = blocking(move || store.get(&key)).await?.pop().flatten();
         // What is not understood is forgotten: at worst something is told again.
         Ok(found
             .and_then(|text| serde_json::from_str(&text).ok())
@@ -70,7 +71,7 @@ impl Poller {
         health: &Health,
         stop: &CancellationToken,
     ) -> Result<usize, PollError> {
-        let remembered = self.health(key)?;
+        let remembered = self.health(key).await?;
         if remembered == Health::default() {
             return Ok(0);
         }

@@ -13,9 +13,9 @@ use crate::net::egress::Network;
 use crate::poll::connector::PreparedConnector;
 use crate::poll::sink::{SinkError, Sinks};
 use crate::sandbox::event::{CallEvent, CallObserver};
-use crate::sandbox::plugin::polling::PollSummary;
+use crate::sandbox::plugin::polling::{PollSummary, Taken};
 use crate::sandbox::plugin::{FailureKind, Plugin, PluginError, StepFailure};
-use crate::sandbox::store::{Batch, Memory, Severity, Store, StoreError, hosts_key};
+use crate::sandbox::store::{Batch, Memory, Severity, Store, StoreError, blocking, hosts_key};
 
 mod health;
 // It polls a simulated server with the built-in plugin, of which nothing here knows.
@@ -204,7 +204,8 @@ impl Poller {
 
     /// Delivers what an earlier process had begun to deliver.
     async fn redeliver(&self, stop: &CancellationToken) -> Result<(), PollError> {
-        let Some(batch) = self.store.pending()? else {
+        let store = self.store.clone();
+        let Some(batch) = blocking(move || store.pending()).await? else {
             return Ok(());
         };
         let mut turn = self.turn.lock().await;
@@ -236,7 +237,7 @@ impl Poller {
         let began = Instant::now();
         let mut events = 0;
         let key = hosts_key(&format!("health/{stream}"));
-        let mut health = self.health(&key)?;
+        let mut health = self.health(&key).await?;
         let outcome = loop {
             let (outcome, delivered) = self.poll(stream, stop).await?;
             events += delivered;
@@ -303,18 +304,39 @@ impl Poller {
         };
         // Owns the receiver: however this ends, whoever still writes must not wait for somebody to read.
         let delivering = async move {
-            let mut delivered = 0;
-            while let Some(batch) = batches.recv().await {
+            let (mut delivered, mut refused) = (0, None);
+            while let Some(Taken { batch, held: _held }) = batches.recv().await {
+                refused = self.too_much(&batch).await?;
                 let events = batch.events.len();
-                if !self.deliver(batch, stop).await? {
+                if refused.is_some() || !self.deliver(batch, stop).await? {
                     break;
                 }
                 delivered += events;
             }
-            Ok::<_, PollError>(delivered)
+            Ok::<_, PollError>((delivered, refused))
         };
         let (polled, delivered) = tokio::join!(polling, delivering);
-        Ok((polled, delivered?))
+        let (delivered, refused) = delivered?;
+        Ok((refused.map_or(polled, Err), delivered))
+    }
+
+    /// Why what is to be remembered with a batch is not, if it would be more than the connector may remember.
+    async fn too_much(&self, batch: &Batch) -> Result<Option<PollFailure>, PollError> {
+        if batch.changes.is_empty() {
+            return Ok(None);
+        }
+        let (limit, more) = (self.plugin.limits.state, batch.remembered() as u64);
+        let store = self.store.clone();
+        let size = blocking(move || store.size()).await?;
+        Ok((size.saturating_add(more) > limit).then(|| PollFailure {
+            kind: Some(FailureKind::NotAllowed),
+            message: format!(
+                "plugin `{}` wants to remember more than the {} MiB that a connector may",
+                self.plugin.name(),
+                limit >> 20
+            ),
+            hint: Some("the operator can allow more with `state_mib` under `limits` in a policy".to_owned()),
+        }))
     }
 
     /// Delivers a batch and makes its changes. Tells whether it was acknowledged; it is not when there is no time left.
@@ -428,12 +450,4 @@ async fn sleep(duration: Duration, stop: &CancellationToken) {
 async fn drained(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(DRAINING).await;
-}
-
-/// Runs what waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
 }

@@ -28,6 +28,9 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Key of the pending batch in [`META`].
 const PENDING: &str = "pending";
 
+/// Key of how many bytes the entries take in [`META`].
+const SIZE: &str = "size";
+
 /// Key of what the file remembers in [`META`].
 const SUBJECT: &str = "subject";
 
@@ -162,20 +165,48 @@ impl Store for StateFile {
         })
     }
 
-    fn entries(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    fn entries(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         self.try_to(|| {
             let entries = self.database.begin_read()?.open_table(ENTRIES)?;
             let mut found = Vec::new();
+            let mut left = bytes;
             for entry in entries.range(after.unwrap_or(prefix)..)? {
                 let (key, value) = entry?;
                 if found.len() == limit || !key.value().starts_with(prefix) {
                     break;
                 }
                 if after != Some(key.value()) {
+                    match left.checked_sub(key.value().len() + value.value().len()) {
+                        Some(less) => left = less,
+                        None if found.is_empty() => left = 0,
+                        None => break,
+                    }
                     found.push((key.value().to_owned(), value.value().to_owned()));
                 }
             }
             Ok(found)
+        })
+    }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        self.try_to(|| {
+            let read = self.database.begin_read()?;
+            if let Some(size) = read.open_table(META)?.get(SIZE)?.and_then(|size| number(size.value())) {
+                return Ok(size);
+            }
+            // A file of an earlier version does not say.
+            let mut size = 0;
+            for entry in read.open_table(ENTRIES)?.iter()? {
+                let (key, value) = entry?;
+                size += length(key.value(), value.value());
+            }
+            Ok(size)
         })
     }
 
@@ -203,20 +234,35 @@ impl Store for StateFile {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut size = self.size()?;
         self.try_to(|| {
             let mut write = self.database.begin_write()?;
             write.set_durability(Durability::Immediate)?;
             {
                 let mut entries = write.open_table(ENTRIES)?;
                 for change in changes {
-                    match &change.value {
-                        Some(value) => entries.insert(change.key.as_str(), value.as_str())?,
+                    let before = match &change.value {
+                        Some(value) => {
+                            size += length(&change.key, value);
+                            entries.insert(change.key.as_str(), value.as_str())?
+                        }
                         None => entries.remove(change.key.as_str())?,
                     };
+                    size -= before.map_or(0, |before| length(&change.key, before.value()));
                 }
-                write.open_table(META)?.remove(PENDING)?;
+                let mut meta = write.open_table(META)?;
+                meta.insert(SIZE, size.to_le_bytes().as_slice())?;
+                meta.remove(PENDING)?;
             }
             Ok(write.commit()?)
         })
     }
+}
+
+fn length(key: &str, value: &str) -> u64 {
+    key.len() as u64 + value.len() as u64
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }

@@ -35,7 +35,7 @@ fn batch(number: usize) -> Batch {
 type Seen = (BTreeMap<String, String>, Option<Batch>);
 
 fn seen(file: &StateFile) -> Seen {
-    let entries = file.entries("key/", None, usize::MAX).unwrap();
+    let entries = file.entries("key/", None, usize::MAX, usize::MAX).unwrap();
     (entries.into_iter().collect(), file.pending().unwrap())
 }
 
@@ -140,7 +140,7 @@ fn entries_are_read_in_parts_and_by_prefix() {
     let mut found = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let part = file.entries("host/", after.as_deref(), 2).unwrap();
+        let part = file.entries("host/", after.as_deref(), 2, usize::MAX).unwrap();
         let Some((last, _)) = part.last() else { break };
         after = Some(last.clone());
         found.extend(part.into_iter().map(|(key, _)| key));

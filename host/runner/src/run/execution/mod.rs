@@ -12,6 +12,7 @@ use crate::language::condition::{Barrier, Decision};
 use crate::language::flow::StepExit;
 use crate::language::step::OnFailure;
 use crate::language::step::Step;
+use crate::limits::ResultsHeld;
 use crate::run::event::{Observer, RunEvent};
 use crate::run::prepare::Prepared;
 use crate::run::record::Recorder;
@@ -35,6 +36,8 @@ pub(crate) struct Run<'r> {
     recorder: Option<&'r Recorder>,
     /// What `{{ steps.… }}` sees.
     results: Map<String, Value>,
+    /// Counts the results that are kept.
+    held: ResultsHeld,
 }
 
 impl<'r> Run<'r> {
@@ -52,6 +55,7 @@ impl<'r> Run<'r> {
             stubs: None,
             recorder: None,
             results: Map::new(),
+            held: runner.results(),
         }
     }
 

@@ -246,7 +246,7 @@ impl Run<'_> {
                     cancel: calling.stop.clone(),
                     events: self.events(step, calling.index(), attempt),
                 };
-                plugin.run_taped(self.runner.network(), call, tape).await
+                plugin.run_taped(self.runner.network(), call, tape, &self.held).await
             }
         };
         if let Some((recorder, (ticket, _))) = kept {

@@ -13,7 +13,7 @@ use crate::run::prepare::Prepared;
 use crate::run::report::StepError;
 use crate::sandbox::plugin::{PluginError, StepOutcome};
 use crate::sandbox::step_type::StepType;
-use crate::sandbox::transcript::Tape;
+use crate::sandbox::transcript::{Room, Tape};
 use crate::secrets::Vault;
 use crate::text::json::each_text;
 use crate::text::schema::Schema;
@@ -22,6 +22,8 @@ use crate::text::schema::Schema;
 pub(crate) struct Recorder {
     detail: Detail,
     calls: Mutex<Vec<Kept>>,
+    /// What the transcripts may hold together.
+    room: Room,
 }
 
 /// A call, with handles and maybe values in its texts.
@@ -46,12 +48,13 @@ impl Recorder {
         Self {
             detail,
             calls: Mutex::default(),
+            room: Room::default(),
         }
     }
 
     /// A call begins.
     pub(crate) fn begins(&self, about: About<'_>) -> (CallTicket, Option<Tape>) {
-        let tape = (self.detail == Detail::Traffic).then(Tape::new);
+        let tape = (self.detail == Detail::Traffic).then(|| Tape::new(self.room.clone()));
         let call = RecordedCall {
             step: about.step.to_owned(),
             step_type: about.step_type.name.clone(),

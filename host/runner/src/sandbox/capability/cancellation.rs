@@ -3,13 +3,14 @@
 use wasmtime::component::{Accessor, HasSelf};
 
 use crate::sandbox::bindings::playbook::plugin::cancellation;
-use crate::sandbox::call_state::CallState;
+use crate::sandbox::call_state::{CallState, waiting};
 use crate::sandbox::clocks::Clocks;
 
 impl cancellation::Host for CallState {}
 
 impl<T: Send> cancellation::HostWithStore<T> for HasSelf<CallState> {
     async fn requested(accessor: &Accessor<T, Self>) -> wasmtime::Result<()> {
+        let _waiting = waiting(accessor)?;
         let (cancel, clocks, tape) = accessor.with(|mut access| {
             let state = access.get();
             (state.cancel.clone(), state.clocks.clone(), state.tape.clone())

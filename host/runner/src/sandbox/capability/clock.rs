@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasmtime::component::{Accessor, HasSelf};
 
 use crate::sandbox::bindings::playbook::plugin::clock;
-use crate::sandbox::call_state::CallState;
+use crate::sandbox::call_state::{CallState, waiting};
 use crate::sandbox::clocks::Clocks;
 
 impl clock::Host for CallState {
@@ -31,6 +31,7 @@ impl clock::Host for CallState {
 
 impl<T: Send> clock::HostWithStore<T> for HasSelf<CallState> {
     async fn sleep(accessor: &Accessor<T, Self>, ms: u64) -> wasmtime::Result<()> {
+        let _waiting = waiting(accessor)?;
         let (clocks, tape) = accessor.with(|mut access| {
             let state = access.get();
             (state.clocks.clone(), state.tape.clone())

@@ -7,7 +7,7 @@ use wasmtime::component::{Accessor, HasSelf};
 
 use crate::net::egress::{Body, Request};
 use crate::sandbox::bindings::playbook::plugin::{http, types};
-use crate::sandbox::call_state::CallState;
+use crate::sandbox::call_state::{CallState, lower, waiting};
 use crate::sandbox::transcript::{NetworkFailureKind, WireError};
 
 impl types::Host for CallState {}
@@ -19,6 +19,7 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
         accessor: &Accessor<T, Self>,
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
+        let _waiting = waiting(accessor)?;
         let wire = accessor.with(|mut access| access.get().wire.clone());
         let request = Request {
             method: match request.method {
@@ -39,15 +40,18 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
             capture: request.capture,
         };
         Ok(match wire.send(request).await {
-            Ok(response) => Ok(http::Response {
-                status: response.status,
-                headers: response
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| http::Field { name, value })
-                    .collect(),
-                body: response.body,
-            }),
+            Ok(response) => {
+                lower(accessor, response.held);
+                Ok(http::Response {
+                    status: response.status,
+                    headers: response
+                        .headers
+                        .into_iter()
+                        .map(|(name, value)| http::Field { name, value })
+                        .collect(),
+                    body: response.body,
+                })
+            }
             Err(error) => Err(failure(error)?),
         })
     }

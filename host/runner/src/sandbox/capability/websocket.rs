@@ -8,7 +8,7 @@ use wasmtime::component::{Accessor, HasSelf, Resource};
 use super::http::{failure, pairs};
 use crate::sandbox::bindings::playbook::plugin::http::{Failure, Field};
 use crate::sandbox::bindings::playbook::plugin::websocket::{self, ConnectFailure};
-use crate::sandbox::call_state::CallState;
+use crate::sandbox::call_state::{CallState, lower, waiting};
 use crate::sandbox::connection::Connection;
 use crate::sandbox::wire::Socket;
 
@@ -28,6 +28,7 @@ impl<T: Send> websocket::HostWithStore<T> for HasSelf<CallState> {
         headers: Vec<Field>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<Resource<Connection>, ConnectFailure>> {
+        let _waiting = waiting(accessor)?;
         let wire = accessor.with(|mut access| access.get().wire.clone());
         let timeout = Duration::from_millis(timeout_ms.into());
         match wire.connect(&path, &pairs(headers), timeout).await {
@@ -49,6 +50,7 @@ impl<T: Send> websocket::HostConnectionWithStore<T> for HasSelf<CallState> {
         connection: Resource<Connection>,
         json: String,
     ) -> wasmtime::Result<Result<(), Failure>> {
+        let _waiting = waiting(accessor)?;
         match socket(accessor, &connection)?.send(&json).await {
             Ok(()) => Ok(Ok(())),
             Err(error) => Ok(Err(failure(error)?)),
@@ -59,13 +61,19 @@ impl<T: Send> websocket::HostConnectionWithStore<T> for HasSelf<CallState> {
         accessor: &Accessor<T, Self>,
         connection: Resource<Connection>,
     ) -> wasmtime::Result<Result<Option<String>, Failure>> {
-        match socket(accessor, &connection)?.receive().await {
-            Ok(text) => Ok(Ok(text)),
+        let _waiting = waiting(accessor)?;
+        let socket = socket(accessor, &connection)?;
+        match socket.receive().await {
+            Ok(text) => {
+                lower(accessor, socket.received());
+                Ok(Ok(text))
+            }
             Err(error) => Ok(Err(failure(error)?)),
         }
     }
 
     async fn close(accessor: &Accessor<T, Self>, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        let _waiting = waiting(accessor)?;
         socket(accessor, &connection)?.close().await;
         Ok(())
     }

@@ -2,13 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine as Wasmtime};
 
+pub use self::compiler::{CompileError, Compiler};
 use crate::sandbox::cache::CompiledCache;
+use crate::text::visible::visible;
 
+mod compiler;
 // It runs the built-in plugin against a simulated server, of which nothing here knows.
 #[cfg(test)]
 mod guest_memory;
@@ -22,11 +26,18 @@ const TICK: Duration = Duration::from_millis(10);
 /// Stack of a plugin, in bytes. Deeper recursion ends in a typed error.
 const STACK: usize = 1 << 20;
 
+/// The longest text about what is wrong with a component, in bytes.
+const LONGEST: usize = 500;
+
+/// What a component is called that was compiled elsewhere.
+const COMPILING: &str = "compiling";
+
 /// Compiles components, and keeps their compiled form for the next start.
 #[derive(Clone)]
 pub struct Engine {
     wasmtime: Wasmtime,
     cache: Option<CompiledCache>,
+    compiler: Option<Arc<dyn Compiler>>,
 }
 
 /// Why the engine could not be made, or a component not compiled.
@@ -42,6 +53,9 @@ pub enum EngineError {
     /// The bytes are not a component that this runtime can compile.
     #[error("not a usable WebAssembly component: {0}")]
     Compile(String),
+    /// It was not compiled in the place that compiles.
+    #[error(transparent)]
+    Compiler(#[from] CompileError),
 }
 
 impl Engine {
@@ -81,7 +95,20 @@ impl Engine {
             })
             .map_err(EngineError::Timer)?;
         let cache = cache_dir.map(|dir| CompiledCache::new(dir.to_owned()));
-        Ok(Self { wasmtime, cache })
+        Ok(Self {
+            wasmtime,
+            cache,
+            compiler: None,
+        })
+    }
+
+    /// The same engine, for which somebody else compiles.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Arc<dyn Compiler>) -> Self {
+        Self {
+            compiler: Some(compiler),
+            ..self
+        }
     }
 
     /// Where the `playbook` command keeps compiled components: `playbook` in the user's cache directory.
@@ -104,9 +131,35 @@ impl Engine {
         self.cache.as_ref()?.description(&self.wasmtime, sha256)
     }
 
-    /// Compiles a component.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Component, EngineError> {
-        Component::new(&self.wasmtime, bytes).map_err(|e| EngineError::Compile(format!("{e:#}")))
+    /// Compiles a component in this process.
+    pub(crate) fn compile_here(&self, bytes: &[u8]) -> Result<Component, EngineError> {
+        Component::new(&self.wasmtime, bytes).map_err(|error| {
+            // It can repeat what stands in the file.
+            let mut shown = visible(&format!("{error:#}")).into_owned();
+            shown.truncate(shown.floor_char_boundary(LONGEST));
+            EngineError::Compile(shown)
+        })
+    }
+
+    /// Compiles a component, elsewhere if somebody else compiles for this engine.
+    pub(crate) async fn compile(&self, bytes: &[u8]) -> Result<Component, EngineError> {
+        let Some(compiler) = &self.compiler else {
+            return self.compile_here(bytes);
+        };
+        let failed = |error: String| EngineError::from(CompileError::Failed(error));
+        // Only this user can write there, and so decide what is run.
+        let dir = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        compiler.compile(bytes, dir.path()).await?;
+        let compiled = CompiledCache::new(dir.path().to_owned()).load(&self.wasmtime, COMPILING);
+        compiled.ok_or_else(|| failed("what it has made is not usable".to_owned()))
+    }
+
+    /// Compiles a component into a directory, for an engine like this one: what a [`Compiler`] does.
+    pub fn compile_into(&self, component: &[u8], dir: &Path) -> Result<(), EngineError> {
+        let compiled = self.compile_here(component)?;
+        CompiledCache::new(dir.to_owned())
+            .store(&self.wasmtime, COMPILING, &compiled, b"")
+            .map_err(|error| CompileError::Failed(error.to_string()).into())
     }
 
     /// Keeps a compiled component and what it says of itself for the next start. To be called when all of the plugin was

@@ -26,14 +26,33 @@ pub(super) struct Types {
 impl Description {
     /// Fails if it is not in order.
     pub(super) fn types(self, schema: SchemaReader) -> Result<Types, String> {
-        Ok(Types {
+        let types = Types {
             steps: StepType::parse_all(self.step_types, schema)?,
             connectors: ConnectorType::parse_all(self.connectors, schema)?,
-        })
+        };
+        if types.effort() > MOST_EFFORT {
+            return Err("its schemas are too large together".to_owned());
+        }
+        Ok(types)
     }
 }
 
+/// The most work of all schemas of a plugin together: each is compiled, and kept for as long as the plugin is.
+const MOST_EFFORT: usize = 60_000;
+
 impl Types {
+    fn effort(&self) -> usize {
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| step.params.effort() + step.result.effort());
+        let connectors = self.connectors.iter().map(|connector| {
+            let formats = connector.formats.iter().map(|format| format.schema.effort());
+            connector.config.effort() + connector.options.effort() + formats.sum::<usize>()
+        });
+        steps.chain(connectors).sum()
+    }
+
     /// Has the schemas that a run begins with compiled on another thread: whoever has to wait for them waits less.
     pub(super) fn compile_ahead(&self) {
         let schemas: Vec<_> = self.steps.iter().map(|step| step.params.clone()).collect();

@@ -5,33 +5,50 @@ use wasmtime::component::Component;
 use super::contract::{self, CONTRACT, is_export};
 use super::description::{Description, Types};
 use super::{ConnectorExports, Plugin, PluginError, StepExports};
-use crate::limits::Limits;
+use crate::limits::{Limits, Pools};
 use crate::sandbox::call;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::inspection::{Inspection, sha256_of};
 use crate::text::diagnostic::cut;
 use crate::text::schema::Schema;
 
-/// The largest component, in bytes: compiling one has no limit of its own.
-const LARGEST: usize = 32 << 20;
+/// Who says that the bytes do no harm to whoever compiles them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// They are part of the program.
+    Program,
+    /// They come from a file.
+    Nobody,
+}
 
 impl Plugin {
     /// Compiles a component and asks it what it provides. `name` is how errors refer to it.
     pub async fn load(engine: &Engine, name: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
-        Self::load_as(engine, name, bytes, &sha256_of(bytes), limits).await
+        Self::load_as(
+            engine,
+            name,
+            bytes,
+            &sha256_of(bytes),
+            limits,
+            &Pools::new(limits),
+            Trust::Nobody,
+        )
+        .await
     }
 
-    /// The same, where the hash of the bytes is known.
+    /// The same, where the hash of the bytes is known, and its calls share with those of other plugins.
     pub(crate) async fn load_as(
         engine: &Engine,
         name: &str,
         bytes: &[u8],
         sha256: &str,
         limits: &Limits,
+        pools: &Pools,
+        trust: Trust,
     ) -> Result<Self, PluginError> {
         // What was kept was in order when it was: neither file nor plugin is asked again.
         if let Some((component, inspection, types)) = kept(engine, sha256) {
-            let linked = Self::link(engine, name, &component, inspection, limits)?;
+            let linked = Self::link(engine, name, &component, inspection, limits, pools)?;
             return Ok(Self { types, ..linked });
         }
         let plugin = || name.to_owned();
@@ -39,8 +56,11 @@ impl Plugin {
             plugin: plugin(),
             reason,
         };
-        if bytes.len() > LARGEST {
-            return Err(unfit(format!("it is larger than {} MiB", LARGEST >> 20)));
+        if bytes.len() > limits.plugin {
+            return Err(unfit(format!(
+                "it is larger than {} MiB (`plugin_mib` under `limits` in a policy)",
+                limits.plugin >> 20
+            )));
         }
         // What can be refused is refused before it is compiled.
         let inspection = Inspection::hashed(bytes, sha256.to_owned()).map_err(|source| PluginError::File {
@@ -54,11 +74,15 @@ impl Plugin {
             let stated = cut(&statement.contract);
             return Err(unfit(format!("it says that it was made for `{stated}`")));
         }
-        let component = engine.compile(bytes).map_err(|source| PluginError::Load {
+        let compiled = match trust {
+            Trust::Program => engine.compile_here(bytes),
+            Trust::Nobody => engine.compile(bytes).await,
+        };
+        let component = compiled.map_err(|source| PluginError::Load {
             plugin: plugin(),
             source,
         })?;
-        let linked = Self::link(engine, name, &component, inspection, limits)?;
+        let linked = Self::link(engine, name, &component, inspection, limits, pools)?;
         let description = linked.describe().await?;
         let json = serde_json::to_vec(&description).expect("texts and lists of them can be written as JSON");
         let misdescribed = |reason| PluginError::Description {
@@ -82,6 +106,7 @@ impl Plugin {
         component: &Component,
         inspection: Inspection,
         limits: &Limits,
+        pools: &Pools,
     ) -> Result<Self, PluginError> {
         let unfit = |error: wasmtime::Error| PluginError::Contract {
             plugin: name.to_owned(),
@@ -99,6 +124,7 @@ impl Plugin {
             inspection,
             pre,
             limits: limits.clone(),
+            pools: pools.clone(),
             types: Types::default(),
         })
     }

@@ -1,24 +1,21 @@
 //! A loaded plugin, and calling it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Accessor, InstancePre};
 
-use crate::limits::Limits;
+use crate::limits::{CallBudget, Limits, Pools, ResultsHeld, later};
 use crate::net::egress::{Egress, Grant, GrantRefused, Network};
 use crate::sandbox::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
 use crate::sandbox::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
 use crate::sandbox::call;
-use crate::sandbox::call::{CallContext, CallError};
+use crate::sandbox::call::{CallContext, CallError, Returned};
 use crate::sandbox::call_state::CallState;
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::connector_type::ConnectorType;
-use crate::sandbox::described::{remarks, words};
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::inspection::Inspection;
@@ -33,11 +30,13 @@ mod contract;
 mod description;
 mod error;
 mod load;
+mod outcome;
 pub(crate) mod polling;
 
 pub use self::contract::CONTRACT;
 use self::description::Types;
 pub use self::error::{FailureKind, PluginError, StepFailure};
+pub(crate) use self::load::Trust;
 
 /// How long `describe` and `render-template` may take; they make no request.
 const DESCRIBING: Duration = Duration::from_secs(5);
@@ -48,6 +47,8 @@ pub struct Plugin {
     inspection: Inspection,
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) limits: Limits,
+    /// What its calls share with those of other plugins.
+    pub(crate) pools: Pools,
     step: Option<StepExports>,
     pub(crate) connector: Option<ConnectorExports>,
     types: Types,
@@ -207,15 +208,16 @@ impl Plugin {
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
     pub async fn run(&self, network: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
-        self.run_taped(network, call, None).await
+        self.run_taped(network, call, None, &self.pools.results()).await
     }
 
-    /// The same; what is said and heard is written down.
+    /// The same; what is said and heard is written down, and the result counts among `results`.
     pub(crate) async fn run_taped(
         &self,
         network: &Network,
         call: StepCall,
         tape: Option<Tape>,
+        results: &ResultsHeld,
     ) -> Result<StepOutcome, PluginError> {
         let secrets = call.secrets();
         if let Some(tape) = &tape {
@@ -224,57 +226,16 @@ impl Plugin {
         let (mut context, wire) = self.step_context(network, &call, &secrets)?;
         context.wire = context.wire.taped(tape.clone());
         context.tape = tape;
-        self.run_in(context, wire, call).await
+        self.outcome(context, wire, call, results).await
     }
 
     /// Runs a step whose server and clock are those of an earlier call.
     pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
         let wire = Wire::played(player.clone());
         let secrets = player.secrets().clone();
-        let context = self.context_on(wire.clone(), Clocks::Played(player), &call, secrets);
-        self.run_in(context, wire, call).await
-    }
-
-    async fn run_in(&self, context: CallContext, wire: Wire, call: StepCall) -> Result<StepOutcome, PluginError> {
-        let (step_type, params) = (call.step_type.clone(), context.secrets.enter(&call.params).to_string());
-        let redactor = context.secrets.redactor();
-        let outcome = self
-            .call(context, async |accessor, step| {
-                step.call_run(accessor, step_type, params).await
-            })
-            .await?
-            .map_err(|failure| StepFailure {
-                acted: wire.acted(),
-                ..StepFailure::read(failure, &redactor)
-            })?;
-        let invalid = |reason: String| PluginError::InvalidResult {
-            plugin: self.name.clone(),
-            reason: redactor.redact_words(&reason).into_owned(),
-        };
-        let limit = self.limits.result;
-        if outcome.result.len() > limit {
-            return Err(invalid(format!("it is larger than the {limit} bytes allowed")));
-        }
-        let result: Value = serde_json::from_str(&outcome.result).map_err(|e| invalid(format!("not JSON: {e}")))?;
-        if let Some(step_type) = self.types.steps.iter().find(|known| known.name == call.step_type)
-            && let Some(problem) = step_type.result.validate(&result).first()
-        {
-            return Err(invalid(format!("{} at `{}`", problem.message, problem.pointer)));
-        }
-        // The handles of this call mean something here, and nowhere else.
-        let result = match redactor.redact_json_text(&outcome.result) {
-            Cow::Borrowed(_) => result,
-            Cow::Owned(redacted) => serde_json::from_str(&redacted).map_err(|e| invalid(format!("not JSON: {e}")))?,
-        };
-        let notes = remarks(outcome.notes).into_iter().map(|note| Note {
-            subject: words(&note.subject, &redactor),
-            text: words(&note.text, &redactor),
-        });
-        Ok(StepOutcome {
-            result,
-            partial: outcome.partial,
-            notes: notes.collect(),
-        })
+        let budget = self.pools.call(&self.limits);
+        let context = self.context_on(wire.clone(), Clocks::Played(player), &call, secrets, budget);
+        self.outcome(context, wire, call, &self.pools.results()).await
     }
 
     /// What a step's call may use, and its wire apart.
@@ -284,21 +245,30 @@ impl Plugin {
         call: &StepCall,
         secrets: &CallSecrets,
     ) -> Result<(CallContext, Wire), GrantRefused> {
+        let budget = self.pools.call(&self.limits);
         let wire = match &call.grant {
             Some(grant) => Wire::live(Egress::new(
                 network,
                 grant,
                 secrets.clone(),
                 &self.limits,
-                Instant::now() + self.deadline(call),
+                &budget,
+                later(self.deadline(call)),
             )?),
             None => Wire::silent(),
         };
-        let context = self.context_on(wire.clone(), Clocks::System, call, secrets.clone());
+        let context = self.context_on(wire.clone(), Clocks::System, call, secrets.clone(), budget);
         Ok((context, wire))
     }
 
-    fn context_on(&self, wire: Wire, clocks: Clocks, call: &StepCall, secrets: CallSecrets) -> CallContext {
+    fn context_on(
+        &self,
+        wire: Wire,
+        clocks: Clocks,
+        call: &StepCall,
+        secrets: CallSecrets,
+        budget: CallBudget,
+    ) -> CallContext {
         CallContext {
             wire,
             cancel: call.cancel.clone(),
@@ -307,14 +277,23 @@ impl Plugin {
             remembered: Memory::none(),
             clocks,
             tape: None,
+            budget,
+            overhead: self.overhead(),
             deadline: self.deadline(call),
             cpu: self.limits.cpu,
         }
     }
 
+    /// What an instance takes besides its memories and tables, in bytes.
+    pub(crate) fn overhead(&self) -> usize {
+        self.inspection.overhead
+    }
+
     /// How long a call may take, grace included.
     fn deadline(&self, call: &StepCall) -> Duration {
-        call.timeout.unwrap_or(self.limits.deadline) + self.limits.grace
+        call.timeout
+            .unwrap_or(self.limits.deadline)
+            .saturating_add(self.limits.grace)
     }
 
     /// For calls that make no request.
@@ -327,6 +306,8 @@ impl Plugin {
             remembered: Memory::none(),
             clocks: Clocks::System,
             tape: None,
+            budget: self.pools.call(&self.limits),
+            overhead: self.overhead(),
             deadline: DESCRIBING,
             cpu: self.limits.cpu,
         }
@@ -335,8 +316,17 @@ impl Plugin {
     async fn call<R: Send + 'static>(
         &self,
         context: CallContext,
-        body: impl AsyncFnOnce(&wasmtime::component::Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
+        body: impl AsyncFnOnce(&Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
     ) -> Result<R, PluginError> {
+        Ok(self.call_and_hold(context, body).await?.value)
+    }
+
+    /// The same; what the call took of the process is held until what it returned was read.
+    async fn call_and_hold<R: Send + 'static>(
+        &self,
+        context: CallContext,
+        body: impl AsyncFnOnce(&Accessor<CallState>, &wit::Guest) -> wasmtime::Result<R> + Send,
+    ) -> Result<Returned<R>, PluginError> {
         let exports = self.step.as_ref().expect("only plugins with steps are asked for one");
         let load = |store: &mut wasmtime::Store<CallState>, instance: &_| exports.load(store, instance);
         call::call(&self.pre, &self.limits, context, load, body)

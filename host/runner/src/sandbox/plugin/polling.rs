@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, PollSender};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, FutureConsumer, Source, StreamConsumer, StreamResult};
 
 use super::{Plugin, PluginError, StepFailure};
+use crate::limits::{CallBudget, InFlight, later};
 use crate::net::egress::{Egress, Grant, Network};
 use crate::sandbox::bindings::exports::playbook::plugin::connector as wit;
 use crate::sandbox::bindings::playbook::plugin::types;
@@ -22,11 +22,16 @@ use crate::sandbox::clocks::Clocks;
 use crate::sandbox::described::{remarks, words};
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::finding::Finding;
+use crate::sandbox::quota::Quota;
 use crate::sandbox::store::{Batch, Change, EventText, Memory, Severity, plugins_key};
 use crate::sandbox::wire::Wire;
 use crate::secrets::{CallSecrets, Redactor, Vault};
 use crate::text::visible::is_plain;
+use crate::text::weight;
 use std::sync::Arc;
+
+/// The most memory that an event may take which has to be written anew, in bytes.
+const HEAVIEST: usize = 32 << 20;
 
 /// What a poll came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +110,7 @@ impl Plugin {
         network: &Network,
         call: ConnectorCall,
         stream: &str,
-        batches: mpsc::Sender<Batch>,
+        batches: mpsc::Sender<Taken>,
     ) -> Result<PollSummary, PluginError> {
         let limits = &self.limits;
         let secrets = call.secrets();
@@ -115,6 +120,8 @@ impl Plugin {
         let taking = Taking {
             batches: PollSender::new(batches),
             redactor: redactor.clone(),
+            budget: context.budget.clone(),
+            limit: limits.batch,
         };
         let ended = self
             .call_connector(context, async move |accessor, guest| {
@@ -177,9 +184,12 @@ impl Plugin {
         deadline: Duration,
         cpu: Duration,
     ) -> Result<CallContext, PluginError> {
-        let ends = Instant::now() + deadline;
+        let budget = self.pools.call(&self.limits);
         let wire = match &call.grant {
-            Some(grant) => Wire::live(Egress::new(network, grant, secrets.clone(), &self.limits, ends)?),
+            Some(grant) => {
+                let egress = Egress::new(network, grant, secrets.clone(), &self.limits, &budget, later(deadline));
+                Wire::live(egress?)
+            }
             None => Wire::silent(),
         };
         Ok(CallContext {
@@ -190,6 +200,8 @@ impl Plugin {
             secrets: secrets.clone(),
             sink: call.events.clone(),
             remembered: call.remembered.clone(),
+            budget,
+            overhead: self.overhead(),
             deadline,
             cpu,
         })
@@ -207,14 +219,54 @@ impl Plugin {
         let load = |store: &mut wasmtime::Store<CallState>, instance: &_| exports.load(store, instance);
         call::call(&self.pre, &self.limits, context, load, body)
             .await
+            .map(|returned| returned.value)
             .map_err(|source| self.stopped(source))
     }
 }
 
 /// Takes batches out of the plugin, no faster than they are taken from the channel.
 struct Taking {
-    batches: PollSender<Batch>,
+    batches: PollSender<Taken>,
     redactor: Redactor,
+    budget: CallBudget,
+    /// The largest batch, in bytes.
+    limit: usize,
+}
+
+/// A batch, and the room that it takes until it was delivered.
+pub(crate) struct Taken {
+    pub(crate) batch: Batch,
+    pub(crate) held: InFlight,
+}
+
+impl Taking {
+    fn take(&self, batch: wit::Batch) -> wasmtime::Result<Taken> {
+        let size = size(&batch);
+        if size > self.limit {
+            return Err(wasmtime::Error::new(Quota {
+                what: "a batch of its events and changes",
+                many: false,
+                limit: self.limit,
+            }));
+        }
+        let held = self.budget.flow().arrived(size)?;
+        let batch = read_batch(batch, &self.redactor).map_err(wasmtime::Error::msg)?;
+        Ok(Taken { batch, held })
+    }
+}
+
+/// How many bytes a batch takes.
+fn size(batch: &wit::Batch) -> usize {
+    let events = batch
+        .events
+        .iter()
+        .map(|event| size_of::<wit::Event>() + event.json.len());
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let changes = batch
+        .changes
+        .iter()
+        .map(|change| size_of::<wit::Change>() + change.key.len() + text(&change.value));
+    events.sum::<usize>() + changes.sum::<usize>()
 }
 
 impl<D> StreamConsumer<D> for Taking {
@@ -241,8 +293,8 @@ impl<D> StreamConsumer<D> for Taking {
         source.read(&mut store, &mut taken)?;
         match taken.pop() {
             Some(batch) => {
-                let batch = read_batch(batch, &self.redactor).map_err(wasmtime::Error::msg)?;
-                if self.batches.send_item(batch).is_err() {
+                let taken = self.take(batch)?;
+                if self.batches.send_item(taken).is_err() {
                     return Poll::Ready(Ok(StreamResult::Dropped));
                 }
             }
@@ -303,7 +355,7 @@ fn event_text(event: wit::Event, redactor: &Redactor) -> Result<EventText, Strin
     let json = if on_one_line {
         redacted
     } else {
-        let value: Value = serde_json::from_str(&redacted).map_err(|error| error.to_string())?;
+        let (value, _) = weight::read(&redacted, HEAVIEST).map_err(|error| error.to_string())?;
         value.to_string()
     };
     Ok(EventText {

@@ -53,11 +53,13 @@ fn kind_of(error: &EgressError) -> NetworkFailureKind {
         EgressError::Connect { .. } => NetworkFailureKind::Connect,
         EgressError::Tls { .. } => NetworkFailureKind::Tls,
         EgressError::Timeout { .. } => NetworkFailureKind::Timeout,
-        EgressError::Interrupted { .. } | EgressError::Encoded { .. } | EgressError::Rejected { .. } => {
-            NetworkFailureKind::Interrupted
-        }
-        EgressError::TooLarge { .. } | EgressError::HeadersTooLarge { .. } | EgressError::FrameTooLarge(_) => {
-            NetworkFailureKind::TooLarge
-        }
+        EgressError::Interrupted { .. }
+        | EgressError::Stalled { .. }
+        | EgressError::Encoded { .. }
+        | EgressError::Rejected { .. } => NetworkFailureKind::Interrupted,
+        EgressError::TooLarge { .. }
+        | EgressError::HeadersTooLarge { .. }
+        | EgressError::FrameTooLarge(_)
+        | EgressError::Exhausted(_) => NetworkFailureKind::TooLarge,
     }
 }

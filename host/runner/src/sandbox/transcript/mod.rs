@@ -17,7 +17,7 @@ mod virtual_time;
 
 pub(crate) use self::error::WireError;
 pub(crate) use self::player::{PlayedSocket, Player};
-pub(crate) use self::tape::{SocketTape, Tape};
+pub(crate) use self::tape::{Room, SocketTape, Tape};
 pub(crate) use self::virtual_time::Stuck;
 
 /// What one plugin call said and heard. Times are microseconds since the call began.

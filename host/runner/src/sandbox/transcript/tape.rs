@@ -1,6 +1,7 @@
 //! Writes down what a call says and hears while it is under way.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -19,6 +20,9 @@ const LARGEST: usize = 4 << 20;
 
 /// How much text a call's transcript holds at most, in bytes; what comes after is not written down.
 const MOST: usize = 32 << 20;
+
+/// How much text all transcripts of a run hold together at most, in bytes.
+const MOST_OF_A_RUN: usize = 64 << 20;
 
 /// How often the clocks are read down, each.
 const MOST_READINGS: usize = 100_000;
@@ -42,6 +46,27 @@ struct Taped {
     size: usize,
     /// Those of the call, whose handles are in the texts.
     secrets: Option<CallSecrets>,
+    /// What all tapes of a run have left.
+    left: Room,
+}
+
+/// What the tapes of a run may hold together. Clones are the same room.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(Arc<AtomicUsize>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(MOST_OF_A_RUN)))
+    }
+}
+
+impl Room {
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.is_ok()
+    }
 }
 
 /// The place of an entry, if it is written down.
@@ -56,8 +81,9 @@ pub(crate) struct SocketTape {
 }
 
 impl Tape {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(left: Room) -> Self {
         Self(Arc::new(Mutex::new(Taped {
+            left,
             began: Instant::now(),
             transcript: Transcript::default(),
             size: 0,
@@ -95,9 +121,12 @@ impl Tape {
         let now = taped.now();
         let answer = match outcome {
             Ok(response) => {
-                let headers = Field::all(&response.headers);
+                let mut headers = Field::all(&response.headers);
+                if !taped.fits(Field::size(&headers)) {
+                    taped.transcript.cut = true;
+                    headers.clear();
+                }
                 let body = taped.kept(&response.body);
-                taped.size += Field::size(&headers);
                 Answer::Response(Response {
                     status: response.status,
                     headers,
@@ -159,12 +188,12 @@ impl Tape {
     }
 
     /// The plugin looked at a clock.
-    pub(crate) fn read(&self, which: impl FnOnce(&mut ClockReadings) -> &mut Vec<u64>, shown: u64) {
+    pub(crate) fn read(&self, which: impl Fn(&mut ClockReadings) -> &mut Vec<u64>, shown: u64) {
         let mut taped = self.taped();
-        let readings = which(&mut taped.transcript.clock);
-        if readings.len() < MOST_READINGS {
-            readings.push(shown);
+        if which(&mut taped.transcript.clock).len() >= MOST_READINGS || !taped.fits(size_of::<u64>()) {
+            return;
         }
+        which(&mut taped.transcript.clock).push(shown);
     }
 
     /// The transcript, without secrets: to be called when all of them are known.
@@ -230,8 +259,7 @@ impl SocketTape {
 
     fn event(&self, event: FrameEvent) {
         let mut taped = self.tape.taped();
-        taped.size += OVERHEAD;
-        if taped.size > MOST {
+        if !taped.fits(OVERHEAD) {
             taped.transcript.cut = true;
             return;
         }
@@ -248,7 +276,7 @@ impl Taped {
     }
 
     fn add(&mut self, entry: Entry) -> Ticket {
-        self.size += OVERHEAD
+        let size = OVERHEAD
             + match &entry {
                 Entry::Http(exchange) => {
                     Field::size(&exchange.headers)
@@ -258,7 +286,7 @@ impl Taped {
                 Entry::Websocket(conversation) => Field::size(&conversation.headers) + conversation.path.len(),
                 Entry::Sleep(_) => 0,
             };
-        if self.size > MOST {
+        if !self.fits(size) {
             self.transcript.cut = true;
             return Ticket(None);
         }
@@ -273,11 +301,18 @@ impl Taped {
     /// Content, unless it is too much for one message or in all.
     fn kept(&mut self, bytes: &[u8]) -> Body {
         let body = kept(bytes);
-        if self.size + body_size(&body) > MOST {
-            return Body::Omitted(bytes.len() as u64);
+        if self.fits(body_size(&body)) {
+            body
+        } else {
+            Body::Omitted(bytes.len() as u64)
         }
-        self.size += body_size(&body);
-        body
+    }
+
+    /// Counts bytes, if there is room for them.
+    fn fits(&mut self, bytes: usize) -> bool {
+        let fits = self.size + bytes <= MOST && self.left.take(bytes);
+        self.size += if fits { bytes } else { 0 };
+        fits
     }
 }
 

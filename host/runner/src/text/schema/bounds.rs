@@ -1,27 +1,57 @@
 //! How much work a schema may be.
 //!
 //! Plugins bring schemas, and the host compiles them and validates with them, outside of the sandbox and its limits. So a
-//! schema may not refer to itself, and is counted with all references followed: what is left takes a time that grows with
-//! the value and no faster.
+//! schema may not refer to itself, and its keywords are counted with all references followed. Without references to itself
+//! each of them looks at a part of a value once, so that the number of keywords times the size of a value bounds the work;
+//! both are limited, and so is their product.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// The most work.
+/// The most work that a schema may be for each value that it looks at.
 const MOST: usize = 20_000;
 
-/// What a pattern costs, where everything else costs one.
-const PATTERN: usize = 20;
+/// What compiling a pattern costs, where everything else costs one. How long it takes to match is limited by time.
+const PATTERN: usize = 100;
+
+/// What a pattern for keys costs. It is matched by the validator, and so is not limited by time.
+const KEY_PATTERN: usize = 4_000;
+
+/// What looking at all of a value costs, at each level of it.
+const WHOLE: usize = 64;
 
 /// How deep schemas may be within schemas, references included.
 const DEEPEST: usize = 100;
 
-/// Refuses a schema that would be too much work.
-pub(super) fn check(schema: &Value) -> Result<(), String> {
+/// The most work of validating a value: a few seconds.
+const MOST_STEPS: usize = 2_000_000_000;
+
+/// How much work a schema is for each value that it looks at. Refuses one that would be too much.
+pub(super) fn check(schema: &Value) -> Result<usize, String> {
     let mut walk = Walk {
         root: schema,
         left: MOST,
     };
-    walk.all(schema, 0)
+    walk.schema(schema, 0)?;
+    Ok(MOST - walk.left)
+}
+
+/// Whether a value of this size is too much work for a schema.
+pub(super) fn is_too_much(effort: usize, size: usize) -> bool {
+    effort.saturating_mul(size) > MOST_STEPS
+}
+
+/// How much there is to look at in a value: the values in it, and their texts.
+pub(super) fn size(value: &Value) -> usize {
+    let text = |text: &str| 1 + text.len() / 8;
+    match value {
+        Value::String(found) => text(found),
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, value)| text(key) + size(value));
+            1 + entries.sum::<usize>()
+        }
+        _ => 1,
+    }
 }
 
 struct Walk<'s> {
@@ -30,42 +60,60 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    fn all(&mut self, value: &'s Value, depth: usize) -> Result<(), String> {
+    /// A schema.
+    fn schema(&mut self, schema: &'s Value, depth: usize) -> Result<(), String> {
         let within = depth + 1;
-        match value {
-            Value::Object(map) => {
-                self.spend(1, within)?;
-                map.iter().try_for_each(|(key, value)| self.keyword(key, value, within))
-            }
-            Value::Array(items) => items.iter().try_for_each(|item| self.all(item, within)),
-            _ => self.spend(1, within),
+        self.spend(1, within)?;
+        match schema {
+            Value::Object(map) => map
+                .iter()
+                .try_for_each(|(keyword, value)| self.keyword(keyword, value, within)),
+            // Where schemas may stand in a list, or where none should.
+            Value::Array(schemas) => schemas.iter().try_for_each(|schema| self.schema(schema, within)),
+            _ => Ok(()),
         }
     }
 
-    fn keyword(&mut self, key: &str, value: &'s Value, depth: usize) -> Result<(), String> {
-        match (key, value) {
+    fn keyword(&mut self, keyword: &str, value: &'s Value, depth: usize) -> Result<(), String> {
+        match (keyword, value) {
             ("$ref", Value::String(target)) => {
                 let pointer = target.strip_prefix('#');
                 let pointer = pointer.filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
                 let found = pointer.and_then(|pointer| self.root.pointer(pointer));
                 let found = found.ok_or("it refers to something outside of itself")?;
-                self.all(found, depth)
+                self.schema(found, depth)
             }
             // Their targets depend on the way to them.
-            ("$dynamicRef" | "$recursiveRef", Value::String(_)) => Err("it uses dynamic references".to_owned()),
+            ("$dynamicRef" | "$recursiveRef", _) => Err("it uses dynamic references".to_owned()),
+            // They validate again what others have validated, for each property or item anew.
+            ("unevaluatedProperties" | "unevaluatedItems", _) => Err(format!("it uses `{keyword}`")),
             // Within another resource, references mean something else.
             ("$id" | "$anchor" | "$dynamicAnchor", Value::String(_)) if depth > 1 => {
-                Err(format!("only the whole of it may have an `{key}`"))
+                Err(format!("only the whole of it may have an `{keyword}`"))
             }
             // Only what is referred to is used.
-            ("$defs", Value::Object(_)) => Ok(()),
-            ("pattern", Value::String(_)) => self.spend(PATTERN, depth),
-            ("patternProperties", Value::Object(map)) => {
-                self.spend(PATTERN.saturating_mul(map.len()), depth)?;
-                self.all(value, depth)
+            ("$defs" | "definitions", Value::Object(_)) => Ok(()),
+            ("pattern", _) => self.spend(PATTERN, depth),
+            ("uniqueItems", _) => self.spend(WHOLE, depth),
+            ("enum" | "const", data) => self.data(data, depth),
+            ("patternProperties", Value::Object(schemas)) => {
+                self.spend(KEY_PATTERN.saturating_mul(schemas.len()), depth)?;
+                self.named(schemas, depth)
             }
-            _ => self.all(value, depth),
+            ("properties" | "dependentSchemas" | "dependencies", Value::Object(schemas)) => self.named(schemas, depth),
+            ("required" | "dependentRequired" | "type", data) => self.data(data, depth),
+            _ => self.schema(value, depth),
         }
+    }
+
+    /// Schemas under names that are not keywords.
+    fn named(&mut self, schemas: &'s Map<String, Value>, depth: usize) -> Result<(), String> {
+        schemas.values().try_for_each(|schema| self.schema(schema, depth))
+    }
+
+    /// A value that is compared with.
+    fn data(&mut self, data: &Value, depth: usize) -> Result<(), String> {
+        self.spend(size(data), depth)
     }
 
     fn spend(&mut self, cost: usize, depth: usize) -> Result<(), String> {
@@ -106,6 +154,16 @@ mod tests {
                 "`$id`",
             ),
             (json!({"enum": vec![0; 30_000]}), "too large"),
+            // A property is not a keyword, whatever its name.
+            (json!({"properties": {"$defs": {"enum": vec![0; 30_000]}}}), "too large"),
+            (
+                json!({"items": {"properties": {"a": {"unevaluatedProperties": false}}}}),
+                "unevaluated",
+            ),
+            (
+                json!({"patternProperties": {"a": true, "b": true, "c": true, "d": true, "e": true}}),
+                "too large",
+            ),
             // Twice repeated, this is a program of a million steps.
             (json!({"pattern": "(a{1000}){1000}"}), ""),
             (json!({"patternProperties": {"(a{1000}){1000}": true}}), ""),

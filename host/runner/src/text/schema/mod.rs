@@ -14,16 +14,27 @@ mod place;
 mod problem;
 mod role;
 
-use self::pattern::Pattern;
+use self::pattern::{Pattern, TooLong};
 pub(crate) use self::place::place;
 pub use self::problem::SchemaProblem;
 pub(crate) use self::role::Provenance;
 pub use self::role::Role;
 
+/// The largest program that a pattern for keys may become, in bytes.
+const LARGEST_FOR_KEYS: usize = 1 << 15;
+
+/// How much there may be to look at in a value of which everything that is wrong is listed.
+const EXPLAINED: usize = 50_000;
+
+/// The most problems of a value that are listed.
+pub(super) const MOST_PROBLEMS: usize = 200;
+
 /// A compiled JSON Schema (2020-12). References leave the document never: neither files nor the network are read.
 #[derive(Debug, Clone)]
 pub struct Schema {
     document: Arc<Value>,
+    /// How much work it is for each value that it looks at.
+    effort: usize,
     /// Made when it is first needed, if not before: patterns take a while.
     validator: Arc<OnceLock<Result<Validator, String>>>,
 }
@@ -45,8 +56,8 @@ impl Schema {
 
     /// A schema that is compiled when it is first needed: one that was compiled before, in an earlier process.
     pub(crate) fn to_be_compiled(document: Value) -> Result<Self, String> {
-        bounds::check(&document)?;
         Ok(Self {
+            effort: bounds::check(&document)?,
             document: Arc::new(document),
             validator: Arc::default(),
         })
@@ -66,7 +77,7 @@ impl Schema {
         let options = jsonschema::options()
             .with_draft(Draft::Draft202012)
             // This engine never backtracks.
-            .with_pattern_options(PatternOptions::regex().size_limit(pattern::LARGEST))
+            .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_FOR_KEYS))
             .with_keyword("pattern", move |_, written, _| {
                 let pattern = Pattern::new(written.as_str().unwrap_or_default());
                 if with_patterns {
@@ -94,25 +105,60 @@ impl Schema {
         self.document["properties"][param].get("default")
     }
 
-    /// Everything that is wrong with a value.
+    /// How much work it is for each value that it looks at.
+    pub(crate) fn effort(&self) -> usize {
+        self.effort
+    }
+
+    /// What is wrong with a value: everything, unless that is too much to be read, or the value too large.
     pub fn validate(&self, value: &Value) -> Vec<SchemaProblem> {
+        let whole = |message: String| vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];
         let validator = match self.validator() {
             Ok(validator) => validator,
             // It was in order for the program that kept it, which may have been another version of this one.
-            Err(error) => {
-                let message = format!("the plugin's schema cannot be used: {}", cut(&error));
-                return vec![SchemaProblem::new(String::new(), Code::InvalidValue, message)];
-            }
+            Err(error) => return whole(format!("the plugin's schema cannot be used: {}", cut(&error))),
         };
-        // Results can be large, and are nearly always in order: whether they are is found faster than what is wrong.
-        if validator.is_valid(value) {
-            return Vec::new();
+        let size = bounds::size(value);
+        if bounds::is_too_much(self.effort, size) {
+            return whole("this is too large to be checked with a schema like this one".to_owned());
         }
+        let found = pattern::timed(|| {
+            // Results can be large, and are nearly always in order: whether they are is found faster than what is wrong.
+            if validator.is_valid(value) {
+                Vec::new()
+            } else if size <= EXPLAINED {
+                self.problems(validator, value)
+            } else if self.collects() {
+                whole("this does not fit its schema, and is too large to say where".to_owned())
+            } else {
+                let first = validator.validate(value).err();
+                first.map(|error| self.explain(&error)).unwrap_or_default()
+            }
+        });
+        found.unwrap_or_else(|TooLong| whole("matching the patterns of the schema takes too long".to_owned()))
+    }
+
+    /// Whether a failure brings with it all that is wrong with each of several forms.
+    fn collects(&self) -> bool {
+        fn any(schema: &Value) -> bool {
+            match schema {
+                Value::Array(items) => items.iter().any(any),
+                Value::Object(map) => map.iter().any(|(key, value)| {
+                    matches!(key.as_str(), "anyOf" | "oneOf" | "contains" | "propertyNames") || any(value)
+                }),
+                _ => false,
+            }
+        }
+        any(&self.document)
+    }
+
+    fn problems(&self, validator: &Validator, value: &Value) -> Vec<SchemaProblem> {
         let mut seen = HashSet::new();
         let errors = validator.iter_errors(value);
         let mut problems: Vec<SchemaProblem> = errors
             .flat_map(|error| self.explain(&error))
             .filter(|problem| seen.insert(problem.clone()))
+            .take(MOST_PROBLEMS)
             .collect();
         // A misspelt key is one mistake, not two; and what a merge key would have brought is not missing.
         let misspelt: Vec<(String, String)> = problems

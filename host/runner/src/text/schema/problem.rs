@@ -4,7 +4,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
-use super::Schema;
+use super::{MOST_PROBLEMS, Schema};
 use crate::text::diagnostic::{Code, cut, nearest, suggestion};
 use crate::text::json::escape_key;
 
@@ -138,7 +138,7 @@ impl Schema {
                 format!("unknown key `{}`", cut(key)),
             )
         };
-        unexpected.iter().map(problem).collect()
+        unexpected.iter().take(MOST_PROBLEMS).map(problem).collect()
     }
 
     /// `x-message` of the schema that holds the failing keyword.

@@ -136,6 +136,7 @@ impl Player {
                     status: *status,
                     headers: headers.collect(),
                     body: bytes,
+                    held: None,
                 };
                 // What is no document was given to the plugin as it is when that was safe; a record has no tokens.
                 let is_object = answer.body.trim_ascii_start().starts_with(b"{");

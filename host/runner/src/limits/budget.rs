@@ -1,0 +1,245 @@
+//! What one call may make the process hold, and what all calls together may.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Limits;
+use super::pool::{Account, Held, Pool};
+
+/// What the requests, answers and messages of a call share, in bytes. One answer or message may be larger.
+const SHARED_BY_A_CALL: usize = 32 << 20;
+
+/// What a connection costs besides the bytes that are counted: the buffers of the protocols.
+pub(crate) const CONNECTION: usize = 128 << 10;
+
+/// What a function of the host costs while the plugin waits for it.
+const WAITING: usize = 4 << 10;
+
+/// What the calls of a process share.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools {
+    calls: Pool,
+    results: Arc<Results>,
+}
+
+#[derive(Debug)]
+struct Results {
+    limit: usize,
+    held: AtomicUsize,
+}
+
+/// The results that a run keeps. They count until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ResultsHeld {
+    results: Arc<Results>,
+    bytes: AtomicUsize,
+}
+
+/// What one call may make the process hold. Clones are the same budget.
+#[derive(Debug, Clone)]
+pub(crate) struct CallBudget {
+    process: Account,
+    flow: Pool,
+    lowering: Arc<Mutex<Vec<InFlight>>>,
+    /// Whether the plugin was interrupted, or waits for memory, since it was last continued.
+    interrupted: Arc<Mutex<bool>>,
+    limit: usize,
+}
+
+/// A request, an answer or a message of a call on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    call: Account,
+    process: Account,
+    limit: usize,
+}
+
+/// Bytes that are on their way.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    call: Held,
+    process: Held,
+    limit: usize,
+}
+
+/// More bytes than may be on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what this call sends and receives would take more than the {} MiB it may hold at once", limit >> 20)]
+pub(crate) struct Exhausted {
+    pub(crate) limit: usize,
+}
+
+impl Pools {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        // What one call may hold: then there is always one that gets on.
+        let reserve = limits.memory.saturating_add(in_flight(limits));
+        Self {
+            calls: Pool::new(limits.shared, reserve),
+            results: Arc::new(Results {
+                limit: limits.results,
+                held: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The budget of a new call.
+    pub(crate) fn call(&self, limits: &Limits) -> CallBudget {
+        CallBudget {
+            process: self.calls.account(),
+            flow: Pool::new(SHARED_BY_A_CALL, limits.body),
+            lowering: Arc::default(),
+            interrupted: Arc::default(),
+            limit: in_flight(limits),
+        }
+    }
+
+    /// The results of a new run.
+    pub(crate) fn results(&self) -> ResultsHeld {
+        ResultsHeld {
+            results: self.results.clone(),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What the requests, answers and messages of one call may hold.
+fn in_flight(limits: &Limits) -> usize {
+    limits.body.saturating_add(SHARED_BY_A_CALL)
+}
+
+impl ResultsHeld {
+    /// How many more bytes may be kept.
+    pub(crate) fn left(&self) -> usize {
+        self.results
+            .limit
+            .saturating_sub(self.results.held.load(Ordering::Relaxed))
+    }
+
+    /// The most that all results may take, in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.results.limit
+    }
+
+    /// Counts a result. Returns whether there was room for it.
+    pub(crate) fn keep(&self, bytes: usize) -> bool {
+        let limit = self.results.limit;
+        let kept = self
+            .results
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                held.checked_add(bytes).filter(|held| *held <= limit)
+            });
+        let kept = kept.is_ok();
+        self.bytes.fetch_add(if kept { bytes } else { 0 }, Ordering::Relaxed);
+        kept
+    }
+}
+
+impl Drop for ResultsHeld {
+    fn drop(&mut self) {
+        self.results.held.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
+    }
+}
+
+impl CallBudget {
+    /// The budget of a call that is the only one.
+    #[cfg(test)]
+    pub(crate) fn alone(limits: &Limits) -> Self {
+        Pools::new(limits).call(limits)
+    }
+
+    /// What a new call has of the process, for what the plugin itself needs.
+    pub(crate) fn memory(&self) -> Held {
+        self.process.nothing()
+    }
+
+    /// A new request, answer or message.
+    pub(crate) fn flow(&self) -> Flow {
+        Flow {
+            call: self.flow.account(),
+            process: self.process.clone(),
+            limit: self.limit,
+        }
+    }
+
+    /// A function of the host that the plugin will wait for.
+    pub(crate) fn waiting(&self) -> Result<Held, Exhausted> {
+        let mut held = self.process.nothing();
+        if held.try_grow(WAITING) {
+            return Ok(held);
+        }
+        Err(Exhausted { limit: self.limit })
+    }
+
+    /// Keeps the bytes of an answer until it has been copied into the plugin's memory.
+    pub(crate) fn lower(&self, answer: InFlight) {
+        self.lowering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(answer);
+    }
+
+    /// Notes that the plugin was interrupted: it may be about to make room for an answer.
+    pub(crate) fn interrupt(&self) {
+        *self.interrupted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// To be called when the plugin was continued and has come to rest. What was returned to it has arrived in its memory,
+    /// unless it was interrupted.
+    pub(crate) fn rests(&self) {
+        let interrupted = std::mem::take(&mut *self.interrupted.lock().unwrap_or_else(PoisonError::into_inner));
+        if !interrupted {
+            self.lowering.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
+impl Flow {
+    /// Nothing yet.
+    pub(crate) fn nothing(&self) -> InFlight {
+        InFlight {
+            call: self.call.nothing(),
+            process: self.process.nothing(),
+            limit: self.limit,
+        }
+    }
+
+    /// Bytes that are here already, and are refused if there is no room for them.
+    pub(crate) fn arrived(&self, bytes: usize) -> Result<InFlight, Exhausted> {
+        let mut held = self.nothing();
+        if held.call.try_grow(bytes) && held.process.try_grow(bytes) {
+            return Ok(held);
+        }
+        Err(Exhausted { limit: self.limit })
+    }
+}
+
+impl InFlight {
+    /// Waits until there is room for more bytes.
+    pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let limit = self.limit;
+        // Always in this order: whoever draws on the reserve of the process waits for nobody in its own call.
+        let exhausted = |_| Exhausted { limit };
+        self.call.grow(bytes).await.map_err(exhausted)?;
+        self.process.grow(bytes).await.map_err(exhausted)
+    }
+
+    /// Takes over the bytes of another part of the same.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.call.join(other.call);
+        self.process.join(other.process);
+    }
+
+    /// Hands over the bytes, and keeps none.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            call: self.call.take(),
+            process: self.process.take(),
+            limit: self.limit,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.process.bytes()
+    }
+}
