@@ -16,6 +16,8 @@ pub(crate) type ModulePath = Vec<String>;
 #[derive(Debug)]
 pub struct Crate {
     modules: BTreeMap<ModulePath, Module>,
+    /// Macros that are exported at the root, and the modules that define them.
+    macros: BTreeMap<String, ModulePath>,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ impl Crate {
         let root = root.iter().find(|path| path.exists()).expect("a crate has a root");
         let mut read = Self {
             modules: BTreeMap::new(),
+            macros: BTreeMap::new(),
         };
         read.file(sources, root, Vec::new());
         read
@@ -73,6 +76,10 @@ impl Crate {
                         });
                         uses.push((name, path));
                     });
+                }
+                Item::Macro(defined) if is_exported(&defined.attrs) => {
+                    let name = defined.ident.iter().map(ToString::to_string);
+                    self.macros.extend(name.map(|name| (name, module.clone())));
                 }
                 other => imports::mentions(other, &mut mentions),
             }
@@ -186,6 +193,11 @@ impl Crate {
                 left = &rest[position + 1..];
                 continue;
             }
+            if at.is_empty()
+                && let Some(home) = self.macros.get(segment)
+            {
+                return Some((home.clone(), rest[position..].to_vec()));
+            }
             let module = self.modules.get(&at)?;
             let named = module.uses.iter().find(|(name, _)| name == segment);
             if let Some((_, target)) = named.filter(|_| depth < DEEPEST) {
@@ -256,4 +268,10 @@ fn is_test(attributes: &[Attribute]) -> bool {
             let condition = attribute.parse_args::<TokenStream>().unwrap_or_default().to_string();
             condition == "test" || condition.starts_with("all (test")
         })
+}
+
+fn is_exported(attributes: &[Attribute]) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("macro_export"))
 }
