@@ -36,7 +36,8 @@ pub(crate) async fn dry_run(
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
-    output::hide(prepared.redactors());
+    output::hide(prepared.redactor());
+    output::warn(&prepared.warnings());
     let as_of = crate::terminal::now();
     let plan = match &watch {
         None => runner.plan(&prepared, as_of).await,

@@ -152,3 +152,69 @@ async fn however_much_is_said_no_secret_is() {
         assert!(done.stderr.contains("DEBUG"), "{}", done.stderr);
     }
 }
+
+/// The command, without a search for its secrets in what it prints.
+fn spawn(args: &[&str], secrets: &[(&str, &str)]) -> tokio::process::Child {
+    playbook(args, secrets).spawn().unwrap()
+}
+
+/// A secret that is there and that no step uses is a word like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_no_step_uses_changes_nothing_and_a_weak_one_is_warned_about() {
+    let server = one_step::fleet(vec![host(HOST)]).await;
+    let secrets = [
+        ("token", TOKEN),
+        ("db_user", "root"),
+        ("column", "user"),
+        ("host", HOST),
+        ("kind", "success"),
+    ];
+    let done = ask(&server, &["--output", "json"], &secrets).await;
+    assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+    let plain = ask(&server, &["--output", "json"], &secrets[..1]).await;
+    assert_eq!(
+        done.report()["steps"][0]["result"],
+        plain.report()["steps"][0]["result"]
+    );
+    assert!(
+        !done.stdout.contains("[secret") && !done.stderr.contains("warning"),
+        "{done:?}"
+    );
+
+    // A user's name that is used may be a secret, too, and cannot be hidden.
+    let folder = tempfile::tempdir().unwrap();
+    let login =
+        json!({"base_url": server.url(), "username": "{{ secrets.db_user }}", "password": "{{ secrets.password }}"});
+    let playbook = one_step::write(folder.path(), &login, &json!({}));
+    let text = std::fs::read_to_string(&playbook).unwrap();
+    let mut steps: serde_json::Value = serde_json::from_str(&text).unwrap();
+    steps[0]["params"].as_object_mut().unwrap().remove("api_token");
+    std::fs::write(&playbook, steps.to_string()).unwrap();
+    let child = spawn(&["run", &playbook], &[("db_user", "root"), ("password", "x7-Pq2!z")]);
+    let done = finish(child).await;
+    let warning = "the value of the secret `db_user` is a common word: it is not searched for in what is shown";
+    assert_eq!(done.stderr.matches(warning).count(), 1, "{}", done.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_cannot_be_hidden_is_refused() {
+    let server = one_step::fleet(vec![host(HOST)]).await;
+    let before = server.requests().len();
+    let long = "x1".repeat((32 << 10) + 1);
+    for (token, words) in [
+        ("abc", "has fewer than 4 bytes"),
+        ("12345", "has fewer than 6 digits"),
+        (&*long, "has 65538 bytes, and may have 65536"),
+    ] {
+        let done = ask(&server, &[], &[("token", token)]).await;
+        assert_eq!(done.code(), 2, "{}{}", done.stdout, done.stderr);
+        assert!(
+            done.stderr
+                .contains(&format!("the value of the secret `token` {words}")),
+            "{}",
+            done.stderr
+        );
+        assert!(!done.stderr.contains(&format!("\"{token}\"")), "{}", done.stderr);
+    }
+    assert_eq!(server.requests().len(), before);
+}

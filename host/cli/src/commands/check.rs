@@ -14,7 +14,8 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
         inputs::connecting_runner(&args.connector.policy, &args.connector.plugins, &args.connector.file).await?;
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let (prepared, _) = poll::prepare(&runner, &args.connector, secrets, None, &[]).await?;
-    output::hide(prepared.redactors());
+    output::hide(prepared.redactor());
+    output::warn(&prepared.warnings());
     let found = match runner.test_connection(&prepared).await {
         Ok(found) => found,
         Err(error) => {

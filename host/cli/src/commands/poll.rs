@@ -25,7 +25,8 @@ pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandE
     let secrets = inputs::secrets(args.connector.secrets.secrets.as_deref())?;
     let format = args.format.clone();
     let (prepared, secrets) = prepare(&runner, &args.connector, secrets, format, &args.sink_headers).await?;
-    output::hide(prepared.redactors());
+    output::hide(prepared.redactor());
+    output::warn(&prepared.warnings());
     let sinks = sinks(&args, &secrets, &prepared, runner.policy().allow_http)?;
     let dir = match &args.state {
         Some(dir) => dir.clone(),
@@ -103,7 +104,8 @@ fn sinks(
                 let hint = matches!(error, WebhookError::Unencrypted(_)).then(|| "use https, or --allow-http".into());
                 CommandError::new(error.to_string()).maybe_hint(hint)
             })?;
-            output::hide(webhook.redactors());
+            output::hide(webhook.redactor());
+            output::warn(&webhook.warnings());
             return Ok(Arc::new(webhook));
         }
         let file = FileSink::open(Path::new(name));

@@ -75,7 +75,8 @@ pub(crate) async fn run_playbook(
         Ok(prepared) => prepared,
         Err(problems) => return Ok(show_problems(&problems)),
     };
-    output::hide(prepared.redactors());
+    output::hide(prepared.redactor());
+    output::warn(&prepared.warnings());
     // Whether the page and the record can be written is known before anything is sent.
     let page = view.report.as_deref().map(ReportFile::create).transpose()?;
     let detail = keep.as_ref().map(|keep| keep.detail);

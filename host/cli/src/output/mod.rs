@@ -93,6 +93,29 @@ pub(crate) fn report(error: &CommandError) -> Exit {
     error.exit
 }
 
+/// Says what the user must know of secrets that cannot be kept out of what is shown.
+pub(crate) fn warn(warnings: &[String]) {
+    let (bold, yellow, reset) = (
+        anstyle::Style::new().bold(),
+        anstyle::AnsiColor::Yellow.on_default().bold(),
+        anstyle::Reset,
+    );
+    for warning in warnings {
+        say(crate::text!(
+            "{}warning{}{}: {}{}\n",
+            yellow,
+            reset,
+            bold,
+            warning,
+            reset
+        ));
+    }
+    if !warnings.is_empty() {
+        let help = "what need not be hidden belongs into `vars`; for what must, choose another value";
+        say(crate::text!("{}help{}: {}\n", bold, reset, help));
+    }
+}
+
 /// Waits until everything is written, unless nobody reads it and the process is to end. Returns whether it was.
 pub(crate) fn finish() -> bool {
     // Other errors of stdout were reported to whoever wrote; nobody is left to report those of stderr to.

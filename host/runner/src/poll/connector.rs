@@ -257,12 +257,6 @@ impl PreparedConnector {
         self.interval
     }
 
-    /// Makes redactors for texts about this connector. Each knows the session tokens that its server has given by then.
-    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
-        let vault = self.vault.clone();
-        move || vault.redactor()
-    }
-
     /// Removes the secrets of the connector from texts, and the tokens that its server has given so far.
     pub fn redactor(&self) -> Redactor {
         self.vault.redactor()

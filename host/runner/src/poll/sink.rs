@@ -11,13 +11,13 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::language::render::{Renderer, Values};
+use crate::language::render::{Renderer, Values, secret_names};
 use crate::net::egress::Network;
 use crate::net::policy::is_this_machine;
 use crate::net::tls::{Tls, TlsError};
 use crate::poll::connector::PreparedConnector;
 use crate::sandbox::store::EventText;
-use crate::secrets::{Place, Redactor, Secrets, Vault};
+use crate::secrets::{Place, Redactor, Secrets, Use, Vault};
 use crate::text::schema::Provenance;
 use crate::text::url::without_credentials;
 use crate::text::visible::visible_json;
@@ -245,10 +245,14 @@ impl Webhook {
 }
 
 impl Webhook {
-    /// Makes redactors for texts about this webhook: they know the secrets of its headers.
-    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
-        let vault = self.vault.clone();
-        move || vault.redactor()
+    /// Removes the secrets of its headers from texts.
+    pub fn redactor(&self) -> Redactor {
+        self.vault.redactor()
+    }
+
+    /// What the user must know of secrets that can be used and cannot be kept out of what is shown.
+    pub fn warnings(&self) -> Vec<String> {
+        self.vault.warnings()
     }
 }
 
@@ -259,6 +263,11 @@ fn read_header(header: &str, renderer: &Renderer, vault: &Vault) -> Result<(Head
         name: name.trim().to_owned(),
         message,
     };
+    // Headers show who we are.
+    for name in secret_names(value) {
+        let resolved = vault.resolve(&name, Use::Credential);
+        resolved.map_err(|weakness| wrong(format!("the value of the secret `{name}` {weakness}")))?;
+    }
     let rendered = renderer
         .render(value.trim(), Provenance::Author)
         .map_err(|problem| wrong(problem.message))?;

@@ -56,12 +56,6 @@ pub(crate) enum Servers {
 }
 
 impl Prepared {
-    /// Makes redactors for texts about this run. Each knows the session tokens that servers have given by then.
-    pub fn redactors(&self) -> impl Fn() -> Redactor + Send + Sync + use<> {
-        let vault = self.vault.clone();
-        move || vault.redactor()
-    }
-
     /// Removes the secrets of the run from texts: those that its steps have resolved so far, and the tokens that servers have given.
     pub fn redactor(&self) -> Redactor {
         self.vault.redactor()

@@ -195,7 +195,10 @@ impl RunRecord {
             inputs: RecordedInputs {
                 playbook: RecordedPlaybook {
                     file: masker.mask(source.name()),
-                    text: masker.mask(source.text()),
+                    text: masker.mask(&recorder::without_written(playbook, |step| {
+                        let (_, step_type) = runner.provider(&step.kind)?;
+                        Some(step_type.params.clone())
+                    })),
                 },
                 alert: masker.mask_json(&prepared.inputs.alert),
                 vars: match masker.mask_json(&Value::Object(prepared.inputs.vars.clone())) {

@@ -1,11 +1,13 @@
 //! Keeps the calls of a run while it is under way.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Detail, Outcome, RecordedCall, RecordedItem};
+use crate::language::playbook::Playbook;
 use crate::language::render;
 use crate::language::step::Step;
 use crate::run::about::About;
@@ -15,7 +17,7 @@ use crate::sandbox::plugin::{PluginError, StepOutcome};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::transcript::{Room, Tape};
 use crate::secrets::Vault;
-use crate::text::json::each_text;
+use crate::text::json::{each_text, escape_key};
 use crate::text::schema::Schema;
 
 /// Keeps the calls of a run.
@@ -65,7 +67,7 @@ impl Recorder {
             attempt: about.attempt,
             started_at: crate::clock::now(),
             duration_ms: 0,
-            params: about.params.clone(),
+            params: without_private(&about.step_type.params, about.params),
             outcome: None,
             transcript: None,
         };
@@ -147,6 +149,60 @@ fn private<'p>(schema: &Schema, params: impl IntoIterator<Item = (&'p String, &'
         });
     }
     private
+}
+
+/// Params without the texts that are meant for the server alone, however common they are.
+fn without_private(schema: &Schema, params: &Value) -> Value {
+    fn remove(value: &mut Value, param: &str) {
+        match value {
+            Value::String(text) if !Vault::contains_handle(text) => *text = removed(param),
+            Value::Array(items) => items.iter_mut().for_each(|item| remove(item, param)),
+            Value::Object(map) => map.values_mut().for_each(|value| remove(value, param)),
+            _ => {}
+        }
+    }
+    let mut params = params.clone();
+    for (param, value) in params.as_object_mut().into_iter().flatten() {
+        if schema.is_write_only(param) {
+            remove(value, param);
+        }
+    }
+    params
+}
+
+/// What stands in the place of a text that was meant for the server alone.
+fn removed(param: &str) -> String {
+    format!("[secret {param}]")
+}
+
+/// The text of a playbook without what stands in it for servers alone.
+pub(super) fn without_written(playbook: &Playbook, schema: impl Fn(&Step) -> Option<Schema>) -> String {
+    let document = &playbook.document;
+    let mut places: Vec<(Range<usize>, String)> = Vec::new();
+    for step in &playbook.steps {
+        let Some(schema) = schema(step) else { continue };
+        for (param, value) in of_the_server(&schema, &step.params) {
+            let pointer = format!("{}/params/{}", step.pointer, escape_key(param));
+            each_text(value, &pointer, &mut |pointer, text| {
+                if !render::is_template(text) && !text.is_empty() {
+                    places.push((document.span_within(pointer, 0..text.len()), removed(param)));
+                }
+            });
+        }
+    }
+    places.sort_by_key(|(place, _)| place.start);
+    let source = document.source().text();
+    let (mut text, mut from) = (String::with_capacity(source.len()), 0);
+    for (place, removed) in places {
+        // An alias leads to a place that was seen.
+        if place.start >= from && !place.is_empty() {
+            text.push_str(&source[from..place.start]);
+            text.push_str(&removed);
+            from = place.end;
+        }
+    }
+    text.push_str(&source[from..]);
+    text
 }
 
 /// The params that are meant for the server alone.

@@ -50,6 +50,8 @@ pub(super) struct Index {
     long: Blocks,
     short: Blocks,
     beginnings: Beginnings,
+    /// The length of the longest needle there was.
+    longest: usize,
     next: u32,
 }
 
@@ -118,6 +120,7 @@ impl Index {
                 length: bytes.len(),
                 word,
             };
+            self.longest = self.longest.max(needle.length);
             self.needles.insert(id, needle);
             needles.push(id);
         }
@@ -173,13 +176,7 @@ impl Index {
 
     /// Where secrets stand of which letters are escaped.
     fn find_escaped(&self, text: &[u8], found: &mut Vec<(Range<usize>, Arc<Secret>)>) {
-        let longest = self
-            .needles
-            .values()
-            .map(|needle| needle.length)
-            .max()
-            .unwrap_or_default();
-        let around = ESCAPED * longest;
+        let around = ESCAPED * self.longest;
         let window = WINDOW.max(around);
         let mut from = 0;
         while let Some(first) = views::next_escape(text, from) {
