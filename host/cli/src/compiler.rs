@@ -147,6 +147,10 @@ pub(crate) fn asked() -> Option<ExitCode> {
     Some(compile(&Task { into, memory, seconds }))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another program reads it, and no terminal is there"
+)]
 fn compile(task: &Task) -> ExitCode {
     match limit(task).and_then(|()| read()) {
         Ok(component) => {
