@@ -194,7 +194,7 @@ fn declaration(item: &Item) -> Item {
         Item::Type(declared) => keep(&mut declared.attrs),
         Item::Const(declared) => {
             keep(&mut declared.attrs);
-            declared.expr = Box::new(syn::parse_quote!(_));
+            *declared.expr = syn::parse_quote!(_);
         }
         Item::Static(declared) => keep(&mut declared.attrs),
         Item::Macro(declared) => keep(&mut declared.attrs),

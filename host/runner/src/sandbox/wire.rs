@@ -33,6 +33,7 @@ pub(crate) struct Socket {
 
 /// The other end of a websocket.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a call has few websockets, and each is shared")]
 enum Peer {
     Live(LiveSocket),
     Played(PlayedSocket),

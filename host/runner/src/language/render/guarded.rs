@@ -141,6 +141,8 @@ pub(super) fn expression<'t>(written: &Expr<'t>) -> Expr<'t> {
             };
             guarded(MADE, Expr::Slice(Spanned::new(slice, span)), span)
         }
+        // The kind of an operator is no `Copy`.
+        #[expect(clippy::needless_match, reason = "the operator cannot be copied")]
         Expr::UnaryOp(node) => {
             let op = match node.op {
                 UnaryOpKind::Not => UnaryOpKind::Not,

@@ -52,7 +52,7 @@ fn add(state: &State<'_, '_>, weight: &mut Weight, value: &Value, level: u64, la
     weight.levels += level;
     weight.bytes += length(value);
     check(*weight, largest)?;
-    if weight.nodes % NODES_PER_FUEL == 0 {
+    if weight.nodes.is_multiple_of(NODES_PER_FUEL) {
         state.consume_fuel(1)?;
     }
     if !is_container(value) {

@@ -1,5 +1,10 @@
 //! What a search finds, through the redactor that uses it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "asserts that a bound on work holds, with much to spare"
+)]
+
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,7 @@
+#![allow(
+    clippy::disallowed_methods,
+    reason = "asserts that a bound on work holds, with much to spare"
+)]
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
