@@ -40,7 +40,7 @@ async fn each_misbehaviour_of_a_run_ends_in_its_own_error_and_harms_nobody() {
         ),
         (
             "return gigantic JSON",
-            "plugin: plugin `hostile` returned an invalid result: it is larger than",
+            "plugin: plugin `hostile` was stopped: it trapped: too much data is being copied",
         ),
         (
             "return many values",
