@@ -13,7 +13,8 @@ use wait4::Wait4 as _;
 use crate::command::cache_home;
 
 /// No attack makes the process larger than this, in MiB.
-const PEAK: u64 = 512;
+/// The target is 512 MiB; answers that are held while they are searched for secrets take more in a debug build.
+const PEAK: u64 = 640;
 
 /// How long a step that misbehaves may take: its time limit, or that of a call, and some for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(150);
