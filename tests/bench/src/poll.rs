@@ -200,7 +200,7 @@ impl PollServices for Polling {
     }
 
     async fn entries(&self, prefix: &str, after: Option<String>, limit: u32) -> Vec<(String, String)> {
-        let found = self.store.entries(prefix, after.as_deref(), limit as usize);
+        let found = self.store.entries(prefix, after.as_deref(), limit as usize, usize::MAX);
         found.unwrap_or_default()
     }
 }

@@ -64,7 +64,7 @@ async fn names_and_arguments_act_on_nothing() {
     let named = |name: &str| folder.path().join(format!("{name}{}", HOSTILE.replace('/', "")));
     let [good, bad, pair] = ["good.yaml", "bad.yaml", "pair"].map(named);
     std::fs::write(&good, "- {id: a, type: condition, condition: {expression: 'true'}}\n").unwrap();
-    std::fs::write(&bad, format!("- {{id: a, type: {:?}}}\n", HOSTILE)).unwrap();
+    std::fs::write(&bad, format!("- {{id: a, type: {HOSTILE:?}}}\n")).unwrap();
     let (good, bad, pair) = (good.to_str().unwrap(), bad.to_str().unwrap(), pair.to_str().unwrap());
     let param = format!("limit={HOSTILE}");
     let option = format!("--{HOSTILE}");

@@ -44,14 +44,14 @@ fn leads_inside(address: IpAddr) -> bool {
 }
 
 fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    let [a, b, c, d, e, f, high, low] = v6.segments();
-    let (high, low) = match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0) if (high, low) > (0, 1) => (high, low),
-        (0, 0, 0, 0, 0, 0xffff) | (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, 0, 0, 0, 0) => (high, low),
-        (_, _, _, _, 0 | 0x200, 0x5efe) => (high, low),
-        (0x2002, ..) => (b, c),
+    let (high, low) = match v6.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => (high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [_, _, _, _, 0 | 0x200, 0x5efe, high, low]
+        | [0x2002, high, low, ..] => (high, low),
         _ => return None,
     };
-    let [[w, x], [y, z]] = [high.to_be_bytes(), low.to_be_bytes()];
-    Some(IpAddr::from([w, x, y, z]))
+    Some(IpAddr::from((u32::from(high) << 16 | u32::from(low)).to_be_bytes()))
 }

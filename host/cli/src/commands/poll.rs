@@ -82,7 +82,8 @@ pub(crate) async fn prepare(
     let secrets = inputs::look_up(&args.secrets, secrets, names).await?;
     let mut connector_inputs = ConnectorInputs::new(secrets.clone());
     connector_inputs.vars = inputs::assignments("--var", &args.vars)?;
-    connector_inputs.directory = args.file.parent().unwrap_or(Path::new(".")).to_owned();
+    let directory = args.file.parent().unwrap_or(Path::new("."));
+    directory.clone_into(&mut connector_inputs.directory);
     connector_inputs.format = format;
     Ok((runner.prepare_connector(&connector, connector_inputs)?, secrets))
 }
