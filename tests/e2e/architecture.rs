@@ -196,6 +196,8 @@ fn what_is_the_business_of_one_module_is_done_in_no_other() {
         ("host/runner/src/secrets/lookup.rs", 1),
         ("host/runner/src/net/tls.rs", 1),
     ]);
+    // Tests look at the clock.
+    found.retain(|(name, _)| !name.ends_with("tests.rs"));
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
