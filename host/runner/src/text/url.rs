@@ -69,7 +69,7 @@ mod tests {
             ("https://u:hun/ter2@example.com:x", "https://[hidden]@example.com:x"),
             ("https//u:hunter2@example.com", "[hidden]@example.com"),
             ("u:hunter2@example.com?x=hunter2", "[hidden]@example.com"),
-            ("ftp://u:hunt@er2@example.com", "ftp://example.com"),
+            ("ftp://u:hunt@er2@example.com", "ftp://example.com/"),
             ("http://:hunter2@", "http://[hidden]@"),
             ("https://example.com:port?key=hunter2", "https://example.com:port"),
             ("mailto:u:hunter2@example.com", "[hidden]@example.com"),
