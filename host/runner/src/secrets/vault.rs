@@ -13,7 +13,7 @@ use super::redactor::Redactor;
 use super::{Secrets, handle, mask_of, masker};
 
 /// The secrets of one run, and the placeholders that stand for them in what is rendered. A plugin never gets a placeholder:
-/// each of its calls has [handles of its own](CallSecrets).
+/// each of its calls has handles of its own.
 #[derive(Clone)]
 pub struct Vault {
     secrets: Secrets,
