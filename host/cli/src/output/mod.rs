@@ -2,7 +2,7 @@
 //!
 //! A [`Text`] is put together by [`text!`](crate::text!) from literals of this program and from pieces that others wrote. Each
 //! piece is freed of secrets and of the passwords of URLs, and what is hidden in it is made visible, as it is put in; so none
-//! can act on a terminal or forge a line. JSON is freed of secrets text by text. Both go into the queue of a [`Stream`], which
+//! can act on a terminal or forge a line. JSON is freed of secrets text by text. Both go into the queue of a stream, which
 //! a thread of its own writes, so that a reader that does not read holds up nobody.
 
 mod json;

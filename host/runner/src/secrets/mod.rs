@@ -1,7 +1,7 @@
 //! Secrets: where their values come from, and the handles that stand for them.
 //!
 //! A value never enters a playbook's rendered params, a plugin, or any output. Rendering puts a placeholder of the run's
-//! [`Vault`] in its place. When a plugin is called, its secrets of that call put an unguessable *handle* there that belongs to this
+//! [`Vault`] in its place. When a plugin is called, the secrets of that call put an unguessable *handle* there that belongs to this
 //! call and to the origin it was granted; they give the value back at the last moment, to the request that leaves for that origin,
 //! and put handles in the place of values in what the server answers. The [`Redactor`] is a second line: it removes values and
 //! handles from every text that is shown. It searches for what the run has resolved, and for nothing else.
