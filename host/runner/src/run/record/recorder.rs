@@ -185,7 +185,7 @@ pub(super) fn without_written(playbook: &Playbook, schema: impl Fn(&Step) -> Opt
             let pointer = format!("{}/params/{}", step.pointer, escape_key(param));
             each_text(value, &pointer, &mut |pointer, text| {
                 if !render::is_template(text) && !text.is_empty() {
-                    places.push((document.span_within(pointer, 0..text.len()), removed(param)));
+                    places.push((document.span(pointer), Value::from(removed(param)).to_string()));
                 }
             });
         }
