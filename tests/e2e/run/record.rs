@@ -341,14 +341,14 @@ async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
 async fn a_password_in_the_playbook_is_not_in_the_record() {
     let recorded = Recorded::start(
         &PLAYBOOK
-            .replace("\"{{ secrets.password }}\"", "'it''s a \"battery\"'")
+            .replace("\"{{ secrets.password }}\"", "'it''s a \"bassoon\"'")
             .replace("\"{{ secrets.token }}\"", TOKEN),
     )
     .await;
     recorded.run(&["--record-traffic"]).await;
     let record = recorded.record();
     let text = std::fs::read_to_string(&record).unwrap();
-    for hidden in ["battery", TOKEN] {
+    for hidden in ["bassoon", TOKEN] {
         assert!(!text.contains(hidden), "{hidden}");
     }
     let replayed = replay(&record, &[]).await;
