@@ -21,13 +21,15 @@ pub(super) static RUNNER: LazyLock<Runner> = LazyLock::new(|| {
     // Instrumented code is slow.
     limits.cpu *= 10;
     let mut runner = Runner::new(engine, limits);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let loading = runner.load("osquery", embedded_plugin::COMPONENT);
-    runtime
-        .expect("the runtime starts")
-        .block_on(loading)
-        .expect("the plugin loads");
+    RUNTIME.block_on(loading).expect("the plugin loads");
     runner
+});
+
+/// What calls of the plugin run on.
+pub(super) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("the runtime starts")
 });
 
 /// Loads the plugin that files are checked against, which takes longer than any input may.

@@ -1,10 +1,9 @@
 //! Templates of params that decide, and alerts that must not.
 
-use futures::executor::block_on;
 use playbook_host::Playbook;
 use serde_json::json;
 
-use crate::files::{RUNNER, inputs, shown};
+use crate::files::{RUNNER, RUNTIME, inputs, shown};
 
 /// A template for a param that decides where, as whom or what: whatever it is, two alerts give one plan, and none of them shows
 /// in it. The first byte chooses the param.
@@ -49,7 +48,7 @@ pub fn provenance(data: &[u8]) {
         let mut inputs = inputs(alert);
         inputs.vars.insert("user".to_owned(), "soc".into());
         let prepared = shown(data, RUNNER.prepare(playbook.clone(), inputs))?;
-        let plan = block_on(RUNNER.plan(&prepared, jiff::Timestamp::UNIX_EPOCH));
+        let plan = RUNTIME.block_on(RUNNER.plan(&prepared, jiff::Timestamp::UNIX_EPOCH));
         let calls = plan.steps.iter().flat_map(|step| &step.calls).map(|call| {
             let server = call.server.as_ref().map(|server| (&server.origin, server.verify_tls));
             let template = call.template.as_ref().map(|template| &template.name);
