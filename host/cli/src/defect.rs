@@ -3,8 +3,7 @@
 use std::any::Any;
 use std::panic::Location;
 
-use crate::output::Text;
-use crate::text;
+use crate::output::{Text, text};
 
 /// What a panic says. A message that was put together could hold anything that was being worked on, secrets included; one that
 /// stands in the source cannot.

@@ -17,9 +17,9 @@ use crate::args::{PluginsArgs, PolicyArgs, SecretsArgs};
 use crate::compiler::ChildCompiler;
 use crate::error::CommandError;
 use crate::lock::Lock;
-use crate::output::say;
+use crate::output::{say, text};
 use crate::reading::read;
-use crate::{signals, text};
+use crate::signals;
 
 /// What errors call the plugin that is part of the command.
 pub(crate) const BUILT_IN: &str = "built-in";

@@ -4,8 +4,7 @@ use std::io;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::output;
-use crate::text;
+use crate::output::{self, text};
 
 /// Starts to log, as much as was asked for.
 pub(crate) fn start(verbosity: u8) {

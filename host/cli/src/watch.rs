@@ -8,8 +8,7 @@ use playbook_host::run::RunEvent;
 use playbook_host::sandbox::{CallEvent, LogLevel, Progress};
 use tokio::time::Instant;
 
-use crate::output::{self, Screen};
-use crate::text;
+use crate::output::{self, Screen, text};
 
 /// One line that is redrawn while a step runs, if stderr is a terminal; messages go above it.
 #[derive(Clone)]

@@ -284,8 +284,7 @@ impl Runner {
     /// Tests a connector's connection.
     pub async fn test_connection(&self, connector: &PreparedConnector) -> Result<Vec<Finding>, PluginError> {
         let (plugin, _) = self.watched(&connector.kind).expect("it was prepared with this plugin");
-        let found = plugin.check_connection(&self.network, connector.call()).await;
-        found.map_err(|error| error.redacted(&connector.vault.redactor()))
+        plugin.check_connection(&self.network, connector.call()).await
     }
 
     /// A poller of a connector.

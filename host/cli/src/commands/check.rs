@@ -6,8 +6,7 @@ use crate::args::{CheckArgs, Output};
 use crate::commands::poll;
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{self, Padded, Text, print, print_json};
-use crate::text;
+use crate::output::{self, Padded, Text, print, print_json, text};
 
 pub(crate) async fn check(args: CheckArgs) -> Result<Exit, CommandError> {
     let runner =

@@ -10,8 +10,7 @@ use crate::args::{DemoArgs, PluginsArgs, RunOutput};
 use crate::commands::run::run_playbook;
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{print, show_problems};
-use crate::text;
+use crate::output::{print, show_problems, text};
 
 /// The hosts of the demo, which both servers manage.
 const HOSTS: &str = include_str!("../../playbooks/demo/hosts.json");

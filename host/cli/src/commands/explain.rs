@@ -6,8 +6,7 @@ use playbook_host::text::{Code, Shown};
 
 use crate::args::ExplainArgs;
 use crate::error::{CommandError, Exit};
-use crate::output::{Padded, Text, print};
-use crate::text;
+use crate::output::{Padded, Text, print, text};
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, CommandError> {
     let Some(word) = &args.code else {

@@ -7,8 +7,7 @@ use crate::commands::schema;
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
 use crate::inputs;
-use crate::output::{Padded, Text, print};
-use crate::text;
+use crate::output::{Padded, Text, print, text};
 
 /// The files, of which the examples have copies. They name their schema as it is seen from there.
 const FILES: [(&str, &str); 3] = [

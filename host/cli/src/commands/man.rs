@@ -6,8 +6,7 @@ use clap_mangen::Man;
 use crate::args::{Args, ManArgs};
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
-use crate::output::{Padded, Text, print};
-use crate::text;
+use crate::output::{Padded, Text, print, text};
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, CommandError> {
     let mut command = Args::command();

@@ -9,8 +9,7 @@ use crate::args::{InspectArgs, LockArgs, Output, PluginArgs, PluginCommand};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
 use crate::lock::Lock;
-use crate::output::{Padded, print, print_json};
-use crate::text;
+use crate::output::{Padded, print, print_json, text};
 
 pub(crate) fn plugin(args: PluginArgs) -> Result<Exit, CommandError> {
     match args.command {

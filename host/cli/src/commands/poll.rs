@@ -16,8 +16,8 @@ use crate::args::{ConnectorArgs, PollArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
 use crate::metrics::{self, Metrics};
-use crate::output::{self, StdoutSink, Text};
-use crate::{signals, text};
+use crate::output::{self, StdoutSink, Text, text};
+use crate::signals;
 
 pub(crate) async fn poll(args: PollArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner =

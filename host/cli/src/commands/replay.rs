@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use crate::args::{Output, ReplayArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{Text, print, print_json};
-use crate::text;
+use crate::output::{Text, print, print_json, text};
 use crate::watch::Watch;
 
 /// The longest value that is shown in full, in characters.

@@ -11,13 +11,13 @@ use playbook_host::{Diagnostics, Playbook, RunInputs, RunReport, Runner};
 use crate::args::{RunArgs, RunOutput, ViewArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{self, Text, print, print_json, show_problems};
+use crate::output::{self, Text, print, print_json, show_problems, text};
 use crate::plan;
 use crate::report_file::ReportFile;
+use crate::signals;
 use crate::stream::Stream;
 use crate::terminal::terminal_width;
 use crate::watch::Watch;
-use crate::{signals, text};
 
 pub(crate) async fn run(args: RunArgs, verbosity: u8) -> Result<Exit, CommandError> {
     let runner = inputs::connecting_runner(&args.policy, &args.plugins, &args.file).await?;

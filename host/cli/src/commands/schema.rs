@@ -12,8 +12,7 @@ use crate::args::SchemaArgs;
 use crate::error::{CommandError, Exit};
 use crate::files::{self, NewFile};
 use crate::inputs;
-use crate::output::{Padded, Text, print, print_json_text};
-use crate::text;
+use crate::output::{Padded, Text, print, print_json_text, text};
 
 /// The schema of what `playbook run --output json` prints.
 const RUN: &str = include_str!("../../schemas/run.schema.json");

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{Output, TemplatesArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{Padded, Text, print, print_json};
-use crate::text;
+use crate::output::{Padded, Text, print, print_json, text};
 
 pub(crate) async fn templates(args: TemplatesArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins, &[]).await?;

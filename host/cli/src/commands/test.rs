@@ -10,8 +10,7 @@ use serde_json::json;
 use crate::args::{Output, TestArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{Text, print, print_json, show_problems};
-use crate::text;
+use crate::output::{Text, print, print_json, show_problems, text};
 
 pub(crate) async fn test(args: TestArgs) -> Result<Exit, CommandError> {
     let runner = inputs::runner(&args.plugins, &args.files).await?;

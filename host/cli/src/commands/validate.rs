@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{ProblemOutput, ValidateArgs};
 use crate::error::{CommandError, Exit};
 use crate::inputs;
-use crate::output::{print, print_json, show_problems};
-use crate::text;
+use crate::output::{print, print_json, show_problems, text};
 
 /// What templates are filled in with.
 struct Inputs {

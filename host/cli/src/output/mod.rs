@@ -1,6 +1,6 @@
 //! The one way out: everything that the command prints goes through here.
 //!
-//! A [`Text`] is put together by [`text!`](crate::text!) from literals of this program and from pieces that others wrote. Each
+//! A [`Text`] is put together by [`text!`] from literals of this program and from pieces that others wrote. Each
 //! piece is freed of secrets and of the passwords of URLs, and what is hidden in it is made visible, as it is put in; so none
 //! can act on a terminal or forge a line. JSON is freed of secrets text by text. Both go into the queue of a stream, which
 //! a thread of its own writes, so that a reader that does not read holds up nobody.
@@ -22,7 +22,7 @@ pub(crate) use redaction::hide;
 pub(crate) use screen::Screen;
 pub(crate) use sink::StdoutSink;
 pub(crate) use stream::{stderr, stdout, width_of_stderr, width_of_stdout};
-pub(crate) use text::{Padded, Piece, Text};
+pub(crate) use text::{Padded, Piece, Text, text};
 
 use crate::error::{CommandError, Exit};
 
@@ -38,7 +38,8 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
 
 /// Writes a result to stdout that is JSON already, such as a schema.
 pub(crate) fn print_json_text(text: &str) -> Result<(), CommandError> {
-    let text = playbook_host::text::visible_json(text).into_owned();
+    let text = redaction::redact_json(text);
+    let text = playbook_host::text::visible_json(&text).into_owned();
     written(stdout().write_and_wait(stream::Job::Exact(text.into_bytes())))
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn say(text: Text) {
 
 /// Shows what is wrong with an input. Nothing was sent.
 pub(crate) fn show_problems(problems: &Diagnostics) -> Exit {
-    say(crate::text!("{}\n", Text::rendered(&problems.render(true))));
+    say(text!("{}\n", Text::rendered(&problems.render(true))));
     Exit::InvalidInput
 }
 
@@ -78,17 +79,10 @@ pub(crate) fn report(error: &CommandError) -> Exit {
         anstyle::Reset,
     );
     if !error.message.is_empty() {
-        say(crate::text!(
-            "{}error{}{}: {}{}\n",
-            red,
-            reset,
-            bold,
-            error.message,
-            reset
-        ));
+        say(text!("{}error{}{}: {}{}\n", red, reset, bold, error.message, reset));
     }
     if let Some(hint) = &error.hint {
-        say(crate::text!("{}help{}: {}\n", bold, reset, hint));
+        say(text!("{}help{}: {}\n", bold, reset, hint));
     }
     error.exit
 }
@@ -101,18 +95,11 @@ pub(crate) fn warn(warnings: &[String]) {
         anstyle::Reset,
     );
     for warning in warnings {
-        say(crate::text!(
-            "{}warning{}{}: {}{}\n",
-            yellow,
-            reset,
-            bold,
-            warning,
-            reset
-        ));
+        say(text!("{}warning{}{}: {}{}\n", yellow, reset, bold, warning, reset));
     }
     if !warnings.is_empty() {
         let help = "what need not be hidden belongs into `vars`; for what must, choose another value";
-        say(crate::text!("{}help{}: {}\n", bold, reset, help));
+        say(text!("{}help{}: {}\n", bold, reset, help));
     }
 }
 

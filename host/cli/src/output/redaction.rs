@@ -17,19 +17,23 @@ pub(crate) fn hide(redactor: Redactor) {
     });
 }
 
-/// The text without the secrets that are known at this moment.
-pub(super) fn redact(text: &str) -> Cow<'_, str> {
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    known
-        .as_ref()
-        .map_or(Cow::Borrowed(text), |redactor| redactor.redact(text))
+/// The text after this, which redacts, if there is anything to be redacted.
+fn by<'t>(text: &'t str, redact: impl FnOnce(&Redactor, &'t str) -> Cow<'t, str>) -> Cow<'t, str> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).clone();
+    known.map_or(Cow::Borrowed(text), |redactor| redact(&redactor, text))
 }
 
-/// The value without the secrets that are known at this moment.
-pub(super) fn redact_json(value: serde_json::Value) -> serde_json::Value {
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    match known.as_ref() {
-        Some(redactor) => redactor.redact_json(value),
-        None => value,
-    }
+/// The text without the secrets that are known at this moment.
+pub(super) fn redact(text: &str) -> Cow<'_, str> {
+    by(text, Redactor::redact)
+}
+
+/// Words that somebody may have cut, without the secrets that are known at this moment.
+pub(super) fn redact_words(words: &str) -> Cow<'_, str> {
+    by(words, Redactor::redact_words)
+}
+
+/// The JSON document without the secrets that are known at this moment.
+pub(super) fn redact_json(document: &str) -> Cow<'_, str> {
+    by(document, Redactor::redact_json_text)
 }

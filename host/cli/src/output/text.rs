@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use playbook_host::text::{visible, without_userinfo};
 
-use super::redaction::redact;
+use super::redaction::{redact, redact_words};
 
 /// A text that can be printed as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,15 +14,16 @@ pub(crate) struct Text(String);
 
 /// Puts a [`Text`] together: the format is a literal of this program, and each argument is a [`Piece`]. Arguments cannot be
 /// named in the format, since such a one would get past [`Piece`].
-#[macro_export]
 macro_rules! text {
     ($format:literal $(, $piece:expr)* $(,)?) => {
         $crate::output::Text::of(format_args!(concat!($format) $(, $crate::output::Piece::shown(&$piece))*))
     };
 }
 
+pub(crate) use text;
+
 impl Text {
-    /// For [`text!`](crate::text!) alone.
+    /// For [`text!`] alone.
     pub(crate) fn of(pieces: fmt::Arguments<'_>) -> Self {
         Self(pieces.to_string())
     }
@@ -77,7 +78,7 @@ impl FromIterator<Text> for Text {
 pub(crate) trait Piece {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// What [`text!`](crate::text!) formats.
+    /// What [`text!`] formats.
     fn shown(&self) -> Shown<'_, Self> {
         Shown(self)
     }
@@ -93,7 +94,7 @@ impl<P: Piece + ?Sized> fmt::Display for Shown<'_, P> {
 
 impl Piece for str {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clean = redact(self);
+        let clean = redact_words(self);
         f.pad(&visible(&without_userinfo(&clean)))
     }
 }
@@ -206,7 +207,7 @@ mod tests {
     fn a_piece_of_others_is_one_line_that_acts_on_nothing() {
         let style = anstyle::AnsiColor::Red.on_default();
         let path = PathBuf::from(HOSTILE);
-        let text = crate::text!("{}{}|{}|{}\n", style, HOSTILE, path, Padded("b\x1b", 8));
+        let text = text!("{}{}|{}|{}\n", style, HOSTILE, path, Padded("b\x1b", 8));
         let piece = "a[ESC][31m[ESC]]52;c;x[BEL][U+009B]2J[U+202E][CR][LF]error: forged https://[hidden]@host";
         assert_eq!(text.0, format!("\x1b[31m{piece}|{piece}|b[ESC]  \n"));
     }

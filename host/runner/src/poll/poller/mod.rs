@@ -299,7 +299,7 @@ impl Poller {
                 if stop.is_cancelled() {
                     return PollFailure::stopped();
                 }
-                PollFailure::from(error.redacted(&self.connector.vault.redactor()))
+                PollFailure::from(error)
             })
         };
         // Owns the receiver: however this ends, whoever still writes must not wait for somebody to read.

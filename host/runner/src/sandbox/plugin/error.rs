@@ -132,32 +132,6 @@ pub enum PluginError {
     Failed(#[from] StepFailure),
 }
 
-impl StepFailure {
-    /// The failure without secrets: a plugin quotes its server, and a server could repeat what it was sent.
-    fn redacted(self, redactor: &Redactor) -> Self {
-        let redact = |text: String| redactor.redact(&text).into_owned();
-        Self {
-            message: redact(self.message),
-            hint: self.hint.map(redact),
-            ..self
-        }
-    }
-}
-
-impl PluginError {
-    /// The error without secrets.
-    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
-        match self {
-            Self::Failed(failure) => Self::Failed(failure.redacted(redactor)),
-            Self::InvalidResult { plugin, reason } => Self::InvalidResult {
-                plugin,
-                reason: redactor.redact(&reason).into_owned(),
-            },
-            other => other,
-        }
-    }
-}
-
 impl From<GrantRefused> for PluginError {
     fn from(refused: GrantRefused) -> Self {
         match refused {
