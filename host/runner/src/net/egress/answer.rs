@@ -46,6 +46,11 @@ pub(crate) fn concealed(secrets: &CallSecrets, answer: Response, capture: &[Stri
     let body = if capture.is_empty() {
         body
     } else {
+        let page = headers
+            .iter()
+            .any(|(name, value)| name == "content-type" && value.starts_with("text/html"));
+        // Of a web page, that it is one says enough: whoever meant to log in asked the wrong server.
+        let body = if page { Vec::new() } else { body };
         captured(secrets, status, body, capture)?
     };
     // The order matters: what was captured just now is looked for as well.

@@ -106,6 +106,9 @@ async fn an_answer_in_which_a_token_is_not_found_for_certain_is_withheld() {
     );
     let (answer, ..) = logged_in(self::answer(202, r#"{"mfa": true, "token": null}"#), nothing()).await;
     assert_eq!(answer.unwrap().status, 202);
+    let page = ResponseTemplate::new(200).set_body_raw(format!("<html>{TOKEN}</html>"), "text/html; charset=utf-8");
+    let (answer, ..) = logged_in(page, nothing()).await;
+    assert!(answer.unwrap().body.is_empty());
     let long = format!(r#"{{"token": "{}"}}"#, "x1".repeat(9_000));
     let (answer, ..) = logged_in(self::answer(200, &long), nothing()).await;
     assert!(matches!(answer, Err(EgressError::Captured { .. })), "{answer:?}");
