@@ -1,7 +1,7 @@
 //! Compiles plugins in a process of its own, which is this program again: a component that takes too much memory or time
 //! ends that process and not this one.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,13 +9,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use playbook_host::sandbox::{CompileError, Compiler};
 use playbook_host::{Engine, Limits};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 
 /// The argument that starts the program as a compiler. People have no use for it.
 const COMPILE: &str = "compile-plugin";
-
-/// The longest message of the process that is read, in bytes.
-const LONGEST: u64 = 2_000;
 
 /// How many threads compile at most: each takes memory.
 const THREADS: &str = "4";
@@ -41,22 +38,11 @@ impl ChildCompiler {
     async fn run(&self, component: &[u8], into: &Path) -> Result<(), CompileError> {
         let failed = |error: io::Error| CompileError::Failed(error.to_string());
         let mut child = self.command(into).map_err(failed)?.spawn().map_err(failed)?;
-        let (mut stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut said = Vec::new();
         let running = async {
-            let writing = async {
-                if let Some(stdin) = &mut stdin {
-                    // It says why it does not read to the end.
-                    let _ = stdin.write_all(component).await;
-                }
-                drop(stdin.take());
-            };
-            let reading = async {
-                if let Some(stdout) = stdout {
-                    let _ = stdout.take(LONGEST).read_to_end(&mut said).await;
-                }
-            };
-            tokio::join!(writing, reading);
+            if let Some(mut stdin) = child.stdin.take() {
+                // If it does not read to the end, its status says why.
+                let _ = stdin.write_all(component).await;
+            }
             child.wait().await
         };
         let Ok(ended) = tokio::time::timeout(self.cpu * PATIENCE, running).await else {
@@ -67,7 +53,7 @@ impl ChildCompiler {
         if status.success() {
             return Ok(());
         }
-        Err(self.explain(status, &String::from_utf8_lossy(&said)))
+        Err(self.explain(status, into))
     }
 
     #[expect(
@@ -85,15 +71,17 @@ impl ChildCompiler {
             .env("RAYON_NUM_THREADS", THREADS)
             .env("MALLOC_ARENA_MAX", THREADS)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true);
         Ok(command)
     }
 
-    fn explain(&self, status: ExitStatus, said: &str) -> CompileError {
+    fn explain(&self, status: ExitStatus, into: &Path) -> CompileError {
         if status.code() == Some(REFUSED) {
-            return CompileError::Refused(said.to_owned());
+            // The engine keeps it short, and free of what hides.
+            let why = std::fs::read_to_string(into.join(WHY)).unwrap_or_default();
+            return CompileError::Refused(why);
         }
         #[cfg(unix)]
         {
@@ -125,8 +113,9 @@ fn this_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// How the process ends when the component cannot be compiled.
+/// How the process ends when the component cannot be compiled, and the file in which it says why.
 const REFUSED: i32 = 3;
+const WHY: &str = "why";
 
 /// What compiling a plugin may take, and where the result goes.
 struct Task {
@@ -147,10 +136,6 @@ pub(crate) fn asked() -> Option<ExitCode> {
     Some(compile(&Task { into, memory, seconds }))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another program reads it, and no terminal is there"
-)]
 fn compile(task: &Task) -> ExitCode {
     match limit(task).and_then(|()| read()) {
         Ok(component) => {
@@ -158,7 +143,8 @@ fn compile(task: &Task) -> ExitCode {
             match compiled {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
-                    let _ = write!(io::stdout(), "{error}");
+                    // Without its words, it was refused all the same.
+                    let _ = std::fs::write(task.into.join(WHY), error.to_string());
                     ExitCode::from(REFUSED as u8)
                 }
             }

@@ -62,7 +62,10 @@ pub(crate) fn measure(table: &mut Table) -> Outcome {
 pub(crate) fn steps(url: &str, steps: usize, at_once: usize) -> Outcome {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let mut runner = Runner::new(Engine::new(Engine::user_cache_dir().as_deref())?, Limits::default());
+        let mut limits = Limits::default();
+        // Whoever runs a thousand steps at once has the memory for them.
+        limits.shared = 4 << 30;
+        let mut runner = Runner::new(Engine::new(Engine::user_cache_dir().as_deref())?, limits);
         runner.load("bench", embedded_plugin::COMPONENT).await?;
         let runner = Arc::new(runner);
         let playbook = Arc::new(Playbook::parse("bench.yaml", &step::playbook(url))?);

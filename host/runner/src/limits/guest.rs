@@ -170,6 +170,9 @@ mod tests {
                 "{module}: {error}"
             );
         }
+        // Memories that nobody would count cannot be made.
+        let shared = wat::parse_str("(module (memory 1 1 shared))").unwrap();
+        assert!(Module::new(&Engine::default(), shared).is_err());
         // What takes nothing is counted, too.
         let (made, error) = instances(&mut store(&pools, &limits), "(module)").await;
         assert_eq!(made, INSTANCES, "{error}");

@@ -19,6 +19,18 @@ pub(crate) struct ItemReport {
     pub(crate) notes: Vec<Note>,
 }
 
+impl ItemReport {
+    /// The report as an element of the step's result. Results can be large, and are moved.
+    pub(crate) fn into_value(mut self) -> Value {
+        let result = self.result.take();
+        let mut value = serde_json::to_value(&self).expect("an item's report has only texts as keys");
+        if let Some(result) = result {
+            value["result"] = result;
+        }
+        value
+    }
+}
+
 /// The status of a step from those of its items: failed if any failed, partial if any is partial or was not started.
 pub(crate) fn status(items: &[ItemReport]) -> StepStatus {
     let any = |status| items.iter().any(|item| item.status == status);
