@@ -1,9 +1,12 @@
 //! The forms in which a secret can stand in a text as a whole. What is escaped letter by letter is undone by a
 //! [view](super::views) of the text instead.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
@@ -19,6 +22,9 @@ pub(super) enum Base {
     Json,
     /// The value with `+` for its spaces, as in a form. What else a form escapes has other marks.
     Plus,
+    /// The value with its percent escapes undone: an encoder that leaves `%` as it is makes of `%41 ` the text `%41%20`, of
+    /// which every decoder makes `A `.
+    Decoded,
     /// The value in UTF-16, as Windows writes texts.
     Utf16Le,
     /// The same, most significant byte first.
@@ -60,7 +66,7 @@ pub(super) enum Form {
 impl Form {
     /// Every form that is searched for.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let plain = [Base::Raw, Base::Plus, Base::Utf16Le, Base::Utf16Be].map(Self::Plain);
+        let plain = [Base::Raw, Base::Plus, Base::Decoded, Base::Utf16Le, Base::Utf16Be].map(Self::Plain);
         let hex = [Base::Raw, Base::Json]
             .into_iter()
             .flat_map(|base| [false, true].map(|upper| Self::Hex { base, upper }));
@@ -123,6 +129,10 @@ impl Base {
             }
             Self::Plus if !value.contains(' ') => return None,
             Self::Plus => value.replace(' ', "+").into_bytes(),
+            Self::Decoded => match Cow::from(percent_decode_str(value)) {
+                Cow::Borrowed(_) => return None,
+                Cow::Owned(decoded) => decoded,
+            },
             Self::Utf16Le => utf16(u16::to_le_bytes),
             Self::Utf16Be => utf16(u16::to_be_bytes),
         };
