@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const NEXT: &[u8] = b"\n===\n";
 
 /// A secret that the files can name. It must show nowhere.
-const SECRET: &str = "canary-Gq7Zt2";
+pub(super) const SECRET: &str = "canary-Gq7Zt2";
 
 /// A runner with the real plugin. Its step type and connectors are what files are checked against.
 pub(super) static RUNNER: LazyLock<Runner> = LazyLock::new(|| {
@@ -38,7 +38,7 @@ pub fn load_plugin() {
 }
 
 /// A playbook whose templates use an alert in every way that is allowed.
-static TRIAGE: LazyLock<Playbook> = LazyLock::new(|| {
+pub(super) static TRIAGE: LazyLock<Playbook> = LazyLock::new(|| {
     let text = r#"
 - id: ask
   type: osquery_live_query
@@ -178,7 +178,7 @@ fn no_secret(data: &[u8], text: &str) {
 }
 
 /// Whether every escape sequence in a text sets colours.
-fn only_colours(text: &str) -> bool {
+pub(super) fn only_colours(text: &str) -> bool {
     let mut parts = text.split('\x1b');
     let plain = |part: &str| !part.contains(|c: char| c.is_control() && c != '\n');
     parts.next().is_none_or(plain)

@@ -16,6 +16,7 @@
 mod addresses;
 mod files;
 mod polls;
+mod printing;
 mod provenance;
 mod queries;
 mod schemas;
@@ -25,6 +26,7 @@ mod statements;
 pub use addresses::address;
 pub use files::{alert, connector, load_plugin, playbook, secrets};
 pub use polls::{fleet_polls, osctrl_polls};
+pub use printing::printing;
 pub use provenance::provenance;
 pub use queries::{fleet_queries, osctrl_queries, websocket_frames};
 pub use schemas::plugin_schema;
@@ -34,7 +36,7 @@ pub use statements::{params, sql_tables, template_params};
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their fuzzers.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("address", address),
     ("alert", alert),
     ("connector", connector),
@@ -45,6 +47,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("params", params),
     ("playbook", playbook),
     ("plugin_schema", plugin_schema),
+    ("printing", printing),
     ("provenance", provenance),
     ("secrets", secrets),
     ("sql_tables", sql_tables),

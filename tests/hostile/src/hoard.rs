@@ -85,7 +85,7 @@ pub(super) async fn hoard(how: &str, params: &Value) -> Option<Result<String, Fa
         "hold memory" => {
             let held = vec![1_u8; mib * MIB];
             clock::sleep(200).await;
-            said(&"x".repeat(held.len() / 4))
+            said(&"x".repeat(held.len() / 8))
         }
         "return numbers" => {
             // Small as a text, large once it is read.

@@ -38,8 +38,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
 
 /// Writes a result to stdout that is JSON already, such as a schema.
 pub(crate) fn print_json_text(text: &str) -> Result<(), CommandError> {
-    let text = redaction::redact_json(text);
-    let text = playbook_host::text::visible_json(&text).into_owned();
+    let text = redaction::show_json(text);
     written(stdout().write_and_wait(stream::Job::Exact(text.into_bytes())))
 }
 

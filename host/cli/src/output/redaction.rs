@@ -17,23 +17,23 @@ pub(crate) fn hide(redactor: Redactor) {
     });
 }
 
-/// The text after this, which redacts, if there is anything to be redacted.
-fn by<'t>(text: &'t str, redact: impl FnOnce(&Redactor, &'t str) -> Cow<'t, str>) -> Cow<'t, str> {
+/// The redactor of everything that is known at this moment.
+fn known() -> Redactor {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).clone();
-    known.map_or(Cow::Borrowed(text), |redactor| redact(&redactor, text))
+    known.unwrap_or_default()
 }
 
-/// The text without the secrets that are known at this moment.
+/// The text without secrets.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
-    by(text, Redactor::redact)
+    known().redact(text)
 }
 
-/// Words that somebody may have cut, without the secrets that are known at this moment.
-pub(super) fn redact_words(words: &str) -> Cow<'_, str> {
-    by(words, Redactor::redact_words)
+/// Words of others as a line that can be printed.
+pub(super) fn show(words: &str) -> String {
+    known().show(words)
 }
 
-/// The JSON document without the secrets that are known at this moment.
-pub(super) fn redact_json(document: &str) -> Cow<'_, str> {
-    by(document, Redactor::redact_json_text)
+/// A JSON document that can be printed.
+pub(super) fn show_json(document: &str) -> String {
+    known().show_json(document)
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use playbook_host::text::{visible, without_userinfo};
+use playbook_host::text::visible;
 
-use super::redaction::{redact, redact_words};
+use super::redaction::{redact, show};
 
 /// A text that can be printed as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,8 +94,7 @@ impl<P: Piece + ?Sized> fmt::Display for Shown<'_, P> {
 
 impl Piece for str {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clean = redact_words(self);
-        f.pad(&visible(&without_userinfo(&clean)))
+        f.pad(&show(self))
     }
 }
 

@@ -15,6 +15,10 @@ pub(crate) const CONNECTION: usize = 128 << 10;
 /// What a function of the host costs while the plugin waits for it.
 const WAITING: usize = 4 << 10;
 
+/// What a call has for small things from its beginning, in bytes: functions that it waits for, and what it sends. So a call
+/// that is under way does not fail because others have taken the rest.
+const OWN: usize = 1 << 20;
+
 /// What the calls of a process share.
 #[derive(Debug, Clone)]
 pub(crate) struct Pools {
@@ -39,6 +43,7 @@ pub(crate) struct ResultsHeld {
 #[derive(Debug, Clone)]
 pub(crate) struct CallBudget {
     process: Account,
+    own: Account,
     flow: Pool,
     lowering: Arc<Mutex<Vec<InFlight>>>,
     /// Whether the plugin was interrupted, or waits for memory, since it was last continued.
@@ -51,6 +56,7 @@ pub(crate) struct CallBudget {
 pub(crate) struct Flow {
     call: Account,
     process: Account,
+    own: Account,
     limit: usize,
 }
 
@@ -62,17 +68,26 @@ pub(crate) struct InFlight {
     limit: usize,
 }
 
+/// Bytes that have come from the plugin. They count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    _call: Held,
+    _process: Held,
+}
+
 /// More bytes than may be on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("what this call sends and receives would take more than the {} MiB it may hold at once", limit >> 20)]
-pub(crate) struct Exhausted {
-    pub(crate) limit: usize,
+pub(crate) enum Exhausted {
+    #[error("what this call sends and receives would take more than the {} MiB it may hold at once", limit >> 20)]
+    Call { limit: usize },
+    #[error("the calls under way have taken all the memory that they share (`shared_mib` in a policy)")]
+    Process,
 }
 
 impl Pools {
     pub(crate) fn new(limits: &Limits) -> Self {
         // What one call may hold: then there is always one that gets on.
-        let reserve = limits.memory.saturating_add(in_flight(limits));
+        let reserve = limits.memory.saturating_add(in_flight(limits)).saturating_add(OWN);
         Self {
             calls: Pool::new(limits.shared, reserve),
             results: Arc::new(Results {
@@ -86,6 +101,7 @@ impl Pools {
     pub(crate) fn call(&self, limits: &Limits) -> CallBudget {
         CallBudget {
             process: self.calls.account(),
+            own: Pool::new(OWN, 0).account(),
             flow: Pool::new(SHARED_BY_A_CALL, limits.body),
             lowering: Arc::default(),
             interrupted: Arc::default(),
@@ -153,22 +169,26 @@ impl CallBudget {
         self.process.nothing()
     }
 
+    /// Takes what a call has from its beginning, to be kept until its end.
+    pub(crate) async fn begin(&self) -> Result<Held, Exhausted> {
+        let mut held = self.process.nothing();
+        held.grow(OWN).await.map_err(|_| Exhausted::Process)?;
+        Ok(held)
+    }
+
     /// A new request, answer or message.
     pub(crate) fn flow(&self) -> Flow {
         Flow {
             call: self.flow.account(),
             process: self.process.clone(),
+            own: self.own.clone(),
             limit: self.limit,
         }
     }
 
     /// A function of the host that the plugin will wait for.
     pub(crate) fn waiting(&self) -> Result<Held, Exhausted> {
-        let mut held = self.process.nothing();
-        if held.try_grow(WAITING) {
-            return Ok(held);
-        }
-        Err(Exhausted { limit: self.limit })
+        at_once(&self.own, &self.process, WAITING)
     }
 
     /// Keeps the bytes of an answer until it has been copied into the plugin's memory.
@@ -205,13 +225,28 @@ impl Flow {
     }
 
     /// Bytes that are here already, and are refused if there is no room for them.
-    pub(crate) fn arrived(&self, bytes: usize) -> Result<InFlight, Exhausted> {
-        let mut held = self.nothing();
-        if held.call.try_grow(bytes) && held.process.try_grow(bytes) {
+    pub(crate) fn arrived(&self, bytes: usize) -> Result<Arrived, Exhausted> {
+        let mut call = self.call.nothing();
+        if !call.try_grow(bytes) {
+            return Err(Exhausted::Call { limit: self.limit });
+        }
+        let process = at_once(&self.own, &self.process, bytes)?;
+        Ok(Arrived {
+            _call: call,
+            _process: process,
+        })
+    }
+}
+
+/// Bytes that cannot wait: of what the call has, or else of what it shares with others.
+fn at_once(own: &Account, process: &Account, bytes: usize) -> Result<Held, Exhausted> {
+    for account in [own, process] {
+        let mut held = account.nothing();
+        if held.try_grow(bytes) {
             return Ok(held);
         }
-        Err(Exhausted { limit: self.limit })
     }
+    Err(Exhausted::Process)
 }
 
 impl InFlight {
@@ -219,7 +254,7 @@ impl InFlight {
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let limit = self.limit;
         // Always in this order: whoever draws on the reserve of the process waits for nobody in its own call.
-        let exhausted = |_| Exhausted { limit };
+        let exhausted = |_| Exhausted::Call { limit };
         self.call.grow(bytes).await.map_err(exhausted)?;
         self.process.grow(bytes).await.map_err(exhausted)
     }
@@ -241,5 +276,29 @@ impl InFlight {
 
     pub(crate) fn bytes(&self) -> usize {
         self.process.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_under_way_does_not_fail_because_others_have_taken_the_rest() {
+        let limits = Limits {
+            shared: OWN,
+            ..Limits::default()
+        };
+        let pools = Pools::new(&limits);
+        let (call, other) = (pools.call(&limits), pools.call(&limits));
+        let _own = call.begin().await.unwrap();
+        let mut rest = other.memory();
+        rest.grow(limits.memory + in_flight(&limits) + OWN).await.unwrap();
+        let waiting: Vec<Held> = (0..16).map(|_| call.waiting().unwrap()).collect();
+        let sent = call.flow().arrived(512 << 10).unwrap();
+        // Beyond what it has of its own, it shares.
+        assert_eq!(call.flow().arrived(OWN).unwrap_err(), Exhausted::Process);
+        drop((waiting, sent, rest));
+        call.flow().arrived(OWN + 1).unwrap();
     }
 }

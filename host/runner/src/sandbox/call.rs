@@ -23,6 +23,9 @@ use crate::secrets::CallSecrets;
 /// What may come in at once besides a result: the notes on it, or what surrounds a body.
 const FUEL_BESIDES: usize = 1 << 20;
 
+/// What the runtime says when more comes in; the type of its error is private.
+const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls";
+
 /// How many times the largest result all pieces of one may be together: a later piece can take the place of an earlier.
 const PARTS: usize = 2;
 
@@ -102,6 +105,15 @@ pub enum CallError {
         /// What was too much, and the limit.
         message: String,
     },
+    /// It handed over more at once than a result may hold.
+    #[error(
+        "it handed over more than {} MiB at once: a result is larger than `result_mib` allows, or a message is",
+        limit >> 20
+    )]
+    TooMuchAtOnce {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// It trapped otherwise.
     #[error("it trapped: {message}")]
     Trapped {
@@ -160,6 +172,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     };
     let ended = {
         let running = meter.measure(async {
+            let _own = budget.begin().await?;
             store.data_mut().memory.take(overhead).await?;
             let instance = pre.instantiate_async(&mut store).await?;
             let guest = load(&mut store, &instance)?;
@@ -202,7 +215,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
             meter,
         }),
         Err(None) => Err(CallError::Cancelled),
-        Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take())),
+        Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take(), limits)),
     }
 }
 
@@ -210,7 +223,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
 fn bound(store: &mut Store<CallState>, limits: &Limits, meter: &CpuMeter, budget: &CallBudget) {
     store.limiter_async(|state| &mut state.memory);
     // What comes in at once, and is counted only then: a result, or as much of a message.
-    store.set_hostcall_fuel(limits.result.saturating_add(FUEL_BESIDES));
+    store.set_hostcall_fuel(at_once(limits));
     store.set_max_component_handles(HANDLES);
     if let Some(table) = store.concurrent_resource_table() {
         table.set_max_capacity(WAITABLES);
@@ -224,7 +237,12 @@ fn bound(store: &mut Store<CallState>, limits: &Limits, meter: &CpuMeter, budget
     });
 }
 
-fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
+/// What a plugin may hand over in one call of a function, in bytes.
+fn at_once(limits: &Limits) -> usize {
+    limits.result.saturating_add(FUEL_BESIDES)
+}
+
+fn explain(error: &wasmtime::Error, panic: Option<String>, limits: &Limits) -> CallError {
     if let Some(exhausted) = error.downcast_ref::<MemoryExhausted>() {
         return CallError::OutOfMemory { limit: exhausted.limit };
     }
@@ -238,6 +256,10 @@ fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
     if let Some(message) = quota.or(exhausted) {
         return CallError::OverQuota { message };
     }
+    let root = error.root_cause().to_string();
+    if root.contains(FUEL_EXHAUSTED) {
+        return CallError::TooMuchAtOnce { limit: at_once(limits) };
+    }
     if let Some(stuck) = error.downcast_ref::<Stuck>() {
         return CallError::Trapped {
             message: stuck.to_string(),
@@ -249,8 +271,6 @@ fn explain(error: &wasmtime::Error, panic: Option<String>) -> CallError {
     match panic {
         Some(message) => CallError::Panicked { message },
         // The root cause only: the chain before it is a backtrace in the plugin.
-        None => CallError::Trapped {
-            message: error.root_cause().to_string(),
-        },
+        None => CallError::Trapped { message: root },
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::ledger::Ledger;
 use super::{handle, json};
+use crate::text::{visible, visible_json, without_userinfo};
 
 /// What marks the end of a text that was cut.
 const CUTS: [&str; 2] = ["…", "..."];
@@ -91,6 +92,20 @@ impl Redactor {
             }
         }
         redacted
+    }
+
+    /// Words of others as one line that can be printed: without secrets, even if somebody cut them, without the passwords of
+    /// URLs, and with everything visible that hides.
+    pub fn show(&self, words: &str) -> String {
+        let clean = self.redact_words(words);
+        visible(&without_userinfo(&clean)).into_owned()
+    }
+
+    /// A JSON document that can be printed: without secrets, and with everything escaped that hides. It stays JSON of the same
+    /// shape, since it is redacted text by text.
+    pub fn show_json(&self, document: &str) -> String {
+        let clean = self.redact_json_text(document);
+        visible_json(&clean).into_owned()
     }
 
     /// The bytes without secrets.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use playbook_host::run::{RunEvent, StepStatus};
 use playbook_host::{CancellationToken, Playbook, RunInputs, Runner, Secrets};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{ENGINE, limits, ran, said};
 
@@ -40,7 +41,7 @@ async fn each_misbehaviour_of_a_run_ends_in_its_own_error_and_harms_nobody() {
         ),
         (
             "return gigantic JSON",
-            "plugin: plugin `hostile` was stopped: it trapped: too much data is being copied",
+            "plugin: plugin `hostile` was stopped: it handed over more than ",
         ),
         (
             "return many values",
@@ -143,4 +144,45 @@ async fn a_plugin_that_tells_its_secret_tells_nothing() {
     let told = ran("tell the secret", json!({"token": "{{ secrets.token }}"})).await;
     assert_eq!(told.report.steps[0].status, StepStatus::Success);
     assert!(told.messages.iter().any(|message| message.starts_with("the token is ")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_item_holds_up_no_other() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let paths = ["/slow", "/1", "/2", "/3", "/4", "/5"];
+    tokio::spawn(async move {
+        // The first is answered once all others were.
+        let others = Arc::new(tokio::sync::Semaphore::new(0));
+        while let Ok((mut client, _)) = listener.accept().await {
+            let others = others.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") && client.read_buf(&mut request).await.unwrap() > 0 {}
+                if request.starts_with(b"GET /slow") {
+                    let _ = others.acquire_many(5).await.unwrap();
+                }
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                client.write_all(answer.as_bytes()).await.unwrap();
+                others.add_permits(1);
+            });
+        }
+    });
+    let mut runner = Runner::new(ENGINE.clone(), limits());
+    runner.load("hostile", hostile_component::COMPONENT).await.unwrap();
+    let playbook = json!([{
+        "id": "each", "type": "misbehave", "for_each": paths, "concurrency": 2,
+        "params": {"how": "send to", "url": url, "path": "{{ item }}"},
+    }]);
+    let playbook = Playbook::parse("each.yaml", &playbook.to_string()).unwrap();
+    let prepared = runner.prepare(playbook, RunInputs::new(Secrets::default())).unwrap();
+    let report = runner
+        .run(prepared, CancellationToken::new(), Arc::new(|_: RunEvent| ()))
+        .await;
+    let result = report.steps[0].result.as_ref().unwrap().as_array().unwrap();
+    let items: Vec<_> = result.iter().map(|entry| entry["item"].as_str().unwrap()).collect();
+    assert_eq!(items, paths, "in the order of the list");
+    for entry in result {
+        assert_eq!(entry["result"]["said"].as_str(), Some("answered: 200 "), "{entry}");
+    }
 }

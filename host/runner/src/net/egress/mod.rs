@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::limits::{CONNECTION, CallBudget, InFlight, Limits};
+use crate::limits::{Arrived, CONNECTION, CallBudget, InFlight, Limits};
 use crate::net::origin::Origin;
 use crate::net::tls::Tls;
 use crate::secrets::{CallSecrets, Place, Vault};
@@ -266,7 +266,7 @@ impl Granted {
     }
 
     /// Counts what the plugin wants to send, or refuses it.
-    fn arrived(&self, bytes: usize) -> Result<InFlight, EgressError> {
+    fn arrived(&self, bytes: usize) -> Result<Arrived, EgressError> {
         // It is there as the plugin wrote it, with values in it, and as it is sent.
         Ok(self.budget.flow().arrived(bytes.saturating_mul(3))?)
     }

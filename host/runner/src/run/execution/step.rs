@@ -118,9 +118,7 @@ impl Run<'_> {
             }
             Work::Each(items) => {
                 let at_once = step.for_each.as_ref().map_or(1, |list| list.concurrency);
-                let calls = items.iter().enumerate();
-                let calls: Vec<_> = calls.map(|(index, item)| self.item(at, index, item, stop)).collect();
-                let done: Vec<ItemReport> = stream::iter(calls).buffered(at_once).collect().await;
+                let done = self.items(at, items, at_once, stop).await;
                 report.status = item::status(&done);
                 report.error = item::error(&done);
                 report.attempts = done.iter().map(|item| item.attempts).sum();
@@ -130,6 +128,17 @@ impl Run<'_> {
             }
         }
         report
+    }
+
+    /// Makes the calls of all items, so many at once whatever the slowest takes. Reports are in the order of the items.
+    async fn items(&self, at: usize, items: &[Item], at_once: usize, stop: &CancellationToken) -> Vec<ItemReport> {
+        let calls = items.iter().enumerate();
+        let calls: Vec<_> = calls
+            .map(|(index, item)| async move { (index, self.item(at, index, item, stop).await) })
+            .collect();
+        let mut done: Vec<(usize, ItemReport)> = stream::iter(calls).buffer_unordered(at_once).collect().await;
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, report)| report).collect()
     }
 
     async fn item(&self, at: usize, index: usize, item: &Item, stop: &CancellationToken) -> ItemReport {

@@ -12,7 +12,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, FutureConsumer, Source, StreamConsumer, StreamResult};
 
 use super::{Plugin, PluginError, StepFailure};
-use crate::limits::{CallBudget, InFlight, later};
+use crate::limits::{Arrived, CallBudget, later};
 use crate::net::egress::{Egress, Grant, Network};
 use crate::sandbox::bindings::exports::playbook::plugin::connector as wit;
 use crate::sandbox::bindings::playbook::plugin::types;
@@ -236,7 +236,7 @@ struct Taking {
 /// A batch, and the room that it takes until it was delivered.
 pub(crate) struct Taken {
     pub(crate) batch: Batch,
-    pub(crate) held: InFlight,
+    pub(crate) held: Arrived,
 }
 
 impl Taking {
