@@ -137,9 +137,11 @@ pub(crate) fn asked() -> Option<ExitCode> {
 }
 
 fn compile(task: &Task) -> ExitCode {
+    // The engine before the limits: it compiles for a process that may reserve more addresses than this one.
+    let engine = Engine::new(None);
     match limit(task).and_then(|()| read()) {
         Ok(component) => {
-            let compiled = Engine::new(None).and_then(|engine| engine.compile_into(&component, &task.into));
+            let compiled = engine.and_then(|engine| engine.compile_into(&component, &task.into));
             match compiled {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
@@ -162,8 +164,10 @@ fn read() -> io::Result<Vec<u8>> {
 /// Takes what it may not use from this process.
 #[cfg(unix)]
 fn limit(task: &Task) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let set = |resource, most: u64| {
+        // Nobody but root may raise a limit.
+        let most = getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
         let limit = Rlimit {
             current: Some(most),
             maximum: Some(most),

@@ -44,11 +44,17 @@ impl Cost {
     }
 }
 
-/// Runs the command in a folder.
+/// Runs the command in a folder, with 1.5 GB of addresses.
 async fn cost(folder: &Path, args: &[&str]) -> Cost {
     let began = Instant::now();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_playbook"));
+    // A container may grant few addresses; whatever is asked for beyond them fails.
+    let mut command = std::process::Command::new("sh");
     command
+        .args([
+            "-c",
+            "ulimit -v 1500000; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_playbook"),
+        ])
         .args(args)
         .current_dir(folder)
         .env_clear()

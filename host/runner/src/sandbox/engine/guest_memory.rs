@@ -170,10 +170,7 @@ async fn watched() -> (Runner, Left) {
     let left = Left::default();
     let engine = Engine::configured(None, |config| {
         config.with_host_memory(Arc::new(left.clone()));
-        config
-            .memory_reservation(0)
-            .memory_reservation_for_growth(0)
-            .memory_guard_size(0);
+        super::reserve_no_addresses(config);
         config
             .memory_init_cow(false)
             .cranelift_opt_level(wasmtime::OptLevel::None);
