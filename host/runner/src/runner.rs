@@ -20,7 +20,7 @@ use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::inspection::sha256_of;
-use crate::sandbox::plugin::{Plugin, PluginError, Trust};
+use crate::sandbox::plugin::{Plugin, PluginError, TrustedBy};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Store;
 use crate::secrets::Secrets;
@@ -117,7 +117,7 @@ impl Runner {
     /// Loads a plugin. `name` is how errors refer to it. A step type or connector that another plugin provides is an error.
     pub async fn load(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
         let plugin = self
-            .loaded(name, component, &sha256_of(component), Trust::Nobody)
+            .loaded(name, component, &sha256_of(component), TrustedBy::Nobody)
             .await?;
         if let Some(taken) = self.taken(&plugin) {
             let reason = format!("it provides {taken}, which is there already");
@@ -135,14 +135,20 @@ impl Runner {
     /// `sha256` is the component's, in hexadecimal, made when the program was: hashing is a tenth of a start. It must be
     /// right, since what an engine has compiled is found by it.
     pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
-        let plugin = self.loaded(name, component, sha256, Trust::Program).await?;
+        let plugin = self.loaded(name, component, sha256, TrustedBy::Program).await?;
         if self.taken(&plugin).is_none() {
             self.plugins.push(Arc::new(plugin));
         }
         Ok(())
     }
 
-    async fn loaded(&self, name: &str, component: &[u8], sha256: &str, trust: Trust) -> Result<Plugin, PluginError> {
+    async fn loaded(
+        &self,
+        name: &str,
+        component: &[u8],
+        sha256: &str,
+        trust: TrustedBy,
+    ) -> Result<Plugin, PluginError> {
         Plugin::load_as(&self.engine, name, component, sha256, &self.limits, &self.pools, trust).await
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct ResultsHeld {
 #[derive(Debug, Clone)]
 pub(crate) struct CallBudget {
     process: Account,
-    flow: Pool,
+    traffic: Pool,
     lowering: Arc<Mutex<Vec<InFlight>>>,
     /// Whether the plugin was interrupted, or waits for memory, since it was last continued.
     interrupted: Arc<Mutex<bool>>,
@@ -48,7 +48,7 @@ pub(crate) struct CallBudget {
 
 /// A request, an answer or a message of a call on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Flow {
+pub(crate) struct Traffic {
     call: Account,
     process: Account,
     limit: usize,
@@ -86,7 +86,7 @@ impl Pools {
     pub(crate) fn call(&self, limits: &Limits) -> CallBudget {
         CallBudget {
             process: self.calls.account(),
-            flow: Pool::new(SHARED_BY_A_CALL, limits.body),
+            traffic: Pool::new(SHARED_BY_A_CALL, limits.body),
             lowering: Arc::default(),
             interrupted: Arc::default(),
             limit: in_flight(limits),
@@ -154,9 +154,9 @@ impl CallBudget {
     }
 
     /// A new request, answer or message.
-    pub(crate) fn flow(&self) -> Flow {
-        Flow {
-            call: self.flow.account(),
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            call: self.traffic.account(),
             process: self.process.clone(),
             limit: self.limit,
         }
@@ -194,7 +194,7 @@ impl CallBudget {
     }
 }
 
-impl Flow {
+impl Traffic {
     /// Nothing yet.
     pub(crate) fn nothing(&self) -> InFlight {
         InFlight {

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use secrecy::SecretString;
 
-use super::admission::{Names, Use, Weakness};
+use super::admission::{KeptNames, Use, Weakness};
 use super::handle;
 use super::search::{Found, Index};
 use super::secret::{Secret, Subject};
@@ -21,7 +21,7 @@ pub(super) struct Ledger(RwLock<Known>);
 
 #[derive(Default)]
 pub(super) struct Known {
-    names: Names,
+    names: KeptNames,
     /// By their names.
     resolved: BTreeMap<String, Resolved>,
     captured: VecDeque<(Arc<Secret>, u32)>,

@@ -32,7 +32,7 @@ pub(crate) use scope::{ListItem, Values};
 pub(crate) use tokens::sole_expression;
 
 use program::Program;
-use scope::{Names, TrustedScope, UntrustedScope};
+use scope::{NamedValues, TrustedScope, UntrustedScope};
 use tokens::{Tokens, is_guarded, path, place_of};
 
 /// The names that templates may begin with.
@@ -203,7 +203,7 @@ impl Renderer {
             })
     }
 
-    fn names(&self, provenance: Provenance) -> &Names {
+    fn names(&self, provenance: Provenance) -> &NamedValues {
         match provenance {
             Provenance::Author => self.trusted.names(),
             Provenance::Any => self.untrusted.names(),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Detail, Outcome, RecordedCall, RecordedItem};
+use super::{Detail, RecordedCall, RecordedItem, RecordedOutcome};
 use crate::language::playbook::Playbook;
 use crate::language::render;
 use crate::language::step::Step;
@@ -126,7 +126,7 @@ impl Recorder {
                 ..item
             }),
             params: masker.mask_json(&kept.call.params),
-            outcome: kept.ended.map(|ended| Outcome::of(&ended, masker.redactor())),
+            outcome: kept.ended.map(|ended| RecordedOutcome::of(&ended, masker.redactor())),
             transcript: kept.tape.map(|tape| tape.finish(&masker)),
             ..kept.call
         };

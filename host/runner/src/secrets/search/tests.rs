@@ -97,7 +97,11 @@ fn between<'t>(redacted: &'t str, before: &str, after: &str) -> Option<&'t str> 
 
 #[test]
 fn a_secret_that_looks_escaped_is_found_where_percent_signs_are_not_escaped() {
-    for (value, text) in [("%aA\tAA", "%aA%09AA"), ("100%25 sure", "100%25%20sure"), ("a%20b%20c", "a b c")] {
+    for (value, text) in [
+        ("%aA\tAA", "%aA%09AA"),
+        ("100%25 sure", "100%25%20sure"),
+        ("a%20b%20c", "a b c"),
+    ] {
         assert_eq!(redactor(value).redact(text), "[secret token]", "{value:?} in {text:?}");
     }
 }
