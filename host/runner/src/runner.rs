@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::language::params::Written;
-use crate::language::playbook::Playbook;
+use crate::language::playbook::{Checked, Playbook, StepTypes};
 use crate::language::references;
 use crate::language::step::CONDITION;
 use crate::language::step::Step;
@@ -38,6 +38,8 @@ pub struct Runner {
     pools: Pools,
     network: Network,
     plugins: Vec<Arc<Plugin>>,
+    /// Stands for the step types of these plugins.
+    known: StepTypes,
 }
 
 /// What a run is given besides the playbook.
@@ -87,6 +89,7 @@ impl Runner {
             limits,
             network: Network::default(),
             plugins: Vec::new(),
+            known: StepTypes::default(),
         }
     }
 
@@ -126,7 +129,7 @@ impl Runner {
                 reason,
             });
         }
-        self.plugins.push(Arc::new(plugin));
+        self.add(plugin);
         Ok(())
     }
 
@@ -137,9 +140,15 @@ impl Runner {
     pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
         let plugin = self.loaded(name, component, sha256, TrustedBy::Program).await?;
         if self.taken(&plugin).is_none() {
-            self.plugins.push(Arc::new(plugin));
+            self.add(plugin);
         }
         Ok(())
+    }
+
+    fn add(&mut self, plugin: Plugin) {
+        self.plugins.push(Arc::new(plugin));
+        // What was checked before was not checked against this plugin.
+        self.known = StepTypes::default();
     }
 
     async fn loaded(
@@ -205,7 +214,13 @@ impl Runner {
         for at in 0..playbook.steps.len() {
             problems.extend(self.check_step(&playbook, at, skip_unknown_steps));
         }
-        problems.or(playbook)
+        problems.or(Playbook {
+            checked: Some(Checked {
+                against: self.known.clone(),
+                skip_unknown_steps,
+            }),
+            ..playbook
+        })
     }
 
     pub(crate) fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
@@ -234,6 +249,12 @@ impl Runner {
         problems.in_order()
     }
 
+    /// Whether this runner read the playbook and found nothing wrong that these checks could find.
+    pub(crate) fn has_checked(&self, playbook: &Playbook, skip_unknown_steps: bool) -> bool {
+        let checked = playbook.checked.as_ref();
+        checked.is_some_and(|checked| checked.covers(&self.known, skip_unknown_steps))
+    }
+
     /// A circle that is there only once steps of unknown types are passed over.
     pub(crate) fn check_flow(&self, playbook: &Playbook) -> Option<Diagnostic> {
         let unknown = |at: usize| self.is_unknown(&playbook.steps[at]);
@@ -259,7 +280,7 @@ impl Runner {
             problems.extend(references::check_vars(playbook, at, &declared));
         }
         if let Some((_, step_type)) = self.provider(&step.kind) {
-            problems.extend(Written::of_step(document, step, &step_type.params).check());
+            problems.extend(Written::of_step(document, step, &step_type.params).check_written());
         }
         problems
     }

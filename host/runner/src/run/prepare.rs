@@ -103,9 +103,9 @@ impl Runner {
             servers,
             playbook: &playbook,
             broken: vec![false; playbook.steps.len()],
-            problems: self.check_flow(&playbook).into_iter().collect(),
+            problems: Diagnostics::default(),
         };
-        preparation.check_steps(&inputs);
+        preparation.check(&inputs);
         let outlooks = preparation.outlooks(&inputs);
         let vars = match preparation.fill_vars(&inputs, &outlooks) {
             Ok(vars) => vars,
@@ -145,12 +145,16 @@ impl Preparation<'_> {
         self.problems.extend(problems);
     }
 
-    /// Checks what needs neither alert nor secrets.
-    fn check_steps(&mut self, inputs: &RunInputs) {
+    /// Checks what needs neither alert nor secrets, unless that was done when the file was read. It was not where the playbook
+    /// was parsed without a runner, or read by one with other plugins or that skips what this run does not.
+    fn check(&mut self, inputs: &RunInputs) {
         let playbook = self.playbook;
-        for at in 0..playbook.steps.len() {
-            let wrong = self.runner.check_step(playbook, at, inputs.skip_unknown_steps);
-            self.found(at, wrong);
+        if !self.runner.has_checked(playbook, inputs.skip_unknown_steps) {
+            self.problems.extend(self.runner.check_flow(playbook));
+            for at in 0..playbook.steps.len() {
+                let wrong = self.runner.check_step(playbook, at, inputs.skip_unknown_steps);
+                self.found(at, wrong);
+            }
         }
         if let Some(only) = &inputs.only
             && !playbook.step_ids().any(|id| id == only)

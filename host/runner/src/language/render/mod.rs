@@ -61,6 +61,11 @@ pub(crate) fn is_template(text: &str) -> bool {
     MARKS.iter().any(|(open, _)| text.contains(open))
 }
 
+/// Whether a text means what it says: nothing is filled in, and it refers to nothing.
+pub(crate) fn is_literal(text: &str) -> bool {
+    !is_template(text) && check::integration_reference(text).is_none()
+}
+
 /// What of a text stands outside of templates.
 pub(crate) fn literals(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
@@ -152,6 +157,7 @@ impl Renderer {
             Some(_) => Scope::Item { untrusted: true },
             None => Scope::Roots,
         };
+        // What was found when the file was read is not relied on: what may be filled in here follows from this very text.
         let mentions =
             check(text, scope).map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?;
         if let Some(name) = OF_OTHERS.into_iter().find(|name| mentions.roots.contains(*name))
