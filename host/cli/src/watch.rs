@@ -51,7 +51,7 @@ impl Watch {
             RunEvent::Step {
                 event: CallEvent::Progress(progress),
                 ..
-            } => self.progress(progress),
+            } => self.progress(&progress),
             RunEvent::Step {
                 id,
                 event: CallEvent::Log { level, message },
@@ -73,7 +73,7 @@ impl Watch {
         self.line.finish_and_clear();
     }
 
-    fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: &Progress) {
         if let Some(total) = progress.total {
             self.line.set_length(total.into());
             self.line.set_position(progress.done.into());
@@ -199,7 +199,7 @@ mod tests {
                 attempt: 1,
                 time_limit: Duration::from_mins(5),
             });
-            watch.progress(Progress::new(2, Some(4), "2 of 4 hosts answered, 3 online"));
+            watch.progress(&Progress::new(2, Some(4), "2 of 4 hosts answered, 3 online"));
             watch.line.tick();
             let drawn = screen.take();
             assert!(drawn.contains(visible(id).as_ref()), "{drawn:?}");

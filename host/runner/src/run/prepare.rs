@@ -88,20 +88,20 @@ impl Runner {
     ///
     /// Conditions that do not depend on earlier results are decided here, and what they rule out is not rendered.
     pub fn prepare(&self, playbook: impl Into<Arc<Playbook>>, inputs: RunInputs) -> Result<Prepared, Diagnostics> {
-        self.prepare_for(Servers::Asked, playbook.into(), inputs)
+        self.prepare_for(Servers::Asked, &playbook.into(), inputs)
     }
 
     /// Prepares a run that asks servers, or one that asks none.
     pub(crate) fn prepare_for(
         &self,
         servers: Servers,
-        playbook: Arc<Playbook>,
+        playbook: &Arc<Playbook>,
         inputs: RunInputs,
     ) -> Result<Prepared, Diagnostics> {
         let mut preparation = Preparation {
             runner: self,
             servers,
-            playbook: &playbook,
+            playbook,
             broken: vec![false; playbook.steps.len()],
             problems: Diagnostics::default(),
         };

@@ -49,17 +49,12 @@ fn a_handle_belongs_to_one_call_and_to_the_server_it_was_granted() {
             .len(),
         3
     );
-    for (call, handle) in [
-        (&again, &handle),
-        (&one, &other),
-        (&elsewhere, &handle),
-        (&one, &foreign),
+    for (call, handle, origin) in [
+        (&again, &handle, ORIGIN),
+        (&one, &other, ORIGIN),
+        (&elsewhere, &handle, "https://two.example"),
+        (&one, &foreign, ORIGIN),
     ] {
-        let origin = if std::ptr::eq(call, &elsewhere) {
-            "https://two.example"
-        } else {
-            ORIGIN
-        };
         assert_eq!(reveal(call, handle, origin), Err(HandleRefused::Unknown));
     }
     assert_eq!(reveal(&one, &handle, "https://two.example"), Err(HandleRefused::Origin));

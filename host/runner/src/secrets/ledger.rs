@@ -55,7 +55,9 @@ impl Known {
     pub(super) fn keep_names(&mut self, names: impl IntoIterator<Item = String>) {
         self.names.add(names);
         let all: Vec<String> = self.resolved.keys().cloned().collect();
-        all.iter().for_each(|name| self.judge(name));
+        for name in &all {
+            self.judge(name);
+        }
     }
 
     /// Resolves a secret: from now on it is searched for, unless it is too weak for that.

@@ -167,6 +167,7 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of all that holds one")]
 async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     use crate::net::egress::Egress;
     use crate::net::{Grant, Identity, Network, Origin, Tls, Trust};
