@@ -20,7 +20,7 @@ pub(crate) struct NewFile {
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum FileOutcome {
     /// It was not there.
     Written,
     /// An older text gave way.
@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
     Unchanged,
 }
 
-impl Outcome {
+impl FileOutcome {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Written => "written",
@@ -44,20 +44,20 @@ impl Outcome {
 pub(crate) fn write(
     files: Vec<NewFile>,
     replaceable: impl Fn(&str, &str) -> bool,
-) -> Result<Vec<(PathBuf, Outcome)>, CommandError> {
+) -> Result<Vec<(PathBuf, FileOutcome)>, CommandError> {
     let mut planned = Vec::new();
     for file in files {
         let outcome = match read_regular(&file.path, LARGEST) {
-            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Outcome::Written,
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => FileOutcome::Written,
             Err(error) => {
                 let shown = file.path.display();
                 return Err(CommandError::new(format!(
                     "cannot look at what is at `{shown}`: {error}"
                 )));
             }
-            Ok(there) if there == file.text.as_bytes() => Outcome::Unchanged,
+            Ok(there) if there == file.text.as_bytes() => FileOutcome::Unchanged,
             Ok(there) if std::str::from_utf8(&there).is_ok_and(|there| replaceable(there, &file.text)) => {
-                Outcome::Replaced
+                FileOutcome::Replaced
             }
             Ok(_) => {
                 let shown = file.path.display();
@@ -81,8 +81,8 @@ pub(crate) fn write(
         .collect()
 }
 
-fn place(file: &NewFile, outcome: Outcome) -> io::Result<()> {
-    if outcome == Outcome::Unchanged {
+fn place(file: &NewFile, outcome: FileOutcome) -> io::Result<()> {
+    if outcome == FileOutcome::Unchanged {
         return Ok(());
     }
     let directory = match file.path.parent() {
@@ -101,8 +101,8 @@ fn place(file: &NewFile, outcome: Outcome) -> io::Result<()> {
     written.write_all(file.text.as_bytes())?;
     // Somebody else may have put a file there since it was looked at.
     let placed = match outcome {
-        Outcome::Written => written.persist_noclobber(&file.path),
-        Outcome::Replaced | Outcome::Unchanged => written.persist(&file.path),
+        FileOutcome::Written => written.persist_noclobber(&file.path),
+        FileOutcome::Replaced | FileOutcome::Unchanged => written.persist(&file.path),
     };
     placed.map(drop).map_err(|error| error.error)
 }

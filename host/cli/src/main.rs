@@ -17,8 +17,8 @@ mod plan;
 mod protection;
 mod reading;
 mod report_file;
+mod run_lines;
 mod signals;
-mod stream;
 mod terminal;
 mod watch;
 

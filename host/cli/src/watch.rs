@@ -51,7 +51,7 @@ impl Watch {
             RunEvent::Step {
                 event: CallEvent::Progress(progress),
                 ..
-            } => self.progress(progress),
+            } => self.progress(&progress),
             RunEvent::Step {
                 id,
                 event: CallEvent::Log { level, message },
@@ -73,7 +73,7 @@ impl Watch {
         self.line.finish_and_clear();
     }
 
-    fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: &Progress) {
         if let Some(total) = progress.total {
             self.line.set_length(total.into());
             self.line.set_position(progress.done.into());
@@ -145,15 +145,15 @@ mod tests {
 
     /// A terminal that remembers what was written to it.
     #[derive(Debug, Clone, Default)]
-    struct Screen(Arc<Mutex<String>>);
+    struct FakeTerminal(Arc<Mutex<String>>);
 
-    impl Screen {
+    impl FakeTerminal {
         fn take(&self) -> String {
             std::mem::take(&mut self.0.lock().unwrap())
         }
     }
 
-    impl TermLike for Screen {
+    impl TermLike for FakeTerminal {
         fn width(&self) -> u16 {
             80
         }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_line_tells_how_far_each_step_is_and_how_long_it_has() {
-        let screen = Screen::default();
+        let screen = FakeTerminal::default();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
         let watch = Watch::on(target, 0);
         // The second step draws on a line that was finished by the first.
@@ -199,7 +199,7 @@ mod tests {
                 attempt: 1,
                 time_limit: Duration::from_mins(5),
             });
-            watch.progress(Progress::new(2, Some(4), "2 of 4 hosts answered, 3 online"));
+            watch.progress(&Progress::new(2, Some(4), "2 of 4 hosts answered, 3 online"));
             watch.line.tick();
             let drawn = screen.take();
             assert!(drawn.contains(visible(id).as_ref()), "{drawn:?}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::language::params::Written;
-use crate::language::playbook::Playbook;
+use crate::language::playbook::{Checked, Playbook, StepTypes};
 use crate::language::references;
 use crate::language::step::CONDITION;
 use crate::language::step::Step;
@@ -20,7 +20,7 @@ use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::finding::Finding;
 use crate::sandbox::inspection::sha256_of;
-use crate::sandbox::plugin::{Plugin, PluginError, Trust};
+use crate::sandbox::plugin::{Plugin, PluginError, TrustedBy};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::store::Store;
 use crate::secrets::Secrets;
@@ -38,6 +38,8 @@ pub struct Runner {
     pools: Pools,
     network: Network,
     plugins: Vec<Arc<Plugin>>,
+    /// Stands for the step types of these plugins.
+    known: StepTypes,
 }
 
 /// What a run is given besides the playbook.
@@ -87,6 +89,7 @@ impl Runner {
             limits,
             network: Network::default(),
             plugins: Vec::new(),
+            known: StepTypes::default(),
         }
     }
 
@@ -117,7 +120,7 @@ impl Runner {
     /// Loads a plugin. `name` is how errors refer to it. A step type or connector that another plugin provides is an error.
     pub async fn load(&mut self, name: &str, component: &[u8]) -> Result<(), PluginError> {
         let plugin = self
-            .loaded(name, component, &sha256_of(component), Trust::Nobody)
+            .loaded(name, component, &sha256_of(component), TrustedBy::Nobody)
             .await?;
         if let Some(taken) = self.taken(&plugin) {
             let reason = format!("it provides {taken}, which is there already");
@@ -126,7 +129,7 @@ impl Runner {
                 reason,
             });
         }
-        self.plugins.push(Arc::new(plugin));
+        self.add(plugin);
         Ok(())
     }
 
@@ -135,14 +138,26 @@ impl Runner {
     /// `sha256` is the component's, in hexadecimal, made when the program was: hashing is a tenth of a start. It must be
     /// right, since what an engine has compiled is found by it.
     pub async fn load_built_in(&mut self, name: &str, component: &[u8], sha256: &str) -> Result<(), PluginError> {
-        let plugin = self.loaded(name, component, sha256, Trust::Program).await?;
+        let plugin = self.loaded(name, component, sha256, TrustedBy::Program).await?;
         if self.taken(&plugin).is_none() {
-            self.plugins.push(Arc::new(plugin));
+            self.add(plugin);
         }
         Ok(())
     }
 
-    async fn loaded(&self, name: &str, component: &[u8], sha256: &str, trust: Trust) -> Result<Plugin, PluginError> {
+    fn add(&mut self, plugin: Plugin) {
+        self.plugins.push(Arc::new(plugin));
+        // What was checked before was not checked against this plugin.
+        self.known = StepTypes::default();
+    }
+
+    async fn loaded(
+        &self,
+        name: &str,
+        component: &[u8],
+        sha256: &str,
+        trust: TrustedBy,
+    ) -> Result<Plugin, PluginError> {
         Plugin::load_as(&self.engine, name, component, sha256, &self.limits, &self.pools, trust).await
     }
 
@@ -199,7 +214,13 @@ impl Runner {
         for at in 0..playbook.steps.len() {
             problems.extend(self.check_step(&playbook, at, skip_unknown_steps));
         }
-        problems.or(playbook)
+        problems.or(Playbook {
+            checked: Some(Checked {
+                against: self.known.clone(),
+                skip_unknown_steps,
+            }),
+            ..playbook
+        })
     }
 
     pub(crate) fn connector(&self, document: Document, problems: Diagnostics) -> Result<Connector, Diagnostics> {
@@ -228,6 +249,12 @@ impl Runner {
         problems.in_order()
     }
 
+    /// Whether this runner read the playbook and found nothing wrong that these checks could find.
+    pub(crate) fn has_checked(&self, playbook: &Playbook, skip_unknown_steps: bool) -> bool {
+        let checked = playbook.checked.as_ref();
+        checked.is_some_and(|checked| checked.covers(&self.known, skip_unknown_steps))
+    }
+
     /// A circle that is there only once steps of unknown types are passed over.
     pub(crate) fn check_flow(&self, playbook: &Playbook) -> Option<Diagnostic> {
         let unknown = |at: usize| self.is_unknown(&playbook.steps[at]);
@@ -253,7 +280,7 @@ impl Runner {
             problems.extend(references::check_vars(playbook, at, &declared));
         }
         if let Some((_, step_type)) = self.provider(&step.kind) {
-            problems.extend(Written::of_step(document, step, &step_type.params).check());
+            problems.extend(Written::of_step(document, step, &step_type.params).check_written());
         }
         problems
     }

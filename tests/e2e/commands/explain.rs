@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use playbook_host::text::{Code, Shown};
+use playbook_host::text::{Code, ExampleKind};
 use serde_json::json;
 
 use crate::command;
@@ -73,14 +73,14 @@ fn the_examples_of_an_explanation_are_what_they_say() {
         let check = |lines: &[&str]| -> Option<Vec<Code>> {
             let text = lines.join("\n");
             let found = match explanation.shown {
-                Shown::Step => {
+                ExampleKind::Step => {
                     let text = step(&[]) + "  " + &lines.join("\n  ");
                     found("example.yaml", text.into_bytes(), Some(&inputs))
                 }
-                Shown::Params => found("example.yaml", step(lines).into_bytes(), Some(&inputs)),
-                Shown::Playbook => found("example.yaml", text.into_bytes(), None),
-                Shown::Connector => found("example.yaml", text.into_bytes(), Some(&inputs)),
-                Shown::Alert => found("example.alert.json", text.into_bytes(), None),
+                ExampleKind::Params => found("example.yaml", step(lines).into_bytes(), Some(&inputs)),
+                ExampleKind::Playbook => found("example.yaml", text.into_bytes(), None),
+                ExampleKind::Connector => found("example.yaml", text.into_bytes(), Some(&inputs)),
+                ExampleKind::Alert => found("example.alert.json", text.into_bytes(), None),
                 _ => return None,
             };
             Some(found.iter().map(playbook_host::text::Diagnostic::code).collect())
@@ -91,7 +91,7 @@ fn the_examples_of_an_explanation_are_what_they_say() {
         assert!(wrong.contains(code), "the wrong example of {code} gives {wrong:?}");
         let right = check(explanation.right).unwrap();
         // A sketch of a playbook leaves out params.
-        let sketch = explanation.shown == Shown::Playbook && !right.contains(code);
+        let sketch = explanation.shown == ExampleKind::Playbook && !right.contains(code);
         assert!(
             right.is_empty() || sketch,
             "the right example of {code} gives {right:?}"

@@ -1,6 +1,7 @@
 //! Plugins: the built-in one, those of earlier contracts, and hostile ones.
 
 mod built_in;
+mod checked;
 mod golden;
 mod hostile;
 mod lock;

@@ -79,6 +79,7 @@ async fn check_says_who_we_are_and_whether_that_suffices() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn check_has_its_own_words_for_each_failure() {
     let with = |what: What, path: &str| Fleet {
         faults: vec![Fault {

@@ -300,6 +300,7 @@ async fn a_sink_that_cannot_be_used_is_said_before_anything_is_asked() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn each_wrong_field_of_a_connector_file_is_shown_where_it_stands() {
     let right = "connector: fleetdm
 name: corp-fleet

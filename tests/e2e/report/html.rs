@@ -105,6 +105,7 @@ async fn a_report_that_cannot_be_written_is_told_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one browser, which takes long to start")]
 async fn a_browser_shows_searches_sorts_and_prints_the_report() {
     let Some(mut browser) = Browser::start().await else {
         return;

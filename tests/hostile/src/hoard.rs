@@ -12,6 +12,7 @@ use super::{get, said};
 const MIB: usize = 1 << 20;
 
 /// Misbehaves if it knows this way.
+#[expect(clippy::too_many_lines, reason = "a list of ways")]
 pub(super) async fn hoard(how: &str, params: &Value) -> Option<Result<String, Failure>> {
     let number = |key: &str| usize::try_from(params[key].as_u64().unwrap_or_default()).unwrap_or_default();
     let (count, mib) = (number("count"), number("mib"));

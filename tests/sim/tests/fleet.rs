@@ -58,6 +58,7 @@ async fn call(server: &FleetServer, method: &str, path: &str, body: Option<Value
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn statuses_and_bodies_are_those_of_the_protocol() {
     let server = server(Fleet::default()).await;
     let run =

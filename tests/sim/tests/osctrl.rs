@@ -84,6 +84,7 @@ async fn start_query(server: &OsctrlServer, selectors: &Value) -> Query {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn statuses_and_bodies_are_those_of_the_protocol() {
     let server = server(Osctrl::default()).await;
     let run = |body: Value| ("POST", "/api/v1/queries/production", Some(body));

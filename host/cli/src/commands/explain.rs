@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use playbook_host::text::{Code, Shown};
+use playbook_host::text::{Code, ExampleKind};
 
 use crate::args::ExplainArgs;
 use crate::error::{CommandError, Exit};
@@ -31,10 +31,10 @@ fn list() -> Text {
 fn explanation(code: Code) -> Text {
     let explanation = code.explanation();
     let place = match explanation.shown {
-        Shown::Step => " (part of a step)",
-        Shown::Params => " (params of a step)",
-        Shown::Connector => " (a connector file)",
-        Shown::Alert => " (an alert)",
+        ExampleKind::Step => " (part of a step)",
+        ExampleKind::Params => " (params of a step)",
+        ExampleKind::Connector => " (a connector file)",
+        ExampleKind::Alert => " (an alert)",
         _ => "",
     };
     let lines = |lines: &[&str]| {

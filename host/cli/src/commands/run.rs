@@ -14,8 +14,8 @@ use crate::inputs;
 use crate::output::{self, Text, print, print_json, show_problems, text};
 use crate::plan;
 use crate::report_file::ReportFile;
+use crate::run_lines::RunLines;
 use crate::signals;
-use crate::stream::Stream;
 use crate::terminal::terminal_width;
 use crate::watch::Watch;
 
@@ -87,7 +87,7 @@ pub(crate) async fn run_playbook(
     let grace = signals::grace();
     let cancel = grace.token();
     let watch = Watch::new(verbosity);
-    let stream = (view.output == RunOutput::Ndjson).then(|| Stream::new(cancel.clone()));
+    let stream = (view.output == RunOutput::Ndjson).then(|| RunLines::new(cancel.clone()));
     if let Some(stream) = &stream {
         stream.started(&run_id, title, crate::terminal::now());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::files::{self, FileError};
-use crate::language::render::{self, Problem, Renderer, Scope, entry, locate, render_value};
+use crate::language::render::{self, Mentions, Problem, Renderer, entry, locate, render_value};
 use crate::language::step::Step;
 use crate::limits;
 use crate::net::egress::Grant;
@@ -17,9 +17,9 @@ use crate::net::tls::{self, Identity, Tls, TlsError, Trust};
 use crate::secrets::exposed_to_others;
 use crate::text::diagnostic::{Code, Diagnostic, Place};
 use crate::text::document::Document;
+use crate::text::json::any_text;
 use crate::text::json::escape_key;
 use crate::text::json::unescape_key;
-use crate::text::json::{any_text, each_text};
 use crate::text::schema::place;
 use crate::text::schema::{Provenance, Role, Schema, SchemaProblem};
 
@@ -40,8 +40,8 @@ pub(crate) struct Written<'a> {
     pub(crate) pointer: String,
     pub(crate) values: &'a Map<String, Value>,
     pub(crate) schema: &'a Schema,
-    /// Which names its templates may use.
-    pub(crate) scope: Scope,
+    /// What the templates of the file look at, and where they stand as JSON pointers, as was found when it was read.
+    pub(crate) inputs: &'a [(String, Mentions)],
 }
 
 /// Rendered and validated params, and what of them concerns the host.
@@ -64,13 +64,13 @@ impl<'a> Written<'a> {
             pointer: format!("{}/params", step.pointer),
             values: &step.params,
             schema,
-            scope: step.scope(),
+            inputs: &step.inputs,
         }
     }
 
     /// What can be told without alert or secrets: wrong literals, unknown and missing keys, and alert data where it decides
     /// where to connect or as whom.
-    pub(crate) fn check(&self) -> Vec<Diagnostic> {
+    pub(crate) fn check_written(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         // What is no map was complained about when the file was read.
         if self
@@ -82,32 +82,33 @@ impl<'a> Written<'a> {
             return found;
         }
         let is_a_name = |param: &str| NAMES.iter().any(|role| self.schema.role(*role) == Some(param));
-        for (name, value) in self.values.iter().filter(|(name, _)| self.is_known(name)) {
+        for (name, pointer, seen) in self.mentions().filter(|(name, ..)| self.is_known(name)) {
             let (provenance, is_a_name) = (self.schema.provenance(name), is_a_name(name));
-            let pointer = format!("{}/{}", self.pointer, escape_key(name));
-            each_text(value, &pointer, &mut |pointer, text| {
-                let Ok(seen) = render::check(text, self.scope) else {
-                    return;
-                };
-                let untrusted = seen.untrusted_at.filter(|_| provenance == Provenance::Author);
-                found.extend(untrusted.map(|range| self.untrusted(name, pointer, range)));
-                let secrets = seen.secrets.into_iter().filter(|_| is_a_name);
-                found.extend(secrets.map(|(_, range)| self.misplaced_secret(name, pointer, range)));
-            });
+            let untrusted = seen.untrusted_at.iter().filter(|_| provenance == Provenance::Author);
+            found.extend(untrusted.map(|range| self.untrusted(name, pointer, range.clone())));
+            let secrets = seen.secrets.iter().filter(|_| is_a_name);
+            found.extend(secrets.map(|(_, range)| self.misplaced_secret(name, pointer, range.clone())));
         }
         // A template's value is not known yet, so what the schema says of it does not count.
         let values = Value::Object(self.values.clone());
         let known = |pointer: &String| {
-            values.pointer(pointer).is_none_or(|value| {
-                !any_text(value, &|text| {
-                    render::is_template(text) || render::check(text, self.scope).is_err()
-                })
-            })
+            let value = values.pointer(pointer);
+            value.is_none_or(|value| !any_text(value, &|text| !render::is_literal(text)))
         };
         let literal = |problem: &SchemaProblem| problem.values().iter().all(known);
         let problems = self.schema.validate(&values).into_iter().filter(literal);
         found.extend(problems.map(|problem| self.place(problem)));
         found
+    }
+
+    /// What the templates among the values look at: the value's name, where the template stands, and what it looks at.
+    pub(crate) fn mentions(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a Mentions)> {
+        self.inputs.iter().filter_map(|(pointer, mentions)| {
+            let below = pointer.strip_prefix(&self.pointer)?.strip_prefix('/')?;
+            let name = below.split('/').next().unwrap_or_default();
+            let (name, _) = self.values.get_key_value(&*unescape_key(name))?;
+            Some((name.as_str(), pointer.as_str(), mentions))
+        })
     }
 
     fn untrusted(&self, name: &str, pointer: &str, range: Range<usize>) -> Diagnostic {
@@ -142,23 +143,31 @@ impl<'a> Written<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let schema = self.schema;
+        let rendered = Rendered::of(value, self.schema);
+        let problems = self.check_rendered(&rendered, renderer);
+        if problems.is_empty() {
+            Ok(rendered)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Checks what the templates became. [`check_written`](Self::check_written) could judge the literals alone, and what the
+    /// schema says of a whole, such as which values go together, can depend on both.
+    fn check_rendered(&self, rendered: &Rendered, renderer: &Renderer) -> Vec<Diagnostic> {
+        let (schema, value) = (self.schema, &rendered.value);
         let mut problems: Vec<_> = schema
-            .validate(&value)
+            .validate(value)
             .into_iter()
-            .map(|problem| self.place_rendered(problem, &value, renderer))
+            .map(|problem| self.place_rendered(problem, value, renderer))
             .collect();
-        let rendered = Rendered::of(value, schema);
         if let (Some(url), Some(name), true) = (&rendered.origin, schema.role(Role::Origin), problems.is_empty())
             && let Err(error) = Origin::of(url)
         {
             let place = self.document.place(&format!("{}/{name}", self.pointer));
             problems.push(Diagnostic::error(Code::InvalidValue, format!("`{name}`: {error}")).at(place));
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(rendered)
+        problems
     }
 
     /// Renders the texts of a param that are known, and leaves the others as they are. The schema says whose data may fill
@@ -371,7 +380,7 @@ mod tests {
             pointer: "/params".into(),
             values: params.as_object().unwrap(),
             schema: &schema,
-            scope: Scope::Roots,
+            inputs: &[],
         };
         let values = Values {
             vars: Some(json!({"url": "trusted"})),

@@ -3,27 +3,23 @@
 use serde_json::Value;
 
 use crate::language::params::Written;
-use crate::language::render::{self, Renderer};
+use crate::language::render::Renderer;
 use crate::secrets::{Use, Vault, Weakness};
 use crate::text::diagnostic::{Code, Diagnostic, Place};
-use crate::text::json::{each_text, escape_key};
+use crate::text::json::escape_key;
 
 impl Written<'_> {
     /// Resolves the secrets that the values name. Returns what is wrong with those that cannot be used.
     pub(crate) fn resolve(&self, vault: &Vault) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
-        for (param, value) in self.values {
-            let pointer = format!("{}/{}", self.pointer, escape_key(param));
-            each_text(value, &pointer, &mut |pointer, text| {
-                let seen = render::check(text, self.scope).unwrap_or_default();
-                for (name, range) in seen.secrets {
-                    if let Err(weakness) = vault.resolve(&name, self.use_of(param)) {
-                        let span = self.document.span_within(pointer, range);
-                        let place = Place::bytes(self.document.source().clone(), span);
-                        problems.push(refused(&name, weakness, place));
-                    }
+        for (param, pointer, seen) in self.mentions() {
+            for (name, range) in &seen.secrets {
+                if let Err(weakness) = vault.resolve(name, self.use_of(param)) {
+                    let span = self.document.span_within(pointer, range.clone());
+                    let place = Place::bytes(self.document.source().clone(), span);
+                    problems.push(refused(name, weakness, place));
                 }
-            });
+            }
         }
         problems
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::language::condition::Gate;
 use crate::language::for_each::ForEach;
-use crate::language::render::{Mentions, Scope};
+use crate::language::render::Mentions;
 use crate::text::diagnostic::Diagnostic;
 
 /// The step type that only branches. It is the runner's own.
@@ -56,14 +56,6 @@ impl Step {
     /// Whether it only branches.
     pub(crate) fn only_branches(&self) -> bool {
         self.kind == CONDITION
-    }
-
-    /// Which names the templates of its params may use.
-    pub(crate) fn scope(&self) -> Scope {
-        match &self.for_each {
-            Some(ForEach { untrusted, .. }) => Scope::Item { untrusted: *untrusted },
-            None => Scope::Roots,
-        }
     }
 
     /// Whether its params or its list look at the results of earlier steps.

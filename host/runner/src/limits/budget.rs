@@ -44,7 +44,7 @@ pub(crate) struct ResultsHeld {
 pub(crate) struct CallBudget {
     process: Account,
     own: Account,
-    flow: Pool,
+    traffic: Pool,
     lowering: Arc<Mutex<Vec<InFlight>>>,
     /// Whether the plugin was interrupted, or waits for memory, since it was last continued.
     interrupted: Arc<Mutex<bool>>,
@@ -53,7 +53,7 @@ pub(crate) struct CallBudget {
 
 /// A request, an answer or a message of a call on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Flow {
+pub(crate) struct Traffic {
     call: Account,
     process: Account,
     own: Account,
@@ -102,7 +102,7 @@ impl Pools {
         CallBudget {
             process: self.calls.account(),
             own: Pool::new(OWN, 0).account(),
-            flow: Pool::new(SHARED_BY_A_CALL, limits.body),
+            traffic: Pool::new(SHARED_BY_A_CALL, limits.body),
             lowering: Arc::default(),
             interrupted: Arc::default(),
             limit: in_flight(limits),
@@ -177,9 +177,9 @@ impl CallBudget {
     }
 
     /// A new request, answer or message.
-    pub(crate) fn flow(&self) -> Flow {
-        Flow {
-            call: self.flow.account(),
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            call: self.traffic.account(),
             process: self.process.clone(),
             own: self.own.clone(),
             limit: self.limit,
@@ -214,7 +214,7 @@ impl CallBudget {
     }
 }
 
-impl Flow {
+impl Traffic {
     /// Nothing yet.
     pub(crate) fn nothing(&self) -> InFlight {
         InFlight {
@@ -295,10 +295,10 @@ mod tests {
         let mut rest = other.memory();
         rest.grow(limits.memory + in_flight(&limits) + OWN).await.unwrap();
         let waiting: Vec<Held> = (0..16).map(|_| call.waiting().unwrap()).collect();
-        let sent = call.flow().arrived(512 << 10).unwrap();
+        let sent = call.traffic().arrived(512 << 10).unwrap();
         // Beyond what it has of its own, it shares.
-        assert_eq!(call.flow().arrived(OWN).unwrap_err(), Exhausted::Process);
+        assert_eq!(call.traffic().arrived(OWN).unwrap_err(), Exhausted::Process);
         drop((waiting, sent, rest));
-        call.flow().arrived(OWN + 1).unwrap();
+        call.traffic().arrived(OWN + 1).unwrap();
     }
 }

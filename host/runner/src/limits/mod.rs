@@ -9,7 +9,7 @@ mod cpu;
 mod guest;
 mod pool;
 
-pub(crate) use self::budget::{Arrived, CONNECTION, CallBudget, Exhausted, Flow, InFlight, Pools, ResultsHeld};
+pub(crate) use self::budget::{Arrived, CONNECTION, CallBudget, Exhausted, InFlight, Pools, ResultsHeld, Traffic};
 pub(crate) use self::cpu::{CpuExhausted, CpuMeter};
 pub(crate) use self::guest::{GuestMemory, INSTANCES, MemoryExhausted};
 pub(crate) use self::pool::Held;

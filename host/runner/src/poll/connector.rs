@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::language::params;
 use crate::language::params::{Rendered, Written};
 use crate::language::render::locate;
-use crate::language::render::{self, Renderer, Scope, Values};
+use crate::language::render::{self, Mentions, Renderer, Scope, Values};
 use crate::net::egress::Grant;
 use crate::net::policy::Policy;
 use crate::sandbox::connector_type::ConnectorType;
@@ -45,6 +45,8 @@ pub struct Connector {
     pub(crate) name: String,
     config: Map<String, Value>,
     options: Map<String, Value>,
+    /// What the templates of the file look at, and where they stand as JSON pointers.
+    inputs: Vec<(String, Mentions)>,
     pub(crate) document: Document,
 }
 
@@ -98,10 +100,16 @@ impl Connector {
     pub(crate) fn read(document: Document, mut problems: Diagnostics) -> (Self, Diagnostics) {
         let found = SCHEMA.validate(document.value()).into_iter();
         problems.extend(found.map(|problem| place(&document, "", problem)));
-        each_text(document.value(), "", &mut |pointer, text| {
-            let found = render::check(text, Scope::Roots).err().unwrap_or_default();
-            problems.extend(found.into_iter().map(|problem| locate(&document, pointer, problem)));
-        });
+        let mut inputs = Vec::new();
+        each_text(
+            document.value(),
+            "",
+            &mut |pointer, text| match render::check(text, Scope::Roots) {
+                Ok(mentions) if mentions == Mentions::default() => {}
+                Ok(mentions) => inputs.push((pointer.to_owned(), mentions)),
+                Err(found) => problems.extend(found.into_iter().map(|problem| locate(&document, pointer, problem))),
+            },
+        );
         let text = |key: &str| document.value()[key].as_str().unwrap_or_default().to_owned();
         let map = |key: &str| document.value()[key].as_object().cloned().unwrap_or_default();
         let connector = Self {
@@ -109,6 +117,7 @@ impl Connector {
             name: text("name"),
             config: map("config"),
             options: map("connector_config"),
+            inputs,
             document,
         };
         (connector, problems)
@@ -121,11 +130,8 @@ impl Connector {
 
     /// The names of the secrets that it uses.
     pub fn secret_names(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        each_text(self.document.value(), "", &mut |_, text| {
-            names.extend(render::secret_names(text));
-        });
-        names
+        let secrets = self.inputs.iter().flat_map(|(_, mentions)| &mentions.secrets);
+        secrets.map(|(name, _)| name.clone()).collect()
     }
 
     /// Everything that is wrong and can be told without secrets.
@@ -133,9 +139,9 @@ impl Connector {
         let mut problems = Vec::new();
         // That there is none was said when the file was read.
         if self.document.value().get("config").is_some() {
-            problems.extend(self.config(kind).check());
+            problems.extend(self.config(kind).check_written());
         }
-        problems.extend(self.options(kind).check());
+        problems.extend(self.options(kind).check_written());
         problems
     }
 
@@ -213,7 +219,7 @@ impl Connector {
             pointer: "/config".into(),
             values: &self.config,
             schema: &kind.config,
-            scope: Scope::Roots,
+            inputs: &self.inputs,
         }
     }
 
@@ -223,7 +229,7 @@ impl Connector {
             pointer: "/connector_config".into(),
             values: &self.options,
             schema: &kind.options,
-            scope: Scope::Roots,
+            inputs: &self.inputs,
         }
     }
 }

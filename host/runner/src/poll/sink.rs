@@ -17,7 +17,7 @@ use crate::net::policy::is_this_machine;
 use crate::net::tls::{Tls, TlsError};
 use crate::poll::connector::PreparedConnector;
 use crate::sandbox::store::EventText;
-use crate::secrets::{Place, Redactor, Secrets, Use, Vault};
+use crate::secrets::{Escaping, Redactor, Secrets, Use, Vault};
 use crate::text::schema::Provenance;
 use crate::text::url::without_credentials;
 use crate::text::visible::visible_json;
@@ -171,7 +171,7 @@ struct Envelope {
 }
 
 #[derive(serde::Serialize)]
-struct Body<'a> {
+struct WebhookBody<'a> {
     connector_id: &'a str,
     connector_type: &'a str,
     source_format: &'a str,
@@ -273,7 +273,7 @@ fn read_header(header: &str, renderer: &Renderer, vault: &Vault) -> Result<(Head
         .map_err(|problem| wrong(problem.message))?;
     let text = rendered.as_str().map_or_else(|| rendered.to_string(), str::to_owned);
     let value = vault
-        .substitute(&text, Place::Plain)
+        .substitute(&text, Escaping::Plain)
         .map_err(|error| wrong(error.to_string()))?;
     let mut value = HeaderValue::from_str(&value).map_err(|_| wrong("no header can have this value".into()))?;
     value.set_sensitive(true);
@@ -292,7 +292,7 @@ impl Sink for Webhook {
     fn deliver<'a>(&'a self, events: &'a [EventText]) -> BoxFuture<'a, Result<(), SinkError>> {
         Box::pin(async move {
             let raw = |event: &'a EventText| serde_json::from_str::<&RawValue>(&event.json);
-            let body = Body {
+            let body = WebhookBody {
                 connector_id: &self.envelope.id,
                 connector_type: &self.envelope.kind,
                 source_format: &self.envelope.format,

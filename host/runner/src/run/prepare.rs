@@ -88,24 +88,24 @@ impl Runner {
     ///
     /// Conditions that do not depend on earlier results are decided here, and what they rule out is not rendered.
     pub fn prepare(&self, playbook: impl Into<Arc<Playbook>>, inputs: RunInputs) -> Result<Prepared, Diagnostics> {
-        self.prepare_for(Servers::Asked, playbook.into(), inputs)
+        self.prepare_for(Servers::Asked, &playbook.into(), inputs)
     }
 
     /// Prepares a run that asks servers, or one that asks none.
     pub(crate) fn prepare_for(
         &self,
         servers: Servers,
-        playbook: Arc<Playbook>,
+        playbook: &Arc<Playbook>,
         inputs: RunInputs,
     ) -> Result<Prepared, Diagnostics> {
         let mut preparation = Preparation {
             runner: self,
             servers,
-            playbook: &playbook,
+            playbook,
             broken: vec![false; playbook.steps.len()],
-            problems: self.check_flow(&playbook).into_iter().collect(),
+            problems: Diagnostics::default(),
         };
-        preparation.check_steps(&inputs);
+        preparation.check(&inputs);
         let outlooks = preparation.outlooks(&inputs);
         let vars = match preparation.fill_vars(&inputs, &outlooks) {
             Ok(vars) => vars,
@@ -145,12 +145,16 @@ impl Preparation<'_> {
         self.problems.extend(problems);
     }
 
-    /// Checks what needs neither alert nor secrets.
-    fn check_steps(&mut self, inputs: &RunInputs) {
+    /// Checks what needs neither alert nor secrets, unless that was done when the file was read. It was not where the playbook
+    /// was parsed without a runner, or read by one with other plugins or that skips what this run does not.
+    fn check(&mut self, inputs: &RunInputs) {
         let playbook = self.playbook;
-        for at in 0..playbook.steps.len() {
-            let wrong = self.runner.check_step(playbook, at, inputs.skip_unknown_steps);
-            self.found(at, wrong);
+        if !self.runner.has_checked(playbook, inputs.skip_unknown_steps) {
+            self.problems.extend(self.runner.check_flow(playbook));
+            for at in 0..playbook.steps.len() {
+                let wrong = self.runner.check_step(playbook, at, inputs.skip_unknown_steps);
+                self.found(at, wrong);
+            }
         }
         if let Some(only) = &inputs.only
             && !playbook.step_ids().any(|id| id == only)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::language::params::Rendered;
-use crate::run::record::{Outcome, RecordedCall, RunRecord};
+use crate::run::record::{RecordedCall, RecordedOutcome, RunRecord};
 use crate::run::report::StepError;
 use crate::runner::Runner;
 use crate::sandbox::event::CallObserver;
@@ -43,7 +43,7 @@ pub struct ReplayedCall {
     pub reason: Option<String>,
     /// How it ended now, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RecordedOutcome>,
 }
 
 /// How a call that was run again compares to its record.
@@ -149,7 +149,7 @@ impl Runner {
             };
         }
         let ended = ended.map_err(|error| StepError::from(&error));
-        let outcome = Outcome::of(&ended, &vault.redactor());
+        let outcome = RecordedOutcome::of(&ended, &vault.redactor());
         let mut differences = Vec::new();
         compare(&of_interest(recorded), &of_interest(&outcome), "", &mut differences);
         ReplayedCall {
@@ -165,9 +165,9 @@ impl Runner {
 }
 
 /// What of an outcome must be as it was. Of a plugin that the host stopped, the words tell of this host's limits.
-fn of_interest(outcome: &Outcome) -> Value {
+fn of_interest(outcome: &RecordedOutcome) -> Value {
     match outcome {
-        Outcome::Failed(error) if error.kind == "plugin" => json!({"failed": {"kind": error.kind}}),
+        RecordedOutcome::Failed(error) if error.kind == "plugin" => json!({"failed": {"kind": error.kind}}),
         outcome => serde_json::to_value(outcome).expect("an outcome has only texts as keys"),
     }
 }

@@ -143,27 +143,7 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
     let clocks = context.clocks.clone();
     let progress = Pace::new(context.sink.clone());
     let meter = CpuMeter::new(context.cpu);
-    let mut store = Store::new(
-        pre.engine(),
-        CallState {
-            table: ResourceTable::new(),
-            began: Instant::now(),
-            wire: context.wire,
-            cancel: context.cancel,
-            remembered: context.remembered,
-            clocks: context.clocks,
-            tape: context.tape,
-            panic: None,
-            log_messages_left: limits.log_messages,
-            parts_limit: PARTS * limits.result,
-            parts_left: PARTS * limits.result,
-            progress: progress.clone(),
-            memory: GuestMemory::new(limits.memory, &context.budget),
-            budget: context.budget,
-            secrets: context.secrets,
-            sink: context.sink,
-        },
-    );
+    let mut store = Store::new(pre.engine(), state(context, limits, progress.clone()));
     bound(&mut store, limits, &meter, &budget);
 
     let played = match &clocks {
@@ -216,6 +196,28 @@ pub(crate) async fn call<G: Sync, R: Send + 'static>(
         }),
         Err(None) => Err(CallError::Cancelled),
         Err(Some(error)) => Err(explain(&error, store.data_mut().panic.take(), limits)),
+    }
+}
+
+/// What the host keeps of a call that begins now.
+fn state(context: CallContext, limits: &Limits, progress: Pace) -> CallState {
+    CallState {
+        table: ResourceTable::new(),
+        began: Instant::now(),
+        wire: context.wire,
+        cancel: context.cancel,
+        remembered: context.remembered,
+        clocks: context.clocks,
+        tape: context.tape,
+        panic: None,
+        log_messages_left: limits.log_messages,
+        parts_limit: PARTS * limits.result,
+        parts_left: PARTS * limits.result,
+        progress,
+        memory: GuestMemory::new(limits.memory, &context.budget),
+        budget: context.budget,
+        secrets: context.secrets,
+        sink: context.sink,
     }
 }
 

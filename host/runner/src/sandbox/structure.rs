@@ -329,7 +329,8 @@ mod tests {
                 component(
                     &(0..6_000)
                         .map(|at| format!("(import \"i{at}\" (func))"))
-                        .collect::<String>(),
+                        .collect::<Vec<_>>()
+                        .concat(),
                 ),
                 "sections",
             ),

@@ -115,21 +115,21 @@ const OURS: &str = "run_id playbook id name status success failed partial skippe
     source category severity title description alert_id external_id osquery_table query_name dedupe_key time timestamp";
 
 /// Names that a search must not change: those of an author, of plugins and of ours.
-pub(super) struct Names(String);
+pub(super) struct KeptNames(String);
 
-impl Default for Names {
+impl Default for KeptNames {
     fn default() -> Self {
         Self(OURS.to_owned())
     }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for KeptNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Names")
+        f.write_str("KeptNames")
     }
 }
 
-impl Names {
+impl KeptNames {
     pub(super) fn add(&mut self, names: impl IntoIterator<Item = String>) {
         for name in names {
             self.0.push('\n');

@@ -16,7 +16,7 @@ use super::admission::Weakness;
 use super::masker::Masker;
 use super::redactor::Redactor;
 use super::secret::Secret;
-use super::vault::{Place, Vault, place_value};
+use super::vault::{Escaping, Vault, place_value};
 use super::{handle, json};
 
 /// How many tokens a call may capture.
@@ -27,9 +27,9 @@ const LONGEST_CAPTURED: usize = 16 << 10;
 
 /// The secrets of one call of a plugin, and the handles that stand for them in it.
 #[derive(Clone)]
-pub(crate) struct CallSecrets(Arc<Call>);
+pub(crate) struct CallSecrets(Arc<CallHandles>);
 
-pub(super) struct Call {
+pub(super) struct CallHandles {
     vault: Vault,
     /// The only server that the call may give secrets to.
     origin: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) enum CaptureRefused {
 
 impl CallSecrets {
     pub(super) fn new(vault: Vault, origin: Option<String>) -> Self {
-        Self(Arc::new(Call {
+        Self(Arc::new(CallHandles {
             vault,
             origin,
             table: RwLock::default(),
@@ -121,13 +121,18 @@ impl CallSecrets {
         self.0.table().secrets.contains_key(text)
     }
 
-    /// The text with each handle replaced by its value, escaped as its place needs, for a server.
-    pub(crate) fn reveal(&self, text: &str, place: Place, origin: &str) -> Result<Zeroizing<String>, HandleRefused> {
+    /// The text with each handle replaced by its value, escaped as it needs to be there, for a server.
+    pub(crate) fn reveal(
+        &self,
+        text: &str,
+        escaping: Escaping,
+        origin: &str,
+    ) -> Result<Zeroizing<String>, HandleRefused> {
         let table = self.0.table();
         if handle::is_in(text) && self.0.origin.as_deref() != Some(origin) {
             return Err(HandleRefused::Origin);
         }
-        place_values(text, place, |handle| {
+        place_values(text, escaping, |handle| {
             table.secrets.get(handle).map(|secret| secret.value())
         })
     }
@@ -174,7 +179,7 @@ impl CallSecrets {
     }
 }
 
-impl Call {
+impl CallHandles {
     fn table(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,21 +199,21 @@ impl Call {
 /// The text with the values of handles in their place.
 pub(super) fn place_values<'s>(
     text: &str,
-    place: Place,
+    escaping: Escaping,
     value: impl Fn(&str) -> Option<&'s str>,
 ) -> Result<Zeroizing<String>, HandleRefused> {
     // With room for all of it, since a text that grows leaves a copy behind.
     let (mut room, mut from) = (text.len(), 0);
     while let Some(found) = handle::next_in(text, from) {
         let value = value(&text[found.clone()]).ok_or(HandleRefused::Unknown)?;
-        room += place.room(value);
+        room += escaping.room(value);
         from = found.end;
     }
     let (mut revealed, mut from) = (Zeroizing::new(String::with_capacity(room)), 0);
     while let Some(found) = handle::next_in(text, from) {
         revealed.push_str(&text[from..found.start]);
         let value = value(&text[found.clone()]).ok_or(HandleRefused::Unknown)?;
-        place_value(&mut revealed, value, place);
+        place_value(&mut revealed, value, escaping);
         from = found.end;
     }
     revealed.push_str(&text[from..]);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::secrets::admission::Names;
+use crate::secrets::admission::KeptNames;
 
 const ORIGIN: &str = "https://one.example";
 const TOKEN: &str = "S3cr3t-of-one";
@@ -33,7 +33,7 @@ fn a_handle_belongs_to_one_call_and_to_the_server_it_was_granted() {
     let ((one, handle), (again, other)) = (call(&vault, ORIGIN), call(&vault, ORIGIN));
     let (elsewhere, foreign) = call(&vault, "https://two.example");
     let reveal = |call: &CallSecrets, handle: &str, origin: &str| {
-        let revealed = call.reveal(&format!("Bearer {handle}"), Place::Plain, origin);
+        let revealed = call.reveal(&format!("Bearer {handle}"), Escaping::Plain, origin);
         revealed.map(|text| text.to_string())
     };
     assert_eq!(reveal(&one, &handle, ORIGIN), Ok(format!("Bearer {TOKEN}")));
@@ -49,17 +49,12 @@ fn a_handle_belongs_to_one_call_and_to_the_server_it_was_granted() {
             .len(),
         3
     );
-    for (call, handle) in [
-        (&again, &handle),
-        (&one, &other),
-        (&elsewhere, &handle),
-        (&one, &foreign),
+    for (call, handle, origin) in [
+        (&again, &handle, ORIGIN),
+        (&one, &other, ORIGIN),
+        (&elsewhere, &handle, "https://two.example"),
+        (&one, &foreign, ORIGIN),
     ] {
-        let origin = if std::ptr::eq(call, &elsewhere) {
-            "https://two.example"
-        } else {
-            ORIGIN
-        };
         assert_eq!(reveal(call, handle, origin), Err(HandleRefused::Unknown));
     }
     assert_eq!(reveal(&one, &handle, "https://two.example"), Err(HandleRefused::Origin));
@@ -92,13 +87,13 @@ fn what_a_server_gave_is_in_no_namespace_of_playbooks() {
     // The names are those of secrets, whichever of them came first.
     for (name, value) in [("token", "S3cr3t-named-token"), ("two", "S3cr3t-of-two")] {
         let placeholder = vault.handle(name).unwrap();
-        assert_eq!(vault.substitute(&placeholder, Place::Plain).unwrap().as_str(), value);
+        assert_eq!(vault.substitute(&placeholder, Escaping::Plain).unwrap().as_str(), value);
         let two = vault.call(Some("https://two.example".into()));
         let handle = two.enter(&placeholder.into());
-        let revealed = two.reveal(handle.as_str().unwrap(), Place::Plain, "https://two.example");
+        let revealed = two.reveal(handle.as_str().unwrap(), Escaping::Plain, "https://two.example");
         assert_eq!(revealed.unwrap().as_str(), value);
         assert_eq!(
-            two.reveal(&captured, Place::Plain, "https://two.example"),
+            two.reveal(&captured, Escaping::Plain, "https://two.example"),
             Err(HandleRefused::Unknown)
         );
     }
@@ -181,7 +176,7 @@ fn only_what_a_run_resolved_is_searched_for_and_no_name_is_changed() {
 
 #[test]
 fn a_credential_that_nobody_could_hide_is_refused() {
-    let names = Names::default();
+    let names = KeptNames::default();
     for (value, other, credential) in [
         ("abc", false, true),
         ("7", false, true),

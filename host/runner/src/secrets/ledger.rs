@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use secrecy::SecretString;
 
-use super::admission::{Names, Use, Weakness};
+use super::admission::{KeptNames, Use, Weakness};
 use super::handle;
 use super::search::{Found, Index};
 use super::secret::{Secret, Subject};
@@ -21,7 +21,7 @@ pub(super) struct Ledger(RwLock<Known>);
 
 #[derive(Default)]
 pub(super) struct Known {
-    names: Names,
+    names: KeptNames,
     /// By their names.
     resolved: BTreeMap<String, Resolved>,
     captured: VecDeque<(Arc<Secret>, u32)>,
@@ -55,7 +55,9 @@ impl Known {
     pub(super) fn keep_names(&mut self, names: impl IntoIterator<Item = String>) {
         self.names.add(names);
         let all: Vec<String> = self.resolved.keys().cloned().collect();
-        all.iter().for_each(|name| self.judge(name));
+        for name in &all {
+            self.judge(name);
+        }
     }
 
     /// Resolves a secret: from now on it is searched for, unless it is too weak for that.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::CallHandles;
 use super::handle;
 use super::redactor::Redactor;
 use super::vault::Vault;
@@ -23,11 +23,11 @@ pub(crate) struct Masker {
     redactor: Redactor,
     vault: Vault,
     /// The call whose handles are known besides placeholders.
-    call: Option<Arc<Call>>,
+    call: Option<Arc<CallHandles>>,
 }
 
 impl Masker {
-    pub(super) fn new(vault: Vault, call: Option<Arc<Call>>) -> Self {
+    pub(super) fn new(vault: Vault, call: Option<Arc<CallHandles>>) -> Self {
         let redactor = vault.redactor();
         Self {
             redactor: match &call {

@@ -35,14 +35,14 @@ pub(crate) use call::{CallSecrets, CaptureRefused, HandleRefused};
 pub use lookup::{LookupError, SecretsCommand};
 pub(crate) use masker::{Masker, mask_of};
 pub use redactor::Redactor;
-pub(crate) use vault::Place;
+pub(crate) use vault::Escaping;
 pub use vault::Vault;
 
 use self::search::Found;
 use self::secret::Secret;
 
 use crate::files;
-use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place as At, cut};
+use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, Place, cut};
 use crate::text::document::Document;
 use crate::text::json::escape_key;
 use crate::text::reading::unreadable;
@@ -193,7 +193,7 @@ fn exposed(name: &str, file: &std::fs::File) -> std::io::Result<Option<Diagnosti
     Ok(exposed_to_others(file)?.map(|mode| {
         let message = format!("others can use the file of secrets: its mode is {mode:03o}");
         Diagnostic::error(Code::ExposedSecrets, message)
-            .at(At::whole(name))
+            .at(Place::whole(name))
             .hint(format!("run `chmod 600 {name}`"))
     }))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::CallHandles;
 use super::ledger::Ledger;
 use super::{handle, json};
 use crate::text::{visible, visible_json, without_userinfo};
@@ -20,7 +20,7 @@ const CUTS: [&str; 2] = ["…", "..."];
 pub struct Redactor {
     ledgers: Vec<Arc<Ledger>>,
     /// The call whose handles are removed by their names; those of others are removed, too.
-    call: Option<Arc<Call>>,
+    call: Option<Arc<CallHandles>>,
 }
 
 impl Redactor {
@@ -36,7 +36,7 @@ impl Redactor {
         }
     }
 
-    pub(super) fn of_call(self, call: Arc<Call>) -> Self {
+    pub(super) fn of_call(self, call: Arc<CallHandles>) -> Self {
         Self {
             call: Some(call),
             ..self

@@ -15,13 +15,13 @@ fn a_handle_becomes_its_value_escaped_for_its_place() {
     let handle = vault.handle("token").unwrap();
     assert_eq!(
         vault
-            .substitute(&format!("Bearer {handle}"), Place::Plain)
+            .substitute(&format!("Bearer {handle}"), Escaping::Plain)
             .unwrap()
             .as_str(),
         "Bearer a\"b\\c"
     );
     let json = vault
-        .substitute(&format!(r#"{{"token":"{handle}"}}"#), Place::Json)
+        .substitute(&format!(r#"{{"token":"{handle}"}}"#), Escaping::Json)
         .unwrap();
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["token"], "a\"b\\c");
 }
@@ -31,9 +31,9 @@ fn only_the_vault_that_made_a_handle_knows_it() {
     let (one, other) = (vault("first-value"), vault("other-value"));
     let handle = one.handle("token").unwrap();
     other.handle("token").unwrap();
-    assert_eq!(other.substitute(&handle, Place::Plain), Err(HandleRefused::Unknown));
+    assert_eq!(other.substitute(&handle, Escaping::Plain), Err(HandleRefused::Unknown));
     assert_eq!(
-        one.substitute(&handle[..handle.len() - 1], Place::Plain),
+        one.substitute(&handle[..handle.len() - 1], Escaping::Plain),
         Err(HandleRefused::Unknown)
     );
     assert_eq!(one.handle("absent"), None);
@@ -99,7 +99,7 @@ proptest! {
     fn substitution_changes_nothing_but_handles(text in "[ -~]{0,60}") {
         let vault = vault("some-value");
         prop_assume!(!Vault::contains_handle(&text));
-        let revealed = vault.substitute(&text, Place::Json).unwrap();
+        let revealed = vault.substitute(&text, Escaping::Json).unwrap();
         prop_assert_eq!(revealed.as_str(), text);
     }
 }
@@ -167,6 +167,7 @@ fn a_token_that_a_server_gave_is_hidden_from_then_on() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of all that holds one")]
 async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     use crate::net::egress::Egress;
     use crate::net::{Grant, Identity, Network, Origin, Tls, Trust};
@@ -229,7 +230,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         ("redactor", &vault.redactor()),
         (
             "a revealed text's error",
-            &vault.substitute("secret-handle-", Place::Plain),
+            &vault.substitute("secret-handle-", Escaping::Plain),
         ),
         ("inputs of a run", &RunInputs::new(secrets.clone())),
         ("inputs of a connector", &connector),

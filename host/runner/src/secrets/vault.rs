@@ -22,14 +22,14 @@ pub struct Vault {
 
 /// Where a value is put, which decides how it must be escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Escaping {
     /// As it is: a header, or a field of a form, which is encoded as a whole.
     Plain,
     /// Inside a string of a JSON document.
     Json,
 }
 
-impl Place {
+impl Escaping {
     /// How much room a value may need. Escaping makes six letters of one at most.
     pub(super) fn room(self, value: &str) -> usize {
         match self {
@@ -39,11 +39,11 @@ impl Place {
     }
 }
 
-/// Appends a value, escaped as its place needs.
-pub(super) fn place_value(text: &mut String, value: &str, place: Place) {
-    match place {
-        Place::Plain => text.push_str(value),
-        Place::Json => {
+/// Appends a value, escaped as it needs to be there.
+pub(super) fn place_value(text: &mut String, value: &str, escaping: Escaping) {
+    match escaping {
+        Escaping::Plain => text.push_str(value),
+        Escaping::Json => {
             let quoted = Zeroizing::new(serde_json::to_string(value).expect("a text can be written as JSON"));
             text.push_str(&quoted[1..quoted.len() - 1]);
         }
@@ -107,9 +107,9 @@ impl Vault {
     }
 
     /// The text with each placeholder replaced by its value: for requests that the host itself makes.
-    pub(crate) fn substitute(&self, text: &str, place: Place) -> Result<Zeroizing<String>, HandleRefused> {
+    pub(crate) fn substitute(&self, text: &str, escaping: Escaping) -> Result<Zeroizing<String>, HandleRefused> {
         let known = self.ledger.read();
-        place_values(text, place, |placeholder| {
+        place_values(text, escaping, |placeholder| {
             known.placed(placeholder).map(|secret| secret.value())
         })
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Case, TestFile, WrittenAnswer, WrittenAnswers, WrittenAttempts};
-use crate::run::record::{Outcome, RunRecord};
+use crate::run::record::{RecordedOutcome, RunRecord};
 use crate::run::stub::{Answers, CallAnswers, Stub};
 use crate::sandbox::plugin::{FailureKind, StepFailure, StepOutcome};
 use crate::text::diagnostic::{Code, Diagnostic};
@@ -60,14 +60,14 @@ fn recorded(record: &RunRecord) -> HashMap<String, Answers> {
     answers
 }
 
-fn stub(outcome: &Outcome) -> Stub {
+fn stub(outcome: &RecordedOutcome) -> Stub {
     match outcome {
-        Outcome::Returned(returned) => Stub::Returned(StepOutcome {
+        RecordedOutcome::Returned(returned) => Stub::Returned(StepOutcome {
             result: returned.result.clone(),
             partial: returned.partial,
             notes: returned.notes.clone(),
         }),
-        Outcome::Failed(error) => Stub::Failed(StepFailure {
+        RecordedOutcome::Failed(error) => Stub::Failed(StepFailure {
             kind: serde_json::from_value(Value::from(&*error.kind)).unwrap_or(FailureKind::Internal),
             message: error.message.clone(),
             hint: error.hint.clone(),

@@ -3,7 +3,7 @@
 use super::{Case, TestFile, WrittenAnswers};
 use crate::language::playbook::Playbook;
 use crate::language::step::Step;
-use crate::run::record::Outcome;
+use crate::run::record::RecordedOutcome;
 use crate::runner::Runner;
 use crate::text::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use crate::text::json::escape_key;
@@ -108,7 +108,7 @@ impl Checking<'_> {
         let answered = |id: &str| self.case.answers.iter().any(|(answered, _)| answered == id);
         let mut problems = Vec::new();
         for call in record.calls.iter().filter(|call| !answered(&call.step)) {
-            let Some(Outcome::Returned(returned)) = &call.outcome else {
+            let Some(RecordedOutcome::Returned(returned)) = &call.outcome else {
                 continue;
             };
             let step_type = self

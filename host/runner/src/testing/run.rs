@@ -71,7 +71,7 @@ impl Runner {
             .or_else(|| recorded.map(|inputs| inputs.vars.clone()))
             .unwrap_or_default();
         inputs.skip_unknown_steps = skip_unknown_steps;
-        let prepared = match self.prepare_for(Servers::Stubbed, playbook.clone(), inputs) {
+        let prepared = match self.prepare_for(Servers::Stubbed, playbook, inputs) {
             Ok(prepared) => prepared,
             Err(problems) => return case.invalid(tests, &problems),
         };

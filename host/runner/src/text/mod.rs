@@ -24,7 +24,7 @@ pub(crate) mod visible;
 pub(crate) mod weight;
 pub(crate) mod yaml_error;
 
-pub use self::diagnostic::{Code, Diagnostic, Diagnostics, Explanation, FlatDiagnostic, Related, Shown};
+pub use self::diagnostic::{Code, Diagnostic, Diagnostics, ExampleKind, Explanation, FlatDiagnostic, Related};
 pub use self::schema::{Role, Schema, SchemaProblem};
 pub use self::source::Source;
 pub use self::url::{without_credentials, without_userinfo};

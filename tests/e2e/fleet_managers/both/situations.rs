@@ -61,6 +61,7 @@ pub(super) fn behaving(name: &str, behaviour: Behaviour) -> Host {
 }
 
 /// Returns the situations.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn cases() -> Vec<Case> {
     let silent = |name| behaving(name, Behaviour::Silent);
     vec![

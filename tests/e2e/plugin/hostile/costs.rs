@@ -270,7 +270,7 @@ async fn checking_a_result_is_bounded() {
             assert!(cost.said().contains(words), "{schema}, {how}: {}", cost.said());
         }
         cost.check(schema);
-        assert!(cost.took < Duration::from_secs(60), "{schema}, {how}: {:?}", cost.took);
+        assert!(cost.took < Duration::from_mins(1), "{schema}, {how}: {:?}", cost.took);
     }
 }
 

@@ -10,8 +10,11 @@ use crate::text::document::Document;
 use crate::text::source::Source;
 use serde::{Deserialize, Serialize};
 
+mod checked;
 mod read;
 mod texts;
+
+pub(crate) use self::checked::{Checked, StepTypes};
 
 /// A parsed playbook, ready to be prepared for a run.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub struct Playbook {
     pub(crate) flow: Flow,
     /// Whether all steps could be read, so that it is known which there are.
     pub(crate) complete: bool,
+    /// The check that it passed when it was read, if a runner read it.
+    pub(crate) checked: Option<Checked>,
     pub(crate) document: Document,
 }
 

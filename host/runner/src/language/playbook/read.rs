@@ -83,6 +83,7 @@ pub(super) fn playbook(document: Document, problems: Diagnostics) -> (Playbook, 
         steps: parts.steps,
         flow,
         complete: !incomplete,
+        checked: None,
         document,
     };
     (playbook, problems)

@@ -289,7 +289,7 @@ fn check_tests(tokens: &Tokens<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// `${NAME}` is how `AiSOC` playbooks name an integration, which only `AiSOC`'s server can look up.
-fn integration_reference(text: &str) -> Option<Problem> {
+pub(super) fn integration_reference(text: &str) -> Option<Problem> {
     let start = text.find("${")?;
     let end = start + text[start..].find('}')? + 1;
     let name = &text[start + 2..end - 1];

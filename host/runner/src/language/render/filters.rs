@@ -95,6 +95,7 @@ pub(super) fn register(environment: &mut Environment<'_>) {
     of_texts(environment);
     of_numbers(environment);
     of_lists(environment);
+    of_order(environment);
     tests_of_kinds(environment);
     tests_of_values(environment);
 }
@@ -175,24 +176,6 @@ fn of_lists(environment: &mut Environment<'_>) {
         state.consume_fuel(value.len().unwrap_or_default() as u64 / 2)?;
         filters::reverse(value)
     });
-    environment.add_filter("dictsort", |state: &State<'_, '_>, value: &Value, kwargs: Kwargs| {
-        let entries = value.len().unwrap_or_default() as u64;
-        weight::compared(state, value)?;
-        state.consume_fuel(entries.saturating_mul(1 + u64::from(entries.max(1).ilog2())))?;
-        filters::dictsort(value, kwargs)
-    });
-    environment.add_filter("max", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
-        ordered(state, &value, &kwargs)?;
-        filters::max(state, value, kwargs)
-    });
-    environment.add_filter("min", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
-        ordered(state, &value, &kwargs)?;
-        filters::min(state, value, kwargs)
-    });
-    environment.add_filter("sort", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
-        ordered(state, &value, &kwargs)?;
-        filters::sort(state, value, kwargs)
-    });
     environment.add_filter(
         "slice",
         |state: &State<'_, '_>, value: Value, count: usize, filler: Option<Value>| {
@@ -234,6 +217,28 @@ fn of_lists(environment: &mut Environment<'_>) {
             filters::rejectattr(state, value, name, test, more)
         },
     );
+}
+
+/// The filters that compare what is in a list.
+fn of_order(environment: &mut Environment<'_>) {
+    environment.add_filter("dictsort", |state: &State<'_, '_>, value: &Value, kwargs: Kwargs| {
+        let entries = value.len().unwrap_or_default() as u64;
+        weight::compared(state, value)?;
+        state.consume_fuel(entries.saturating_mul(1 + u64::from(entries.max(1).ilog2())))?;
+        filters::dictsort(value, kwargs)
+    });
+    environment.add_filter("max", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
+        ordered(state, &value, &kwargs)?;
+        filters::max(state, value, kwargs)
+    });
+    environment.add_filter("min", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
+        ordered(state, &value, &kwargs)?;
+        filters::min(state, value, kwargs)
+    });
+    environment.add_filter("sort", |state: &State<'_, '_>, value: Value, kwargs: Kwargs| {
+        ordered(state, &value, &kwargs)?;
+        filters::sort(state, value, kwargs)
+    });
 }
 
 fn tests_of_kinds(environment: &mut Environment<'_>) {
@@ -287,7 +292,6 @@ fn tests_of_values(environment: &mut Environment<'_>) {
         weight::compared(state, other)?;
         tests::is_in(state, value, other)
     });
-    type Ends = fn(Cow<'_, str>, Cow<'_, str>) -> bool;
     let ends: [(&str, Ends); 2] = [
         ("endingwith", tests::is_endingwith),
         ("startingwith", tests::is_startingwith),
@@ -299,6 +303,9 @@ fn tests_of_values(environment: &mut Environment<'_>) {
         });
     }
 }
+
+/// Whether a text has another at one of its ends.
+type Ends = fn(Cow<'_, str>, Cow<'_, str>) -> bool;
 
 /// A value as the text that it becomes, if that is not too large.
 fn text<'v>(state: &State<'_, '_>, value: &'v Value) -> Result<StringInput<'v>, Error> {
@@ -316,8 +323,8 @@ fn trim(state: &State<'_, '_>, value: &Value, trimmed: Option<&Value>) -> Result
 }
 
 fn replace(state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let arguments = arguments.into_values();
     type Arguments<'v> = (&'v Value, &'v Value, &'v Value, Option<i64>, Kwargs);
+    let arguments = arguments.into_values();
     let (value, from, to, count, named): Arguments<'_> = from_args(&arguments)?;
     let count = match count {
         Some(count) => Some(count),

@@ -51,6 +51,10 @@ impl<'t> Walk<'t> {
             .for_each(|name| self.assign_name(name));
     }
 
+    #[expect(
+        clippy::match_same_arms,
+        reason = "a raw text names nothing, and a statement that is not known is refused"
+    )]
     fn statement(&mut self, statement: &Stmt<'t>) {
         #[allow(
             unreachable_patterns,

@@ -131,16 +131,7 @@ pub(super) fn expression<'t>(written: &Expr<'t>) -> Expr<'t> {
             let value = node.value.clone();
             Expr::Const(Spanned::new(Const { value }, span))
         }
-        Expr::Slice(node) => {
-            let part = |part: &Option<Expr<'t>>| part.as_ref().map(expression);
-            let slice = Slice {
-                expr: expression(&node.expr),
-                start: part(&node.start),
-                stop: part(&node.stop),
-                step: part(&node.step),
-            };
-            guarded(MADE, Expr::Slice(Spanned::new(slice, span)), span)
-        }
+        Expr::Slice(node) => slice(node, span),
         // The kind of an operator is no `Copy`.
         #[expect(clippy::needless_match, reason = "the operator cannot be copied")]
         Expr::UnaryOp(node) => {
@@ -152,27 +143,7 @@ pub(super) fn expression<'t>(written: &Expr<'t>) -> Expr<'t> {
             Expr::UnaryOp(Spanned::new(UnaryOp { op, expr }, span))
         }
         Expr::BinOp(node) => operation(node, span),
-        Expr::Compare(node) => {
-            let in_text = |next: &CompareOp<'t>| matches!(next.op, CompareOpKind::In | CompareOpKind::NotIn);
-            let guard = if node.ops.iter().any(in_text) {
-                IN_TEXT
-            } else {
-                COMPARED
-            };
-            let compared = |expr: &Expr<'t>| guarded(guard, expression(expr), expr.span());
-            let compare = Compare {
-                expr: compared(&node.expr),
-                ops: node
-                    .ops
-                    .iter()
-                    .map(|next| CompareOp {
-                        op: next.op,
-                        expr: compared(&next.expr),
-                    })
-                    .collect(),
-            };
-            Expr::Compare(Spanned::new(compare, span))
-        }
+        Expr::Compare(node) => comparison(node, span),
         Expr::IfExpr(node) => {
             let choice = IfExpr {
                 test_expr: expression(&node.test_expr),
@@ -181,19 +152,7 @@ pub(super) fn expression<'t>(written: &Expr<'t>) -> Expr<'t> {
             };
             Expr::IfExpr(Spanned::new(choice, span))
         }
-        Expr::Filter(node) => {
-            let filter = Filter {
-                name: node.name,
-                expr: node.expr.as_ref().map(expression),
-                args: arguments(&node.args),
-            };
-            let filter = Expr::Filter(Spanned::new(filter, span));
-            if CHOOSING.contains(&node.name) {
-                filter
-            } else {
-                guarded(MADE, filter, span)
-            }
-        }
+        Expr::Filter(node) => filter(node, span),
         Expr::Test(node) => {
             let test = Test {
                 name: node.name,
@@ -229,6 +188,53 @@ pub(super) fn expression<'t>(written: &Expr<'t>) -> Expr<'t> {
             };
             guarded(MADE, Expr::Map(Spanned::new(map, span)), span)
         }
+    }
+}
+
+fn slice<'t>(node: &Slice<'t>, span: Span) -> Expr<'t> {
+    let part = |part: &Option<Expr<'t>>| part.as_ref().map(expression);
+    let slice = Slice {
+        expr: expression(&node.expr),
+        start: part(&node.start),
+        stop: part(&node.stop),
+        step: part(&node.step),
+    };
+    guarded(MADE, Expr::Slice(Spanned::new(slice, span)), span)
+}
+
+fn comparison<'t>(node: &Compare<'t>, span: Span) -> Expr<'t> {
+    let in_text = |next: &CompareOp<'t>| matches!(next.op, CompareOpKind::In | CompareOpKind::NotIn);
+    let guard = if node.ops.iter().any(in_text) {
+        IN_TEXT
+    } else {
+        COMPARED
+    };
+    let compared = |expr: &Expr<'t>| guarded(guard, expression(expr), expr.span());
+    let compare = Compare {
+        expr: compared(&node.expr),
+        ops: node
+            .ops
+            .iter()
+            .map(|next| CompareOp {
+                op: next.op,
+                expr: compared(&next.expr),
+            })
+            .collect(),
+    };
+    Expr::Compare(Spanned::new(compare, span))
+}
+
+fn filter<'t>(node: &Filter<'t>, span: Span) -> Expr<'t> {
+    let filter = Filter {
+        name: node.name,
+        expr: node.expr.as_ref().map(expression),
+        args: arguments(&node.args),
+    };
+    let filter = Expr::Filter(Spanned::new(filter, span));
+    if CHOOSING.contains(&node.name) {
+        filter
+    } else {
+        guarded(MADE, filter, span)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) use scope::{ListItem, Values};
 pub(crate) use tokens::sole_expression;
 
 use program::Program;
-use scope::{Names, TrustedScope, UntrustedScope};
+use scope::{NamedValues, TrustedScope, UntrustedScope};
 use tokens::{Tokens, is_guarded, path, place_of};
 
 /// The names that templates may begin with.
@@ -59,6 +59,11 @@ const MARKS: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
 /// Whether a text has anything to fill in.
 pub(crate) fn is_template(text: &str) -> bool {
     MARKS.iter().any(|(open, _)| text.contains(open))
+}
+
+/// Whether a text means what it says: nothing is filled in, and it refers to nothing.
+pub(crate) fn is_literal(text: &str) -> bool {
+    !is_template(text) && check::integration_reference(text).is_none()
 }
 
 /// What of a text stands outside of templates.
@@ -152,6 +157,7 @@ impl Renderer {
             Some(_) => Scope::Item { untrusted: true },
             None => Scope::Roots,
         };
+        // What was found when the file was read is not relied on: what may be filled in here follows from this very text.
         let mentions =
             check(text, scope).map_err(|problems| problems.into_iter().next().expect("an error names a problem"))?;
         if let Some(name) = OF_OTHERS.into_iter().find(|name| mentions.roots.contains(*name))
@@ -203,7 +209,7 @@ impl Renderer {
             })
     }
 
-    fn names(&self, provenance: Provenance) -> &Names {
+    fn names(&self, provenance: Provenance) -> &NamedValues {
         match provenance {
             Provenance::Author => self.trusted.names(),
             Provenance::Any => self.untrusted.names(),

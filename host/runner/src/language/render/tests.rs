@@ -3,7 +3,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
-use crate::secrets::{Place, Secrets};
+use crate::secrets::{Escaping, Secrets};
 
 const VALUE: &str = "hunter2-value";
 
@@ -54,7 +54,7 @@ fn a_secret_becomes_a_handle_that_its_vault_knows() {
         assert!(
             renderer
                 .vault
-                .substitute(rendered, Place::Plain)
+                .substitute(rendered, Escaping::Plain)
                 .unwrap()
                 .contains(VALUE),
             "{template}"

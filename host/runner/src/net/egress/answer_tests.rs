@@ -82,7 +82,7 @@ async fn an_answer_in_which_a_token_is_not_found_for_certain_is_withheld() {
         r#"{"token": 20010927113041}"#,
         r#"{"token": true, "other": "§"}"#,
         r#"{"token": "§""#,
-        r#"{'token': '§'}"#,
+        r"{'token': '§'}",
         "token=§&x=1",
         "<html>§</html>",
     ] {

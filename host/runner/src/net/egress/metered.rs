@@ -9,14 +9,14 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::{Exhausted, Flow, InFlight};
+use crate::limits::{Exhausted, InFlight, Traffic};
 
 /// How much room is made at once, in bytes.
 const CHUNK: usize = 64 << 10;
 
 /// What was read of a message that is not complete.
 #[derive(Debug, Clone)]
-pub(super) struct Meter(Arc<Mutex<Counted>>);
+pub(super) struct MessageMeter(Arc<Mutex<Counted>>);
 
 #[derive(Debug)]
 struct Counted {
@@ -27,8 +27,8 @@ struct Counted {
 /// A connection that reads no faster than there is room for what it reads.
 pub(super) struct Metered<S> {
     connection: S,
-    meter: Meter,
-    flow: Flow,
+    meter: MessageMeter,
+    traffic: Traffic,
     growing: Option<Growing>,
 }
 
@@ -42,13 +42,13 @@ impl<S> fmt::Debug for Metered<S> {
 }
 
 impl<S> Metered<S> {
-    pub(super) fn new(connection: S, flow: Flow) -> (Self, Meter) {
-        let held = flow.nothing();
-        let meter = Meter(Arc::new(Mutex::new(Counted { held, read: 0 })));
+    pub(super) fn new(connection: S, traffic: Traffic) -> (Self, MessageMeter) {
+        let held = traffic.nothing();
+        let meter = MessageMeter(Arc::new(Mutex::new(Counted { held, read: 0 })));
         let metered = Self {
             connection,
             meter: meter.clone(),
-            flow,
+            traffic,
             growing: None,
         };
         (metered, meter)
@@ -67,7 +67,7 @@ impl<S> Metered<S> {
                 return Poll::Ready(Ok(()));
             }
             drop(counted);
-            let mut more = self.flow.nothing();
+            let mut more = self.traffic.nothing();
             self.growing = Some(Box::pin(async move {
                 more.grow(CHUNK).await?;
                 Ok(more)
@@ -76,7 +76,7 @@ impl<S> Metered<S> {
     }
 }
 
-impl Meter {
+impl MessageMeter {
     /// A message was taken. Returns the room that it takes; what was read of the next is little.
     pub(super) fn taken(&self) -> InFlight {
         let mut counted = self.counted();

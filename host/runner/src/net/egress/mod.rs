@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::limits::{Arrived, CONNECTION, CallBudget, InFlight, Limits};
 use crate::net::origin::Origin;
 use crate::net::tls::Tls;
-use crate::secrets::{CallSecrets, Place, Vault};
+use crate::secrets::{CallSecrets, Escaping, Vault};
 
 mod answer;
 mod error;
@@ -79,14 +79,14 @@ impl Grant {
 
 /// What a request carries.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) enum RequestBody {
     /// A JSON document.
     Json(String),
     /// The fields of a form, not encoded yet.
     Form(Vec<(String, String)>),
 }
 
-impl Body {
+impl RequestBody {
     fn content_type(&self) -> &'static str {
         match self {
             Self::Json(_) => "application/json",
@@ -101,7 +101,7 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Option<Body>,
+    pub(crate) body: Option<RequestBody>,
     pub(crate) timeout: Duration,
     pub(crate) repeatable: bool,
     pub(crate) capture: Vec<String>,
@@ -113,8 +113,8 @@ impl Request {
         let fields =
             |fields: &[(String, String)]| fields.iter().map(|(name, value)| 64 + name.len() + value.len()).sum();
         let body: usize = match &self.body {
-            Some(Body::Json(json)) => json.len(),
-            Some(Body::Form(form)) => fields(form),
+            Some(RequestBody::Json(json)) => json.len(),
+            Some(RequestBody::Form(form)) => fields(form),
             None => 0,
         };
         let capture: usize = self.capture.iter().map(|pointer| 32 + pointer.len()).sum();
@@ -135,10 +135,10 @@ pub(crate) struct Response {
 
 /// The network as one call sees it: the granted origin and nothing else.
 #[derive(Debug, Clone)]
-pub(crate) struct Egress(Arc<Granted>);
+pub(crate) struct Egress(Arc<GrantedServer>);
 
 #[derive(Debug)]
-struct Granted {
+struct GrantedServer {
     client: Client,
     origin: Origin,
     secrets: CallSecrets,
@@ -166,7 +166,7 @@ impl Egress {
         ends: Instant,
     ) -> Result<Self, GrantRefused> {
         network.policy().check(&grant.origin)?;
-        Ok(Self(Arc::new(Granted {
+        Ok(Self(Arc::new(GrantedServer {
             client: network.client(&grant.tls, grant.origin.host())?,
             origin: grant.origin.clone(),
             secrets,
@@ -204,7 +204,7 @@ impl Egress {
 
 /// One of the connections of a call, and what it takes besides what is sent and received.
 #[derive(Debug)]
-struct Connection {
+struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
     _buffers: InFlight,
 }
@@ -212,17 +212,17 @@ struct Connection {
 /// A request that has been checked and holds values.
 ///
 /// Ours are zeroed; the copies that the client makes of header fields and bodies to send them are beyond reach.
-struct Prepared {
+struct CheckedRequest {
     url: url::Url,
     headers: HeaderMap,
     /// The type of the body, and the body.
     body: Option<(&'static str, Zeroizing<String>)>,
 }
 
-impl Granted {
+impl GrantedServer {
     async fn send(&self, request: Request) -> Result<Response, EgressError> {
         let _held = self.arrived(request.size())?;
-        let prepared = self.prepare(&request)?;
+        let checked = self.check(&request)?;
         let mut delays = repetition::delays();
         let mut deadline = None;
         // What a login makes is a session, and every attempt has its own.
@@ -236,7 +236,7 @@ impl Granted {
             // Counted beforehand: a request that is dropped under way may have arrived.
             self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             // Many requests wait for a connection: only those that have one need the room for what follows.
-            let outcome = Box::pin(self.exchange(&prepared, &request, deadline)).await;
+            let outcome = Box::pin(self.exchange(&checked, &request, deadline)).await;
             drop(connection);
             if repetition::was_refused(&outcome) {
                 self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
@@ -255,11 +255,11 @@ impl Granted {
     }
 
     /// Waits for one of the connections that the call may have at once.
-    async fn connection(&self) -> Result<Connection, EgressError> {
+    async fn connection(&self) -> Result<ConnectionSlot, EgressError> {
         let permit = self.connections.clone().acquire_owned().await;
-        let mut buffers = self.budget.flow().nothing();
+        let mut buffers = self.budget.traffic().nothing();
         buffers.grow(CONNECTION).await?;
-        Ok(Connection {
+        Ok(ConnectionSlot {
             _permit: permit.expect("the semaphore is never closed"),
             _buffers: buffers,
         })
@@ -268,7 +268,7 @@ impl Granted {
     /// Counts what the plugin wants to send, or refuses it.
     fn arrived(&self, bytes: usize) -> Result<Arrived, EgressError> {
         // It is there as the plugin wrote it, with values in it, and as it is sent.
-        Ok(self.budget.flow().arrived(bytes.saturating_mul(3))?)
+        Ok(self.budget.traffic().arrived(bytes.saturating_mul(3))?)
     }
 
     /// Counts a request before it is made.
@@ -297,12 +297,12 @@ impl Granted {
         })
     }
 
-    fn prepare(&self, request: &Request) -> Result<Prepared, EgressError> {
+    fn check(&self, request: &Request) -> Result<CheckedRequest, EgressError> {
         if request.capture.len() > answer::MOST_POINTERS {
             return Err(EgressError::InvalidRequest("too many tokens to capture".into()));
         }
-        let body = |body: &Body| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
-        Ok(Prepared {
+        let body = |body: &RequestBody| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
+        Ok(CheckedRequest {
             url: self.url(&request.path)?,
             headers: self.headers(&request.headers)?,
             body: request.body.as_ref().map(body).transpose()?,
@@ -332,7 +332,7 @@ impl Granted {
             if reserved {
                 return Err(invalid("belongs to the host and cannot be set by a plugin"));
             }
-            let revealed = self.reveal(value, Place::Plain)?;
+            let revealed = self.reveal(value, Escaping::Plain)?;
             let mut value = HeaderValue::from_str(&revealed).map_err(|_| {
                 invalid("has a value that no header can have (a line break, perhaps at the end of a secret)")
             })?;
@@ -342,13 +342,13 @@ impl Granted {
         Ok(headers)
     }
 
-    fn body(&self, body: &Body) -> Result<Zeroizing<String>, EgressError> {
+    fn body(&self, body: &RequestBody) -> Result<Zeroizing<String>, EgressError> {
         match body {
-            Body::Json(json) => self.json(json),
-            Body::Form(fields) => {
+            RequestBody::Json(json) => self.json(json),
+            RequestBody::Form(fields) => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 for (name, value) in fields {
-                    form.append_pair(name, &self.reveal(value, Place::Plain)?);
+                    form.append_pair(name, &self.reveal(value, Escaping::Plain)?);
                 }
                 Ok(form.finish().into())
             }
@@ -358,32 +358,32 @@ impl Granted {
     /// A JSON document with values in the place of handles, which can stand in its strings only.
     fn json(&self, json: &str) -> Result<Zeroizing<String>, EgressError> {
         match serde_json::from_str::<IgnoredAny>(json) {
-            Ok(_) => self.reveal(json, Place::Json),
+            Ok(_) => self.reveal(json, Escaping::Json),
             Err(_) => Err(EgressError::InvalidRequest("what is sent as JSON is not JSON".into())),
         }
     }
 
-    fn reveal(&self, text: &str, place: Place) -> Result<Zeroizing<String>, EgressError> {
-        let revealed = self.secrets.reveal(text, place, &self.origin.to_string());
+    fn reveal(&self, text: &str, escaping: Escaping) -> Result<Zeroizing<String>, EgressError> {
+        let revealed = self.secrets.reveal(text, escaping, &self.origin.to_string());
         revealed.map_err(EgressError::Handle)
     }
 
     async fn exchange(
         &self,
-        prepared: &Prepared,
+        checked: &CheckedRequest,
         request: &Request,
         deadline: Instant,
     ) -> Result<Response, EgressError> {
         let exchange = async {
-            let mut url = prepared.url.clone();
+            let mut url = checked.url.clone();
             let mut redirects = 0..REDIRECTS;
             loop {
                 let mut builder = self
                     .client
                     .http
                     .request(request.method.clone(), url.clone())
-                    .headers(prepared.headers.clone());
-                if let Some((content_type, body)) = &prepared.body {
+                    .headers(checked.headers.clone());
+                if let Some((content_type, body)) = &checked.body {
                     builder = builder.header("content-type", *content_type).body(String::clone(body));
                 }
                 let response = builder.send().await.map_err(|e| self.failed(e))?;
@@ -434,7 +434,7 @@ impl Granted {
             _ => self.body_limit.min(answer::LONGEST_CAPTURING),
         };
         let mut body = Vec::new();
-        let mut held = self.budget.flow().nothing();
+        let mut held = self.budget.traffic().nothing();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(e))? {
             if body.len() + chunk.len() > limit {
                 return Err(EgressError::TooLarge {

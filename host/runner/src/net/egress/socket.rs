@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::metered::{Meter, Metered};
-use super::{Connection, EgressError, Granted};
+use super::metered::{MessageMeter, Metered};
+use super::{ConnectionSlot, EgressError, GrantedServer};
 use crate::limits::InFlight;
 
 /// How long a closing handshake may take.
@@ -32,30 +32,30 @@ const LARGEST_SENT: usize = UNWRITTEN / 2;
 /// An open websocket and its place among the open connections. It can be sent to and received from at once.
 #[derive(Debug)]
 pub(crate) struct LiveSocket {
-    granted: Arc<Granted>,
+    server: Arc<GrantedServer>,
     sender: Mutex<SplitSink<Stream, Message>>,
     receiver: Mutex<SplitStream<Stream>>,
-    meter: Meter,
-    _connection: Connection,
+    meter: MessageMeter,
+    _connection: ConnectionSlot,
 }
 
 type Stream = WebSocketStream<Metered<reqwest::Upgraded>>;
 
 impl LiveSocket {
     pub(super) async fn open(
-        granted: &Arc<Granted>,
+        server: &Arc<GrantedServer>,
         path: &str,
         headers: &[(String, String)],
         timeout: Duration,
     ) -> Result<Self, EgressError> {
-        let url = granted.url(path)?;
-        let headers = granted.headers(headers)?;
-        granted.count()?;
-        let connection = granted.connection().await?;
-        let deadline = granted.ends.min(Instant::now() + timeout);
+        let url = server.url(path)?;
+        let headers = server.headers(headers)?;
+        server.count()?;
+        let connection = server.connection().await?;
+        let deadline = server.ends.min(Instant::now() + timeout);
         let opening = async {
             let key = generate_key();
-            let response = granted
+            let response = server
                 .client
                 .websocket
                 .get(url)
@@ -66,8 +66,8 @@ impl LiveSocket {
                 .header("sec-websocket-key", &key)
                 .send()
                 .await
-                .map_err(|e| granted.failed(e))?;
-            granted.measure(response.headers())?;
+                .map_err(|e| server.failed(e))?;
+            server.measure(response.headers())?;
             let accepted = response
                 .headers()
                 .get("sec-websocket-accept")
@@ -75,26 +75,26 @@ impl LiveSocket {
                 == Some(derive_accept_key(key.as_bytes()).as_bytes());
             if response.status() != StatusCode::SWITCHING_PROTOCOLS || !accepted {
                 return Err(EgressError::Rejected {
-                    server: granted.origin.to_string(),
+                    server: server.origin.to_string(),
                     status: response.status().as_u16(),
                 });
             }
-            let upgraded = response.upgrade().await.map_err(|e| granted.failed(e))?;
+            let upgraded = response.upgrade().await.map_err(|e| server.failed(e))?;
             let config = WebSocketConfig::default()
-                .max_message_size(Some(granted.body_limit))
-                .max_frame_size(Some(granted.body_limit))
+                .max_message_size(Some(server.body_limit))
+                .max_frame_size(Some(server.body_limit))
                 .max_write_buffer_size(UNWRITTEN);
-            let (metered, meter) = Metered::new(upgraded, granted.budget.flow());
+            let (metered, meter) = Metered::new(upgraded, server.budget.traffic());
             let stream = WebSocketStream::from_raw_socket(metered, Role::Client, Some(config)).await;
             Ok((stream, meter))
         };
         let (socket, meter) = match tokio::time::timeout_at(deadline, opening).await {
             Ok(socket) => socket?,
-            Err(_) => return Err(granted.timed_out()),
+            Err(_) => return Err(server.timed_out()),
         };
         let (sender, receiver) = socket.split();
         Ok(Self {
-            granted: granted.clone(),
+            server: server.clone(),
             sender: Mutex::new(sender),
             receiver: Mutex::new(receiver),
             meter,
@@ -104,15 +104,15 @@ impl LiveSocket {
 
     /// Sends a JSON document, with values in the place of handles.
     pub(crate) async fn send(&self, json: &str) -> Result<(), EgressError> {
-        let _held = self.granted.arrived(json.len())?;
-        let text = self.granted.json(json)?;
+        let _held = self.server.arrived(json.len())?;
+        let text = self.server.json(json)?;
         if text.len() > LARGEST_SENT {
             let message = format!("a message of more than {} KiB is not sent", LARGEST_SENT >> 10);
             return Err(EgressError::InvalidRequest(message));
         }
         let mut sender = self.sender.lock().await;
         // The contract has no word for a message on a websocket that may be sent twice.
-        self.granted.acts.fetch_add(1, Ordering::Relaxed);
+        self.server.acts.fetch_add(1, Ordering::Relaxed);
         self.written(sender.send(Message::text(text.as_str()))).await
     }
 
@@ -122,7 +122,7 @@ impl LiveSocket {
         loop {
             match receiver.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return Ok(Some(self.granted.secrets.conceal_text(text.as_str().to_owned())));
+                    return Ok(Some(self.server.secrets.conceal_text(text.as_str().to_owned())));
                 }
                 // The library answers pings. A peer that does not read the answers is not read from, either.
                 Some(Ok(Message::Ping(_))) => {
@@ -150,7 +150,7 @@ impl LiveSocket {
         match tokio::time::timeout(STALLED, writing).await {
             Ok(written) => written.map_err(|error| self.broken(&error)),
             Err(_) => Err(EgressError::Stalled {
-                origin: self.granted.origin.clone(),
+                origin: self.server.origin.clone(),
             }),
         }
     }
@@ -173,7 +173,7 @@ impl LiveSocket {
         match error {
             tungstenite::Error::Capacity(error) => EgressError::FrameTooLarge(error.to_string()),
             error => EgressError::Interrupted {
-                origin: self.granted.origin.clone(),
+                origin: self.server.origin.clone(),
                 cause: error.to_string(),
             },
         }

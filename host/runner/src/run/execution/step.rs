@@ -243,20 +243,19 @@ impl Run<'_> {
         };
         let kept = self.recorder.map(|recorder| (recorder, recorder.begins(about)));
         let tape = kept.as_ref().and_then(|(_, (_, tape))| tape.clone());
-        let answered = match self.stubs {
-            Some(stubs) => stubs.answer(about),
-            None => {
-                let call = StepCall {
-                    step_type: step.kind.clone(),
-                    params: params.value.clone(),
-                    vault: self.prepared.vault.clone(),
-                    grant: calling.grant.clone(),
-                    timeout: params.timeout,
-                    cancel: calling.stop.clone(),
-                    events: self.events(step, calling.index(), attempt),
-                };
-                plugin.run_taped(self.runner.network(), call, tape, &self.held).await
-            }
+        let answered = if let Some(stubs) = self.stubs {
+            stubs.answer(about)
+        } else {
+            let call = StepCall {
+                step_type: step.kind.clone(),
+                params: params.value.clone(),
+                vault: self.prepared.vault.clone(),
+                grant: calling.grant.clone(),
+                timeout: params.timeout,
+                cancel: calling.stop.clone(),
+                events: self.events(step, calling.index(), attempt),
+            };
+            plugin.run_taped(self.runner.network(), call, tape, &self.held).await
         };
         if let Some((recorder, (ticket, _))) = kept {
             recorder.ended(ticket, &answered);

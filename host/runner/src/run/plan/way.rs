@@ -24,7 +24,7 @@ pub(super) struct Way<'p> {
 }
 
 /// What is known of whether a step runs.
-pub(super) struct Expected {
+pub(super) struct StepProspect {
     pub(super) prospect: Prospect,
     pub(super) reason: Option<SkipReason>,
     /// The steps that decide whether the run comes here.
@@ -80,9 +80,9 @@ impl<'p> Way<'p> {
     }
 
     /// Whether a step runs, and why that is so.
-    pub(super) fn outcome(&self, at: usize) -> Expected {
+    pub(super) fn outcome(&self, at: usize) -> StepProspect {
         let outlook = &self.prepared.outlooks[at];
-        let skipped = |reason| Expected {
+        let skipped = |reason| StepProspect {
             prospect: Prospect::Skipped,
             reason: Some(reason),
             deciders: Vec::new(),
@@ -101,7 +101,7 @@ impl<'p> Way<'p> {
         }
         let certain = self.is_certain(at);
         let decided = certain && self.decisions[at].is_some();
-        Expected {
+        StepProspect {
             prospect: if decided { Prospect::Runs } else { Prospect::Undecided },
             reason: None,
             deciders: if certain { Vec::new() } else { self.deciders(at) },

@@ -131,7 +131,7 @@ pub struct RecordedCall {
     /// The params, with `‹secret NAME›` in the place of secrets.
     pub params: Value,
     /// How it ended; none if it was under way when the run ended.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RecordedOutcome>,
     /// What it said and heard, if that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript: Option<Transcript>,
@@ -151,9 +151,9 @@ pub struct RecordedItem {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum RecordedOutcome {
     /// It returned.
-    Returned(Returned),
+    Returned(RecordedReturn),
     /// It failed.
     Failed(StepError),
 }
@@ -161,7 +161,7 @@ pub enum Outcome {
 /// What a call returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Returned {
+pub struct RecordedReturn {
     /// The result.
     pub result: Value,
     /// Whether something that was asked for is missing.
@@ -221,11 +221,11 @@ impl RunRecord {
     }
 }
 
-impl Outcome {
+impl RecordedOutcome {
     /// How a call ended, without secrets.
     pub(crate) fn of(ended: &Result<StepOutcome, StepError>, redactor: &Redactor) -> Self {
         match ended {
-            Ok(outcome) => Self::Returned(Returned {
+            Ok(outcome) => Self::Returned(RecordedReturn {
                 result: redactor.redact_json(outcome.result.clone()),
                 partial: outcome.partial,
                 notes: outcome.notes.iter().map(|note| redacted_note(note, redactor)).collect(),

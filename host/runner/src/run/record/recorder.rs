@@ -1,14 +1,15 @@
 //! Keeps the calls of a run while it is under way.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Detail, Outcome, RecordedCall, RecordedItem};
+use super::{Detail, RecordedCall, RecordedItem, RecordedOutcome};
 use crate::language::playbook::Playbook;
-use crate::language::render;
+use crate::language::render::{self, Mentions};
 use crate::language::step::Step;
 use crate::run::about::About;
 use crate::run::prepare::Prepared;
@@ -101,9 +102,11 @@ impl Recorder {
         for (param, text) in private(&step_type.params, &step.params) {
             hide(vault, &param, &text);
         }
+        let looked_at: HashMap<&str, &Mentions> = step.mentions().collect();
         for (param, value) in of_the_server(&step_type.params, &step.params) {
-            each_text(value, "", &mut |_, text| {
-                for part in parts(text, prepared, step) {
+            let pointer = format!("{}/params/{}", step.pointer, escape_key(param));
+            each_text(value, &pointer, &mut |pointer, text| {
+                for part in parts(text, looked_at.get(pointer).copied(), prepared, step) {
                     hide(vault, param, &part);
                 }
             });
@@ -126,7 +129,7 @@ impl Recorder {
                 ..item
             }),
             params: masker.mask_json(&kept.call.params),
-            outcome: kept.ended.map(|ended| Outcome::of(&ended, masker.redactor())),
+            outcome: kept.ended.map(|ended| RecordedOutcome::of(&ended, masker.redactor())),
             transcript: kept.tape.map(|tape| tape.finish(&masker)),
             ..kept.call
         };
@@ -214,19 +217,16 @@ fn of_the_server<'p>(
 }
 
 /// What a template without secrets is put together of: a password in parts is as good as one in a piece.
-fn parts(template: &str, prepared: &Prepared, step: &Step) -> Vec<String> {
+fn parts(template: &str, seen: Option<&Mentions>, prepared: &Prepared, step: &Step) -> Vec<String> {
     let mut parts = Vec::new();
-    let Ok(seen) = render::check(template, step.scope()) else {
-        return parts;
-    };
-    if !render::is_template(template) || !seen.secrets.is_empty() {
+    if !render::is_template(template) || seen.is_some_and(|seen| !seen.secrets.is_empty()) {
         return parts;
     }
     let mut keep = |value: &Value| each_text(value, "", &mut |_, text| parts.push(text.to_owned()));
-    for var in &seen.vars {
+    for var in seen.iter().flat_map(|seen| &seen.vars) {
         prepared.vars.get(&var.name).into_iter().for_each(&mut keep);
     }
-    if seen.roots.contains("item") {
+    if seen.is_some_and(|seen| seen.roots.contains("item")) {
         step.for_each.iter().for_each(|list| keep(&list.items));
     }
     parts.retain(|part| !render::is_template(part));

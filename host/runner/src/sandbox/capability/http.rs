@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::net::egress::{Body, Request};
+use crate::net::egress::{Request, RequestBody};
 use crate::sandbox::bindings::playbook::plugin::{http, types};
 use crate::sandbox::call_state::{CallState, lower, waiting};
 use crate::sandbox::transcript::{NetworkFailureKind, WireError};
@@ -32,8 +32,8 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
             path: request.path,
             headers: pairs(request.headers),
             body: request.body.map(|body| match body {
-                http::Body::Json(json) => Body::Json(json),
-                http::Body::Form(fields) => Body::Form(pairs(fields)),
+                http::Body::Json(json) => RequestBody::Json(json),
+                http::Body::Form(fields) => RequestBody::Form(pairs(fields)),
             }),
             timeout: Duration::from_millis(request.timeout_ms.into()),
             repeatable: request.repeatable,

@@ -14,7 +14,7 @@ use crate::text::schema::Schema;
 
 /// Who says that the bytes do no harm to whoever compiles them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trust {
+pub(crate) enum TrustedBy {
     /// They are part of the program.
     Program,
     /// They come from a file.
@@ -31,7 +31,7 @@ impl Plugin {
             &sha256_of(bytes),
             limits,
             &Pools::new(limits),
-            Trust::Nobody,
+            TrustedBy::Nobody,
         )
         .await
     }
@@ -44,7 +44,7 @@ impl Plugin {
         sha256: &str,
         limits: &Limits,
         pools: &Pools,
-        trust: Trust,
+        trust: TrustedBy,
     ) -> Result<Self, PluginError> {
         // What was kept was in order when it was: neither file nor plugin is asked again.
         if let Some((component, inspection, types)) = kept(engine, sha256) {
@@ -75,8 +75,8 @@ impl Plugin {
             return Err(unfit(format!("it says that it was made for `{stated}`")));
         }
         let compiled = match trust {
-            Trust::Program => engine.compile_here(bytes),
-            Trust::Nobody => engine.compile(bytes).await,
+            TrustedBy::Program => engine.compile_here(bytes),
+            TrustedBy::Nobody => engine.compile(bytes).await,
         };
         let component = compiled.map_err(|source| PluginError::Load {
             plugin: plugin(),

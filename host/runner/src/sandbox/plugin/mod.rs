@@ -36,7 +36,7 @@ pub(crate) mod polling;
 pub use self::contract::CONTRACT;
 use self::description::Types;
 pub use self::error::{FailureKind, PluginError, StepFailure};
-pub(crate) use self::load::Trust;
+pub(crate) use self::load::TrustedBy;
 
 /// How long `describe` and `render-template` may take; they make no request.
 const DESCRIBING: Duration = Duration::from_secs(5);

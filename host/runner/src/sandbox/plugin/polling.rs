@@ -249,7 +249,7 @@ impl Taking {
                 limit: self.limit,
             }));
         }
-        let held = self.budget.flow().arrived(size)?;
+        let held = self.budget.traffic().arrived(size)?;
         let batch = read_batch(batch, &self.redactor).map_err(wasmtime::Error::msg)?;
         Ok(Taken { batch, held })
     }

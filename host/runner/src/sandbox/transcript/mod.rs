@@ -64,7 +64,7 @@ pub struct Exchange {
     /// The header fields that the plugin gave.
     pub headers: Vec<Field>,
     /// What it carried.
-    pub body: Option<RequestBody>,
+    pub body: Option<RecordedRequestBody>,
     /// How long it was to take at most, in milliseconds.
     pub timeout_ms: u64,
     /// Whether the host was free to send it again.
@@ -92,7 +92,7 @@ pub struct Field {
 #[non_exhaustive]
 pub enum Answer {
     /// A response, whatever its status.
-    Response(Response),
+    Response(RecordedResponse),
     /// Nothing that could be used.
     Failure(NetworkFailure),
 }
@@ -100,20 +100,20 @@ pub enum Answer {
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Response {
+pub struct RecordedResponse {
     /// The status.
     pub status: u16,
     /// The header fields, but for cookies.
     pub headers: Vec<Field>,
     /// The body.
-    pub body: Body,
+    pub body: RecordedBody,
 }
 
 /// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Body {
+pub enum RecordedBody {
     /// Text.
     Text(String),
     /// What is no UTF-8.
@@ -126,7 +126,7 @@ pub enum Body {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum RequestBody {
+pub enum RecordedRequestBody {
     /// A JSON document.
     Json(String),
     /// The fields of a form.
@@ -208,11 +208,11 @@ pub struct Frame {
 #[non_exhaustive]
 pub enum FrameEvent {
     /// The plugin sent this.
-    Sent(Body),
+    Sent(RecordedBody),
     /// The plugin could not send something.
     NotSent(NetworkFailure),
     /// The plugin received this.
-    Received(Body),
+    Received(RecordedBody),
     /// The plugin was told that the server had closed it.
     Ended,
     /// The plugin was told that it is broken.
@@ -243,12 +243,12 @@ pub struct ClockReadings {
     pub monotonic_ms: Vec<u64>,
 }
 
-impl RequestBody {
+impl RecordedRequestBody {
     /// What a request carries, if that is not more than so many bytes.
-    fn of(body: &egress::Body, most: usize) -> Self {
+    fn of(body: &egress::RequestBody, most: usize) -> Self {
         let body = match body {
-            egress::Body::Json(json) => Self::Json(json.clone()),
-            egress::Body::Form(fields) => Self::Form(Field::all(fields)),
+            egress::RequestBody::Json(json) => Self::Json(json.clone()),
+            egress::RequestBody::Form(fields) => Self::Form(Field::all(fields)),
         };
         match body.size() {
             size if size > most => Self::Omitted(size as u64),
@@ -296,7 +296,7 @@ impl Field {
     }
 }
 
-impl Body {
+impl RecordedBody {
     /// A body as the plugin saw it.
     fn of(bytes: &[u8]) -> Self {
         use base64::Engine as _;

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
 use super::{
-    Answer, Body, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
-    RequestBody, Response, Sleep, Transcript, WireError,
+    Answer, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
+    RecordedBody, RecordedRequestBody, RecordedResponse, Sleep, Transcript, WireError,
 };
 use crate::net::egress::{self, Request};
 use crate::secrets::{CallSecrets, Masker};
@@ -99,7 +99,7 @@ impl Tape {
     /// The plugin makes a request.
     pub(crate) fn request(&self, request: &Request) -> Ticket {
         let mut taped = self.taped();
-        let body = request.body.as_ref().map(|body| RequestBody::of(body, LARGEST));
+        let body = request.body.as_ref().map(|body| RecordedRequestBody::of(body, LARGEST));
         let entry = Exchange {
             began_us: taped.now(),
             ended_us: None,
@@ -127,7 +127,7 @@ impl Tape {
                     headers.clear();
                 }
                 let body = taped.kept(&response.body);
-                Answer::Response(Response {
+                Answer::Response(RecordedResponse {
                     status: response.status,
                     headers,
                     body,
@@ -252,7 +252,7 @@ impl SocketTape {
         self.event(FrameEvent::Closed);
     }
 
-    fn text(&self, text: &str, event: impl FnOnce(Body) -> FrameEvent) {
+    fn text(&self, text: &str, event: impl FnOnce(RecordedBody) -> FrameEvent) {
         let body = self.tape.taped().kept(text.as_bytes());
         self.event(event(body));
     }
@@ -281,7 +281,7 @@ impl Taped {
                 Entry::Http(exchange) => {
                     Field::size(&exchange.headers)
                         + exchange.path.len()
-                        + exchange.body.as_ref().map_or(0, RequestBody::size)
+                        + exchange.body.as_ref().map_or(0, RecordedRequestBody::size)
                 }
                 Entry::Websocket(conversation) => Field::size(&conversation.headers) + conversation.path.len(),
                 Entry::Sleep(_) => 0,
@@ -299,12 +299,12 @@ impl Taped {
     }
 
     /// Content, unless it is too much for one message or in all.
-    fn kept(&mut self, bytes: &[u8]) -> Body {
+    fn kept(&mut self, bytes: &[u8]) -> RecordedBody {
         let body = kept(bytes);
         if self.fits(body_size(&body)) {
             body
         } else {
-            Body::Omitted(bytes.len() as u64)
+            RecordedBody::Omitted(bytes.len() as u64)
         }
     }
 
@@ -316,17 +316,17 @@ impl Taped {
     }
 }
 
-fn kept(bytes: &[u8]) -> Body {
+fn kept(bytes: &[u8]) -> RecordedBody {
     if bytes.len() > LARGEST {
-        return Body::Omitted(bytes.len() as u64);
+        return RecordedBody::Omitted(bytes.len() as u64);
     }
-    Body::of(bytes)
+    RecordedBody::of(bytes)
 }
 
-fn body_size(body: &Body) -> usize {
+fn body_size(body: &RecordedBody) -> usize {
     match body {
-        Body::Text(text) | Body::Base64(text) => text.len(),
-        Body::Omitted(_) => 0,
+        RecordedBody::Text(text) | RecordedBody::Base64(text) => text.len(),
+        RecordedBody::Omitted(_) => 0,
     }
 }
 
@@ -341,13 +341,13 @@ fn failure(error: &WireError) -> NetworkFailure {
 fn mask(entry: &mut Entry, masker: &Masker) {
     let text = |text: &mut String| *text = masker.mask(text);
     let fields = |fields: &mut Vec<Field>| *fields = Field::masked(fields, masker);
-    let body = |body: &mut Body| match body {
-        Body::Text(content) => text(content),
-        Body::Base64(content) => {
+    let body = |body: &mut RecordedBody| match body {
+        RecordedBody::Text(content) => text(content),
+        RecordedBody::Base64(content) => {
             let bytes = STANDARD.decode(&content).unwrap_or_default();
             *content = STANDARD.encode(masker.redactor().redact_bytes(&bytes));
         }
-        Body::Omitted(_) => {}
+        RecordedBody::Omitted(_) => {}
     };
     match entry {
         Entry::Http(exchange) => {

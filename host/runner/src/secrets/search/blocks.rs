@@ -50,7 +50,9 @@ impl Blocks {
             self.bits += 1;
             self.filter = vec![0; 1 << (self.bits - 6)];
             let words: Vec<u64> = self.anchors.keys().copied().collect();
-            words.into_iter().for_each(|word| self.mark(word));
+            for word in words {
+                self.mark(word);
+            }
         } else {
             self.mark(word);
         }

@@ -46,6 +46,10 @@ fn each_byte(text: &str, byte: impl Fn(u8) -> String) -> String {
     text.bytes().map(byte).collect()
 }
 
+fn each_letter(text: &str, letter: impl Fn(u32) -> String) -> String {
+    text.chars().map(u32::from).map(letter).collect()
+}
+
 fn html(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     escaped.replace('"', "&quot;").replace('\'', "&#39;")
@@ -77,12 +81,8 @@ const ESCAPES: [fn(&str) -> String; 22] = [
     |text| json_text(&utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()),
     html,
     |text| html(&json_text(text)),
-    |text| text.chars().map(|letter| format!("&#{};", u32::from(letter))).collect(),
-    |text| {
-        text.chars()
-            .map(|letter| format!("&#x{:x};", u32::from(letter)))
-            .collect()
-    },
+    |text| each_letter(text, |letter| format!("&#{letter};")),
+    |text| each_letter(text, |letter| format!("&#x{letter:x};")),
     |text| each_byte(text, |byte| format!("{byte:02x}")),
     |text| each_byte(text, |byte| format!("{byte:02X}")),
 ];
@@ -250,7 +250,7 @@ fn no_secret_and_no_text_make_a_search_long() {
     let text = "\\u0061\\u0062".repeat(100 << 10);
     assert_eq!(redactor.redact(&text), text);
     assert_eq!(redactor.redact(&secret.repeat(20)), "[secret token]".repeat(20));
-    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(2), "{:?}", began.elapsed());
 }
 
 /// Each of them cost a new automaton of all before it.
@@ -269,5 +269,5 @@ fn thousands_of_tokens_are_captured_at_once_and_all_are_found() {
     }
     let text = tokens.join(" ");
     assert_eq!(vault.redactor().redact(&text), vec!["[secret token]"; 1_000].join(" "));
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
 }

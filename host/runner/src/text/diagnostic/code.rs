@@ -15,7 +15,7 @@ pub struct Explanation {
     /// What is wrong, why it matters, and what to do.
     pub meaning: &'static str,
     /// Where the examples belong.
-    pub shown: Shown,
+    pub shown: ExampleKind,
     /// What gives the problem, line by line.
     pub wrong: &'static [&'static str],
     /// The same without the problem.
@@ -25,7 +25,7 @@ pub struct Explanation {
 /// Where an example belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Shown {
+pub enum ExampleKind {
     /// It is a playbook.
     Playbook,
     /// It is part of a step.
@@ -74,7 +74,7 @@ macro_rules! codes {
                     $(Self::$variant => Explanation {
                         title: $title.trim_ascii(),
                         meaning: $meaning,
-                        shown: Shown::$shown,
+                        shown: ExampleKind::$shown,
                         wrong: &[$($wrong),*],
                         right: &[$($right),*],
                     },)*

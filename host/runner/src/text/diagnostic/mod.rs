@@ -15,7 +15,7 @@ mod sarif;
 mod suggest;
 mod text;
 
-pub use self::code::{Code, Explanation, Shown};
+pub use self::code::{Code, ExampleKind, Explanation};
 pub(crate) use self::place::Place;
 pub(crate) use self::suggest::{cut, nearest, suggestion};
 use crate::text::visible::visible;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Code, Diagnostic, Diagnostics, Label, Shown};
+use super::{Code, Diagnostic, Diagnostics, ExampleKind, Label};
 
 /// What a path keeps in a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -80,7 +80,7 @@ impl Label {
 fn rule(code: Code) -> Value {
     let explanation = code.explanation();
     let (wrong, right) = (explanation.wrong.join("\n"), explanation.right.join("\n"));
-    let shell = explanation.shown == Shown::Shell;
+    let shell = explanation.shown == ExampleKind::Shell;
     let language = if shell { "sh" } else { "yaml" };
     json!({
         "id": code.word(),

@@ -95,13 +95,12 @@ impl<'s> Walk<'s> {
             ("$defs" | "definitions", Value::Object(_)) => Ok(()),
             ("pattern", _) => self.spend(PATTERN, depth),
             ("uniqueItems", _) => self.spend(WHOLE, depth),
-            ("enum" | "const", data) => self.data(data, depth),
+            ("enum" | "const" | "required" | "dependentRequired" | "type", data) => self.data(data, depth),
             ("patternProperties", Value::Object(schemas)) => {
                 self.spend(KEY_PATTERN.saturating_mul(schemas.len()), depth)?;
                 self.named(schemas, depth)
             }
             ("properties" | "dependentSchemas" | "dependencies", Value::Object(schemas)) => self.named(schemas, depth),
-            ("required" | "dependentRequired" | "type", data) => self.data(data, depth),
             _ => self.schema(value, depth),
         }
     }

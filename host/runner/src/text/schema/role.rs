@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    fn schema(properties: Value) -> Schema {
+    fn schema(properties: &Value) -> Schema {
         Schema::compile(json!({"properties": properties})).unwrap()
     }
 
@@ -188,14 +188,14 @@ mod tests {
     fn no_schema_opens_what_decides_where_as_whom_or_what() {
         for role in Role::ALL {
             let property = json!({"type": "string", "x-role": role.word(), "x-provenance": "any"});
-            let schema = schema(json!({"a": {}, "p": property}));
+            let schema = schema(&json!({"a": {}, "p": property}));
             let refused = schema.check_annotations("lookup");
             assert_eq!(refused.is_err(), role.decides().is_some(), "{role:?}: {refused:?}");
             // Should the plugin be used all the same, its word does not count.
             let opened = schema.provenance("p") == Provenance::Any;
             assert_eq!(opened, role.decides().is_none(), "{role:?}");
         }
-        let secret = schema(json!({"p": {"writeOnly": true, "x-provenance": "any"}}));
+        let secret = schema(&json!({"p": {"writeOnly": true, "x-provenance": "any"}}));
         assert!(secret.check_annotations("lookup").is_err());
         assert_eq!(secret.provenance("p"), Provenance::Author);
         assert_eq!(secret.provenance("absent"), Provenance::Author);
@@ -226,7 +226,7 @@ mod tests {
                 "two params of `lookup` have the role `origin`",
             ),
         ] {
-            let error = schema(properties).check_annotations("lookup").unwrap_err();
+            let error = schema(&properties).check_annotations("lookup").unwrap_err();
             assert!(error.contains(words), "{error}");
         }
     }

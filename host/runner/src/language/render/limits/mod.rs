@@ -71,7 +71,6 @@ pub(super) fn check(tokens: &[(Token<'_>, Range<usize>)]) -> Result<(), Problem>
         }
         let level = operators.last_mut().expect("the outermost level stays");
         match token {
-            Token::TemplateData(_) => {}
             Token::VariableStart | Token::VariableEnd | Token::BlockEnd => (operators, around) = (vec![0], 0),
             Token::BlockStart => {
                 (operators, around) = (vec![0], 0);
@@ -102,7 +101,12 @@ pub(super) fn check(tokens: &[(Token<'_>, Range<usize>)]) -> Result<(), Problem>
             }
             // What is on both sides of it is beside each other.
             Token::Comma => *level = 0,
-            Token::Str(_) | Token::String(_) | Token::Int(_) | Token::Int128(_) | Token::Float(_) => {}
+            Token::TemplateData(_)
+            | Token::Str(_)
+            | Token::String(_)
+            | Token::Int(_)
+            | Token::Int128(_)
+            | Token::Float(_) => {}
             Token::Ident(name) if !["not", "and", "or", "if", "else", "in", "is"].contains(name) => {}
             _ => {
                 *level += 1;

@@ -36,26 +36,26 @@ pub(crate) struct ListItem {
 
 /// What the author and the operator decide: `vars`, `run`, `secrets`, and an `item` of a list that was itself rendered here.
 #[derive(Clone)]
-pub(crate) struct TrustedScope(Names);
+pub(crate) struct TrustedScope(NamedValues);
 
 /// Besides, what others decide: `alert`, `steps` and their items.
 #[derive(Clone)]
-pub(crate) struct UntrustedScope(Names);
+pub(crate) struct UntrustedScope(NamedValues);
 
 /// Names and their values.
 #[derive(Clone)]
-pub(super) struct Names(BTreeMap<&'static str, Jinja>);
+pub(super) struct NamedValues(BTreeMap<&'static str, Jinja>);
 
 impl TrustedScope {
     pub(super) fn new(vault: &Vault, values: &Values) -> Self {
-        let mut names = Names(BTreeMap::new());
+        let mut names = NamedValues(BTreeMap::new());
         names.0.insert("secrets", Jinja::from_object(Handles(vault.clone())));
         names.add("vars", values.vars.as_ref());
         names.add("run", values.run.as_ref());
         Self(names)
     }
 
-    pub(super) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &NamedValues {
         &self.0
     }
 
@@ -76,7 +76,7 @@ impl UntrustedScope {
         Self(names)
     }
 
-    pub(super) fn names(&self) -> &Names {
+    pub(super) fn names(&self) -> &NamedValues {
         &self.0
     }
 
@@ -85,7 +85,7 @@ impl UntrustedScope {
     }
 }
 
-impl Names {
+impl NamedValues {
     pub(super) fn context(&self) -> Jinja {
         Jinja::from_pairs(self.0.iter().map(|(name, value)| (*name, value.clone())))
     }

@@ -117,7 +117,7 @@ async fn requests_that_the_contract_forbids_are_not_sent() {
     for body in bodies {
         let request = Request {
             method: Method::POST,
-            body: Some(Body::Json(body.to_owned())),
+            body: Some(RequestBody::Json(body.to_owned())),
             ..get("/")
         };
         let outcome = egress.send(request).await;
@@ -143,7 +143,7 @@ async fn a_handle_becomes_its_value_in_headers_and_bodies() {
     let request = Request {
         method: Method::POST,
         headers: vec![("authorization".into(), format!("Bearer {handle}"))],
-        body: Some(Body::Json(serde_json::json!({"token": handle}).to_string())),
+        body: Some(RequestBody::Json(serde_json::json!({"token": handle}).to_string())),
         ..get("/prefix")
     };
     assert_eq!(egress.send(request).await.unwrap().status, 204);
@@ -157,7 +157,7 @@ async fn a_form_is_encoded_with_the_value_of_a_secret_in_it() {
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let request = Request {
         method: Method::POST,
-        body: Some(Body::Form(fields.into())),
+        body: Some(RequestBody::Form(fields.into())),
         ..get("/login")
     };
     assert_eq!(egress.send(request).await.unwrap().status, 204);
@@ -407,7 +407,7 @@ async fn no_failure_tells_the_path_or_a_secret() {
                 let request = Request {
                     method: Method::POST,
                     headers: vec![("authorization".into(), format!("Bearer {handle}"))],
-                    body: Some(Body::Json(serde_json::json!({"token": handle}).to_string())),
+                    body: Some(RequestBody::Json(serde_json::json!({"token": handle}).to_string())),
                     repeatable: false,
                     ..get("/hosts/name-of-a-host?query=words-of-an-alert")
                 };

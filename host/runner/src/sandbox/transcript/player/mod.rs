@@ -11,7 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
-use super::{Answer, Body, Entry, Frame, FrameEvent, Handshake, NotKept, RequestBody, Response, Transcript, WireError};
+use super::{
+    Answer, Entry, Frame, FrameEvent, Handshake, NotKept, RecordedBody, RecordedRequestBody, RecordedResponse,
+    Transcript, WireError,
+};
 use crate::net::egress::{self, Request, concealed};
 use crate::secrets::CallSecrets;
 use crate::text::visible::visible;
@@ -112,7 +115,7 @@ impl Player {
         let masker = self.0.secrets.masker();
         let (method, path) = (request.method.to_string(), masker.mask(&request.path));
         let body = request.body.as_ref();
-        let body = body.map(|body| spelt(&RequestBody::of(body, usize::MAX).masked(&masker)));
+        let body = body.map(|body| spelt(&RecordedRequestBody::of(body, usize::MAX).masked(&masker)));
         let key = Key::Http {
             method: method.clone(),
             path: path.clone(),
@@ -127,7 +130,7 @@ impl Player {
         };
         self.0.time.until(ended).await;
         match answer {
-            Answer::Response(Response { status, headers, body }) => {
+            Answer::Response(RecordedResponse { status, headers, body }) => {
                 let bytes = body.bytes().map_err(|NotKept(why)| {
                     self.refuse(format!("{method} {path}: the record has it, but its answer {why}"))
                 })?;
@@ -276,7 +279,7 @@ impl PlayedSocket {
         self.next().0 = at + 1;
         let frame = &self.frames()[at];
         let outcome = match &frame.event {
-            FrameEvent::Sent(Body::Text(sent)) if canonical(sent) == canonical(&text) => Ok(()),
+            FrameEvent::Sent(RecordedBody::Text(sent)) if canonical(sent) == canonical(&text) => Ok(()),
             FrameEvent::NotSent(failure) => Err(WireError::Recorded(failure.clone())),
             _ => {
                 let what = format!("the frame {} on the websocket at {path}", short(&text));
@@ -303,7 +306,9 @@ impl PlayedSocket {
         self.player.0.time.until(frame.at_us).await;
         self.next().1 = at + 1;
         match &frame.event {
-            FrameEvent::Received(Body::Text(text)) => Ok(Some(self.player.0.secrets.conceal_text(text.clone()))),
+            FrameEvent::Received(RecordedBody::Text(text)) => {
+                Ok(Some(self.player.0.secrets.conceal_text(text.clone())))
+            }
             FrameEvent::Received(_) => {
                 let what = format!("a frame of the websocket at {}, which was not kept", self.path());
                 Err(self.player.refuse(what))
@@ -347,15 +352,15 @@ impl PlayedSocket {
 }
 
 /// What a request carried, as a text by which two are the same.
-fn spelt(body: &RequestBody) -> String {
+fn spelt(body: &RecordedRequestBody) -> String {
     match body {
-        RequestBody::Json(json) => canonical(json),
-        RequestBody::Form(fields) => {
+        RecordedRequestBody::Json(json) => canonical(json),
+        RecordedRequestBody::Form(fields) => {
             let fields = fields.iter().map(|field| format!("{}={}", field.name, field.value));
             fields.collect::<Vec<_>>().join("&")
         }
         // No plugin can ask for it.
-        RequestBody::Omitted(_) => String::new(),
+        RecordedRequestBody::Omitted(_) => String::new(),
     }
 }
 

@@ -39,7 +39,7 @@ fn ask(body: &str) -> Request {
         method: Method::POST,
         path: "/ask".into(),
         headers: Vec::new(),
-        body: Some(egress::Body::Json(body.into())),
+        body: Some(egress::RequestBody::Json(body.into())),
         timeout: Duration::from_secs(1),
         repeatable: true,
         capture: vec!["/session".into()],

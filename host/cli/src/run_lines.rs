@@ -59,9 +59,9 @@ enum Line<'a> {
 
 /// Writes the lines of one run to stdout. When nobody reads them any more, it asks the run to stop.
 #[derive(Clone)]
-pub(crate) struct Stream(());
+pub(crate) struct RunLines(());
 
-impl Stream {
+impl RunLines {
     /// The lines of a run that is stopped by `cancel`.
     pub(crate) fn new(cancel: CancellationToken) -> Self {
         output::stdout().cancel_on_failure(cancel);
