@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bindings::playbook::plugin::{cancellation, clock, http, log, parts, progress, websocket};
+use super::bindings::playbook::plugin::{cancellation, clock, http, log, progress, results, websocket};
 use super::convert::{millis, timestamp};
 use crate::contract::{ConnectError, Level, Method, Request, Response, Services, Socket, TransportError};
 
@@ -87,15 +87,13 @@ impl Services for HostServices {
         });
     }
 
-    fn parts_wanted(&self) -> bool {
-        parts::wanted()
-    }
-
-    fn part(&self, subject: &str, outcome: Result<String, String>) {
-        parts::tell(&parts::Part {
-            subject: subject.into(),
-            outcome,
-        });
+    fn publish(&self, target: &str, entry: Result<String, String>) {
+        let entry = match entry {
+            Ok(json) => results::Entry::Found(json),
+            Err(reason) => results::Entry::Failed(reason),
+        };
+        // Whatever is refused, the host accounts for the target.
+        let _ = results::publish(target, &entry);
     }
 
     async fn cancellation(&self) {

@@ -53,12 +53,8 @@ impl Services for HostPollServices {
         HostServices.progress(done, total, message);
     }
 
-    // A poll has no result.
-    fn parts_wanted(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _: &str, _: Result<String, String>) {}
+    // A poll has no targets.
+    fn publish(&self, _: &str, _: Result<String, String>) {}
 
     async fn cancellation(&self) {
         HostServices.cancellation().await;

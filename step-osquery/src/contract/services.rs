@@ -38,10 +38,8 @@ pub trait Services {
     fn log(&self, level: Level, message: &str);
     /// Reports how far the step has come.
     fn progress(&self, done: usize, total: usize, message: &str);
-    /// Returns whether the host wants parts of the result before it is complete.
-    fn parts_wanted(&self) -> bool;
-    /// Publishes a part of the result: what a host answered, as JSON, or why it has no rows.
-    fn part(&self, subject: &str, outcome: Result<String, String>);
+    /// Publishes what became of a target: its entry in the result, as JSON, or why it failed. The latest entry stands.
+    fn publish(&self, target: &str, entry: Result<String, String>);
     /// Returns when the step should end early.
     async fn cancellation(&self);
 }

@@ -23,7 +23,22 @@ pub const PARAMS_SCHEMA: &str = include_str!("../../../schemas/osquery_live_quer
 /// JSON Schema of the result.
 pub const RESULT_SCHEMA: &str = include_str!("../../../schemas/osquery_live_query.result.schema.json");
 
-/// Runs the step. All params are checked before anything is sent.
+/// The param that names the targets.
+pub const TARGETS: &str = "target_hosts";
+
+/// The key of the result for the rows of each host.
+pub const ENTRIES: &str = "results";
+
+/// The key for the reasons why hosts failed.
+pub const FAILURES: &str = "failed_hosts";
+
+/// The key for the hosts that did not answer.
+pub const UNANSWERED: &str = "timed_out_hosts";
+
+/// The key that says whether a host failed or did not answer.
+pub const PARTIAL: &str = "partial";
+
+/// Runs the step: publishes what became of each host. All params are checked before anything is sent.
 pub async fn run<S: Services>(services: &S, params: &str) -> Result<Outcome, Failure> {
     let params = Params::parse(params, services.now())?;
     params.backend.ask(services, &params.question).await

@@ -1,17 +1,11 @@
 //! Answers of hosts, and the outcome of a step.
 
-use serde_json::Value;
-
 use crate::osquery::Row;
 
-/// The outcome of a step.
-#[derive(Debug, Clone, PartialEq)]
+/// The outcome of a step, beside what was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The documented result.
-    pub result: Value,
-    /// True if a host is missing from the results.
-    pub partial: bool,
-    /// Remarks by target name.
+    /// Remarks on the hosts that did not answer, by target name.
     pub notes: Vec<(String, String)>,
 }
 

@@ -42,14 +42,17 @@ impl<'a, S: Services, A: Api> LiveQuery<'a, S, A> {
         self.deadline.left(self.services.monotonic())
     }
 
-    /// Counts an answer, and reports the progress.
+    /// Publishes the first answer of a host that was asked, and reports the progress.
     pub(crate) fn count(&self, host: &A::HostId, answer: Answer) {
-        let part = self.part(&answer);
         let mut tally = self.tally.borrow_mut();
-        if tally.answer(host, answer) {
+        let counts = match &answer {
+            Answer::TimedOut(excuse) => tally.give_up(host, excuse.clone()),
+            Answer::Rows(_) | Answer::Failed(_) => tally.answered_by(host),
+        };
+        if counts {
             let (answered, asked) = (tally.answered(), tally.asked());
             drop(tally);
-            self.publish(host, part);
+            self.publish(host, answer);
             self.report_progress(answered, asked);
         } else if !tally.knows(host) {
             self.services.log(
@@ -70,22 +73,26 @@ impl<'a, S: Services, A: Api> LiveQuery<'a, S, A> {
         );
     }
 
-    /// Returns an answer as a part of the result, if the host wants parts.
-    pub(crate) fn part(&self, answer: &Answer) -> Option<Result<String, String>> {
-        match answer {
-            _ if !self.services.parts_wanted() => None,
-            Answer::Rows(rows) => Some(Ok(serde_json::to_string(rows).expect("rows are maps with text keys"))),
-            Answer::Failed(reason) => Some(Err(reason.clone())),
-            Answer::TimedOut(_) => None,
+    /// Publishes an answer under each name of its host.
+    pub(crate) fn publish(&self, host: &A::HostId, answer: Answer) {
+        let entry = match answer {
+            Answer::Rows(rows) => Ok(serde_json::to_string(&rows).expect("rows are maps with text keys")),
+            Answer::Failed(reason) => Err(reason),
+            Answer::TimedOut(_) => return,
+        };
+        for name in self.tally.borrow().names(host) {
+            self.services.publish(name, entry.clone());
         }
     }
 
-    /// Publishes a part of the result under each name of its host.
-    pub(crate) fn publish(&self, host: &A::HostId, part: Option<Result<String, String>>) {
-        let Some(part) = part else { return };
-        for name in self.tally.borrow().names(host) {
-            self.services.part(name, part.clone());
+    /// Fails if no host can be asked. Publishes why those targets fail that cannot be.
+    pub(crate) fn require_hosts(&self) -> Result<(), Failure> {
+        let tally = self.tally.borrow();
+        tally.require_hosts()?;
+        for (name, reason) in tally.refused() {
+            self.services.publish(name, Err(reason.to_owned()));
         }
+        Ok(())
     }
 
     /// Returns a finding for each target, before any host is asked.

@@ -1,11 +1,9 @@
-//! An account of the targets: each ends in exactly one of results, timed-out hosts and failed hosts.
+//! The targets and their hosts: which of them can be asked, have answered, or are still awaited.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use serde_json::{Map, Value, json};
-
-use super::answer::{Answer, Outcome, Sighting};
+use super::answer::{Outcome, Sighting};
 use super::targets::TargetHosts;
 use crate::contract::{Failure, FailureKind};
 
@@ -32,7 +30,15 @@ struct AskedHost {
     /// The indices of its names among the targets.
     names: Vec<usize>,
     sighting: Sighting,
-    answer: Option<Answer>,
+    standing: Standing,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Awaited,
+    Answered,
+    /// It does not answer, for this reason.
+    GivenUp(String),
 }
 
 impl<K: Clone + Eq + Hash> Tally<K> {
@@ -54,7 +60,7 @@ impl<K: Clone + Eq + Hash> Tally<K> {
         let known = self.hosts.entry(host.clone()).or_insert_with(|| AskedHost {
             names: Vec::new(),
             sighting,
-            answer: None,
+            standing: Standing::Awaited,
         });
         known.names.push(index);
         self.resolutions[index] = Resolution::Host(host);
@@ -75,11 +81,20 @@ impl<K: Clone + Eq + Hash> Tally<K> {
         self.online
     }
 
-    /// Counts an answer, and returns whether it counted: only the first answer of a host that was asked does.
-    pub fn answer(&mut self, host: &K, answer: Answer) -> bool {
+    /// Records that a host has answered. Returns true if it was awaited.
+    pub fn answered_by(&mut self, host: &K) -> bool {
+        self.settle(host, Standing::Answered)
+    }
+
+    /// Records that there is no point in waiting longer for a host. Returns true if it was awaited.
+    pub fn give_up(&mut self, host: &K, excuse: String) -> bool {
+        self.settle(host, Standing::GivenUp(excuse))
+    }
+
+    fn settle(&mut self, host: &K, standing: Standing) -> bool {
         match self.hosts.get_mut(host) {
-            Some(asked) if asked.answer.is_none() => {
-                asked.answer = Some(answer);
+            Some(asked) if asked.standing == Standing::Awaited => {
+                asked.standing = standing;
                 self.answered += 1;
                 true
             }
@@ -94,12 +109,17 @@ impl<K: Clone + Eq + Hash> Tally<K> {
 
     /// Returns true if this host has yet to answer.
     pub fn awaits(&self, host: &K) -> bool {
-        self.hosts.get(host).is_some_and(|asked| asked.answer.is_none())
+        self.hosts
+            .get(host)
+            .is_some_and(|asked| asked.standing == Standing::Awaited)
     }
 
     /// Returns the remark on this host if it never answers, or none once it has answered.
     pub fn excuse(&self, host: &K) -> Option<&str> {
-        let asked = self.hosts.get(host).filter(|asked| asked.answer.is_none())?;
+        let asked = self
+            .hosts
+            .get(host)
+            .filter(|asked| asked.standing == Standing::Awaited)?;
         Some(&asked.sighting.excuse)
     }
 
@@ -121,7 +141,16 @@ impl<K: Clone + Eq + Hash> Tally<K> {
         })
     }
 
-    /// Returns how many hosts have answered.
+    /// Returns the targets that cannot be asked, each with the reason.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+        let targets = self.names.iter().zip(&self.resolutions);
+        targets.filter_map(|(name, resolution)| match resolution {
+            Resolution::Refused(reason) => Some((name.as_str(), reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// Returns how many hosts have answered or were given up.
     pub fn answered(&self) -> usize {
         self.answered
     }
@@ -161,62 +190,27 @@ impl<K: Clone + Eq + Hash> Tally<K> {
             .hint("target_hosts takes hostnames, uuids, serial numbers or display names, spelt as the fleet manager shows them"))
     }
 
-    /// Returns the outcome: a host that has not answered has timed out.
-    pub fn finish(mut self) -> Outcome {
-        let mut results = Map::new();
-        let mut timed_out = Vec::new();
-        let mut failed = BTreeMap::new();
-        let mut notes = Vec::new();
-        for (name, resolution) in self.names.into_iter().zip(self.resolutions) {
-            let host = match resolution {
-                Resolution::Host(host) => host,
-                Resolution::Refused(reason) => {
-                    failed.insert(name, reason);
-                    continue;
-                }
-                Resolution::Unresolved => {
-                    notes.push((name.clone(), "the time was up before it could be looked up".to_owned()));
-                    timed_out.push(name);
-                    continue;
-                }
+    /// Returns the outcome: a remark on each target that has neither answered nor failed.
+    pub fn finish(self) -> Outcome {
+        let targets = self.names.into_iter().zip(self.resolutions);
+        let notes = targets.filter_map(|(name, resolution)| {
+            let excuse = match resolution {
+                Resolution::Refused(_) => return None,
+                Resolution::Unresolved => "the time was up before it could be looked up".to_owned(),
+                Resolution::Host(host) => match &self.hosts[&host] {
+                    AskedHost {
+                        standing: Standing::Answered,
+                        ..
+                    } => return None,
+                    AskedHost {
+                        standing: Standing::GivenUp(excuse),
+                        ..
+                    } => excuse.clone(),
+                    AskedHost { sighting, .. } => sighting.excuse.clone(),
+                },
             };
-            let asked = self.hosts.get_mut(&host).expect("every resolved host was entered");
-            // The answer of a host with several names is entered under each; the last of them may take it.
-            asked.names.pop();
-            let answer = if asked.names.is_empty() {
-                asked.answer.take()
-            } else {
-                asked.answer.clone()
-            };
-            match answer {
-                Some(Answer::Rows(rows)) => {
-                    results.insert(name, rows.into_iter().map(Value::Object).collect());
-                }
-                Some(Answer::Failed(reason)) => {
-                    failed.insert(name, reason);
-                }
-                Some(Answer::TimedOut(excuse)) => {
-                    notes.push((name.clone(), excuse));
-                    timed_out.push(name);
-                }
-                None => {
-                    notes.push((name.clone(), asked.sighting.excuse.clone()));
-                    timed_out.push(name);
-                }
-            }
-        }
-        let partial = !timed_out.is_empty() || !failed.is_empty();
-        // `json!` would copy what may be many megabytes.
-        let result = [
-            ("results", Value::Object(results)),
-            ("partial", partial.into()),
-            ("timed_out_hosts", timed_out.into()),
-            ("failed_hosts", json!(failed)),
-        ];
-        Outcome {
-            result: result.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
-            partial,
-            notes,
-        }
+            Some((name, excuse))
+        });
+        Outcome { notes: notes.collect() }
     }
 }

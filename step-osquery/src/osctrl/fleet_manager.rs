@@ -25,7 +25,7 @@ impl FleetManager for Osctrl {
         query
             .unless_cancelled(live_query::resolve(&query, &self.environment))
             .await?;
-        query.tally.borrow().require_hosts()?;
+        query.require_hosts()?;
         let nodes = query.tally.borrow().hosts();
         query.report_progress(0, nodes.len());
         // Starting is not interrupted: until the name of the query is known, it cannot be ended.

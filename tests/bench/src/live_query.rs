@@ -99,14 +99,17 @@ async fn crossing(hosts: usize) -> Outcome<(usize, usize)> {
     params["target_hosts"] = json!(names(hosts));
     params["timeout_seconds"] = json!(300);
     let outcome = step_osquery::exports::step::run(&native, &params.to_string()).await;
-    let result = outcome.map_err(|failure| failure.message)?.result;
-    let rows = result["results"].as_object().map_or(0, |hosts| {
-        hosts.values().filter_map(Value::as_array).map(Vec::len).sum::<usize>()
-    });
+    outcome.map_err(|failure| failure.message)?;
+    let heard = native.heard();
+    let (mut rows, mut bytes) = (0, 0);
+    for entry in native.published() {
+        rows += serde_json::from_str::<Vec<Value>>(&entry)?.len();
+        bytes += entry.len();
+    }
     if rows == 0 {
         return Err("there are no rows".into());
     }
-    Ok((native.heard() / rows, result.to_string().len() / rows))
+    Ok((heard / rows, bytes / rows))
 }
 
 fn names(hosts: usize) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! The plugin's code compiled natively, on services of this machine: what it costs without WebAssembly, without a runner and
 //! without any of their checks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -24,6 +24,7 @@ pub(crate) struct Native {
     client: reqwest::Client,
     began: Instant,
     heard: Arc<AtomicUsize>,
+    published: std::sync::Mutex<Vec<String>>,
 }
 
 impl Native {
@@ -33,7 +34,13 @@ impl Native {
             client: reqwest::Client::builder().build()?,
             began: Instant::now(),
             heard: Arc::default(),
+            published: std::sync::Mutex::default(),
         })
+    }
+
+    /// The entries of targets so far.
+    pub(crate) fn published(self) -> Vec<String> {
+        self.published.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of answers and frames so far.
@@ -96,6 +103,11 @@ impl Services for Native {
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+
+    fn publish(&self, _: &str, entry: Result<String, String>) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.extend(entry);
     }
 
     silence!();

@@ -113,6 +113,8 @@ impl Services for Paper {
 
     async fn sleep(&self, _: Duration) {}
 
+    fn publish(&self, _: &str, _: Result<String, String>) {}
+
     silence!();
 }
 

@@ -167,6 +167,8 @@ impl Services for Polling {
         self.native.sleep(duration).await;
     }
 
+    fn publish(&self, _: &str, _: Result<String, String>) {}
+
     silence!();
 }
 

@@ -7,12 +7,6 @@ macro_rules! silence {
 
         fn progress(&self, _: usize, _: usize, _: &str) {}
 
-        fn parts_wanted(&self) -> bool {
-            false
-        }
-
-        fn part(&self, _: &str, _: Result<String, String>) {}
-
         async fn cancellation(&self) {
             std::future::pending::<()>().await;
         }

@@ -15,17 +15,17 @@ async fn the_component_imports_nothing_but_the_contract() {
             "clock",
             "log",
             "progress",
-            "parts",
+            "results",
             "cancellation",
             "types",
             "state"
         ]
-        .map(|name| format!("playbook:plugin/{name}@0.1.0"))
+        .map(|name| format!("playbook:plugin/{name}@0.2.0"))
         .as_slice()
     );
     assert_eq!(
         names("exports"),
-        ["playbook:plugin/step@0.1.0", "playbook:plugin/connector@0.1.0"]
+        ["playbook:plugin/step@0.2.0", "playbook:plugin/connector@0.2.0"]
     );
 }
 

@@ -13,7 +13,7 @@ fn runner() -> Runner {
 }
 
 async fn load(runner: &mut Runner) {
-    let component = std::fs::read(repository::path("tests/golden/contract-0.1.0.wasm")).unwrap();
+    let component = std::fs::read(repository::path("tests/golden/contract-0.2.0.wasm")).unwrap();
     runner.load("golden", &component).await.unwrap();
 }
 

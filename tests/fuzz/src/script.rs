@@ -23,8 +23,8 @@ pub(crate) struct Script<'a> {
     answers: RefCell<Box<dyn Iterator<Item = &'a str> + 'a>>,
     clock: Cell<Duration>,
     pub(crate) sent: RefCell<Vec<Request>>,
-    /// The latest piece of a result about each subject.
-    pub(crate) parts: RefCell<BTreeMap<String, Result<String, String>>>,
+    /// The latest entry of each target.
+    pub(crate) published: RefCell<BTreeMap<String, Result<String, String>>>,
     pub(crate) batches: RefCell<Vec<Batch>>,
     pub(crate) memory: RefCell<BTreeMap<String, String>>,
 }
@@ -41,7 +41,7 @@ impl<'a> Script<'a> {
             answers: RefCell::new(Box::new(answers)),
             clock: Cell::default(),
             sent: RefCell::default(),
-            parts: RefCell::default(),
+            published: RefCell::default(),
             batches: RefCell::default(),
             memory: RefCell::default(),
         }
@@ -132,12 +132,8 @@ impl<'a> Services for Script<'a> {
         assert!(done <= total, "{done} of {total}");
     }
 
-    fn parts_wanted(&self) -> bool {
-        true
-    }
-
-    fn part(&self, subject: &str, outcome: Result<String, String>) {
-        self.parts.borrow_mut().insert(subject.to_owned(), outcome);
+    fn publish(&self, target: &str, entry: Result<String, String>) {
+        self.published.borrow_mut().insert(target.to_owned(), entry);
     }
 
     async fn cancellation(&self) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::bindings::playbook::plugin::http::{self, Body, Method, Request};
 use super::bindings::playbook::plugin::types::{Failure, FailureKind};
-use super::bindings::playbook::plugin::{clock, parts, websocket};
+use super::bindings::playbook::plugin::{clock, results, websocket};
 use super::{get, said};
 
 /// A mebibyte.
@@ -76,10 +76,7 @@ pub(super) async fn hoard(how: &str, params: &Value) -> Option<Result<String, Fa
         }
         "tell large pieces" => {
             for at in 0..count {
-                parts::tell(&parts::Part {
-                    subject: at.to_string(),
-                    outcome: Ok(text(mib)),
-                });
+                let _ = results::publish(&at.to_string(), &results::Entry::Found(text(mib)));
             }
             said("told")
         }

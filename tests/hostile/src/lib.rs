@@ -4,6 +4,7 @@
 
 #![cfg(target_family = "wasm")]
 
+mod account;
 mod hoard;
 mod watch;
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use self::bindings::exports::playbook::plugin::step::{Guest, Outcome, StepType, Template};
 use self::bindings::playbook::plugin::http::{self, Body, Field, Method, Request};
 use self::bindings::playbook::plugin::types::{Failure, FailureKind, Finding};
-use self::bindings::playbook::plugin::{clock, log, parts, progress, websocket};
+use self::bindings::playbook::plugin::{clock, log, progress, results, websocket};
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
@@ -54,6 +55,7 @@ impl Guest for Hostile {
             summary: "Misbehaves as it is asked to".into(),
             params_schema: PARAMS.into(),
             result_schema: RESULT.into(),
+            accounting: None,
             templates: Vec::new(),
         };
         let named = |name: &str| StepType {
@@ -71,7 +73,7 @@ impl Guest for Hostile {
             }];
         }
         match how.as_str() {
-            "say the truth" => vec![honest],
+            "say the truth" => vec![honest, account::step_type()],
             "lie in the file" => vec![named("something_else")],
             "have two of a name" => vec![honest.clone(), honest],
             "have too many" => (0..5_000).map(|at| named(&format!("misbehave_{at}"))).collect(),
@@ -121,7 +123,7 @@ impl Guest for Hostile {
             }
             other => {
                 misbehave(other, &Value::Null).await.ok();
-                vec![honest]
+                vec![honest, account::step_type()]
             }
         }
     }
@@ -141,10 +143,24 @@ impl Guest for Hostile {
         Ok(vec![finding; 100_000])
     }
 
-    async fn run(_: String, params: String) -> Result<Outcome, Failure> {
+    async fn run(step_type: String, params: String) -> Result<Outcome, Failure> {
         report_panics();
         let params: Value = serde_json::from_str(&params).expect("the host sends JSON");
         let how = params["how"].as_str().unwrap_or_default().to_owned();
+        if step_type == account::NAME {
+            account::publish(&params);
+            let result = match how.as_str() {
+                "return what the host assembles" => r#"{"partial": false}"#.to_owned(),
+                "return no map" => "[]".to_owned(),
+                "nothing" => "{}".to_owned(),
+                other => misbehave(other, &params).await?,
+            };
+            return Ok(Outcome {
+                result,
+                partial: false,
+                notes: Vec::new(),
+            });
+        }
         let said = misbehave(&how, &params).await?;
         Ok(Outcome {
             result: said,
@@ -206,10 +222,7 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
         }
         "flood parts" => {
             for at in 0..200_000_u32 {
-                parts::tell(&parts::Part {
-                    subject: format!("{at}\u{1b}[2J"),
-                    outcome: Ok("{".into()),
-                });
+                let _ = results::publish(&format!("{at}\u{1b}[2J"), &results::Entry::Found("{".into()));
             }
             Ok(said("told"))
         }

@@ -136,6 +136,29 @@ impl ResultsHeld {
         self.results.limit
     }
 
+    /// Counts others among the same results.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            results: self.results.clone(),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes over what another has counted.
+    pub(crate) fn join(&self, mut other: Self) {
+        self.bytes
+            .fetch_add(std::mem::take(other.bytes.get_mut()), Ordering::Relaxed);
+    }
+
+    /// Counts so much of a result no longer.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        let counted = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            Some(held.saturating_sub(bytes))
+        });
+        let counted = counted.unwrap_or_default().min(bytes);
+        self.results.held.fetch_sub(counted, Ordering::Relaxed);
+    }
+
     /// Counts a result. Returns whether there was room for it.
     pub(crate) fn keep(&self, bytes: usize) -> bool {
         let limit = self.results.limit;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::language::params::Rendered;
 use crate::run::record::{RecordedCall, RecordedOutcome, RunRecord};
-use crate::run::report::StepError;
+use crate::run::report::{CallFailure, StepError};
 use crate::runner::Runner;
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::plugin::StepCall;
@@ -148,7 +148,10 @@ impl Runner {
                 ..replayed(Verdict::Unrecorded)
             };
         }
-        let ended = ended.map_err(|error| StepError::from(&error));
+        let ended = ended.map_err(|unfinished| CallFailure {
+            error: StepError::from(&unfinished.error),
+            outcome: unfinished.outcome,
+        });
         let outcome = RecordedOutcome::of(&ended, &vault.redactor());
         let mut differences = Vec::new();
         compare(&of_interest(recorded), &of_interest(&outcome), "", &mut differences);
@@ -168,6 +171,9 @@ impl Runner {
 fn of_interest(outcome: &RecordedOutcome) -> Value {
     match outcome {
         RecordedOutcome::Failed(error) if error.kind == "plugin" => json!({"failed": {"kind": error.kind}}),
+        RecordedOutcome::Stopped(stop) if stop.error.kind == "plugin" => {
+            json!({"stopped": {"error": {"kind": stop.error.kind}, "result": stop.result}})
+        }
         outcome => serde_json::to_value(outcome).expect("an outcome has only texts as keys"),
     }
 }

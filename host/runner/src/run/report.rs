@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::language::params::GrantError;
 use crate::language::playbook::PlaybookName;
-use crate::sandbox::plugin::Note;
+use crate::sandbox::plugin::{Note, StepOutcome};
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,6 +142,19 @@ pub struct StepError {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+}
+
+/// A call that failed or was stopped, and what it had published by then.
+#[derive(Debug, Clone)]
+pub(crate) struct CallFailure {
+    pub(crate) error: StepError,
+    pub(crate) outcome: Option<StepOutcome>,
+}
+
+impl From<StepError> for CallFailure {
+    fn from(error: StepError) -> Self {
+        Self { error, outcome: None }
+    }
 }
 
 pub(crate) fn invalid_input(message: String) -> StepError {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::run::about::About;
-use crate::sandbox::plugin::{FailureKind, PluginError, StepFailure, StepOutcome};
+use crate::sandbox::plugin::{FailureKind, PluginError, StepFailure, StepOutcome, Unfinished};
 
 /// The answers of a test, by step.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(crate) enum CallAnswers {
 pub(crate) enum Stub {
     Returned(StepOutcome),
     Failed(StepFailure),
+    /// It failed, and had published something by then.
+    Stopped(StepFailure, StepOutcome),
 }
 
 /// A call that a test has no answer for.
@@ -58,7 +60,7 @@ impl Stubs {
     }
 
     /// The answer for a call.
-    pub(crate) fn answer(&self, about: About<'_>) -> Result<StepOutcome, PluginError> {
+    pub(crate) fn answer(&self, about: About<'_>) -> Result<StepOutcome, Unfinished> {
         let item = about.item.map(|(index, _)| index);
         let attempts = self.steps.get(about.step).and_then(|answers| match answers {
             Answers::Each(attempts) => Some(attempts),
@@ -71,7 +73,11 @@ impl Stubs {
         });
         match stub {
             Some(Stub::Returned(outcome)) => Ok(outcome.clone()),
-            Some(Stub::Failed(failure)) => Err(failure.clone().into()),
+            Some(Stub::Failed(failure)) => Err(PluginError::from(failure.clone()).into()),
+            Some(Stub::Stopped(failure, outcome)) => Err(Unfinished {
+                error: failure.clone().into(),
+                outcome: Some(outcome.clone()),
+            }),
             None => {
                 let call = Unanswered {
                     step: about.step.to_owned(),
@@ -82,12 +88,13 @@ impl Stubs {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(call);
-                Err(PluginError::Failed(StepFailure {
+                let failure = StepFailure {
                     kind: FailureKind::Internal,
                     message: "the test has no answer for this call".into(),
                     hint: None,
                     acted: false,
-                }))
+                };
+                Err(PluginError::from(failure).into())
             }
         }
     }

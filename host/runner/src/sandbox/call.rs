@@ -14,6 +14,7 @@ use crate::sandbox::clocks::Clocks;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::event::CallObserver;
 use crate::sandbox::pace::Pace;
+use crate::sandbox::published::Published;
 use crate::sandbox::quota::Quota;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::{Stuck, Tape};
@@ -25,9 +26,6 @@ const FUEL_BESIDES: usize = 1 << 20;
 
 /// What the runtime says when more comes in; the type of its error is private.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls";
-
-/// How many times the largest result all pieces of one may be together: a later piece can take the place of an earlier.
-const PARTS: usize = 2;
 
 /// The most handles of a call: connections, streams, and functions of the host that it waits for.
 const HANDLES: usize = 8_192;
@@ -43,6 +41,8 @@ pub(crate) struct CallContext {
     pub(crate) secrets: CallSecrets,
     pub(crate) sink: CallObserver,
     pub(crate) remembered: Memory,
+    /// The account of its targets, if it has any.
+    pub(crate) published: Option<Published>,
     pub(crate) clocks: Clocks,
     /// Who writes down what the call says and hears.
     pub(crate) tape: Option<Tape>,
@@ -211,8 +211,7 @@ fn state(context: CallContext, limits: &Limits, progress: Pace) -> CallState {
         tape: context.tape,
         panic: None,
         log_messages_left: limits.log_messages,
-        parts_limit: PARTS * limits.result,
-        parts_left: PARTS * limits.result,
+        published: context.published,
         progress,
         memory: GuestMemory::new(limits.memory, &context.budget),
         budget: context.budget,

@@ -8,6 +8,7 @@ use crate::limits::{CallBudget, GuestMemory, Held, InFlight};
 use crate::sandbox::clocks::Clocks;
 use crate::sandbox::event::{CallEvent, CallObserver};
 use crate::sandbox::pace::Pace;
+use crate::sandbox::published::Published;
 use crate::sandbox::store::Memory;
 use crate::sandbox::transcript::Tape;
 use crate::sandbox::wire::Wire;
@@ -30,9 +31,8 @@ pub(crate) struct CallState {
     pub(crate) tape: Option<Tape>,
     pub(crate) panic: Option<String>,
     pub(crate) log_messages_left: u32,
-    /// How many bytes of pieces of a result are passed on, and how many more.
-    pub(crate) parts_limit: usize,
-    pub(crate) parts_left: usize,
+    /// The account of the call's targets, if it has any.
+    pub(crate) published: Option<Published>,
     pub(crate) progress: Pace,
     pub(super) budget: CallBudget,
     pub(super) memory: GuestMemory,

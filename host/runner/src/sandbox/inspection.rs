@@ -40,7 +40,7 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Statement {
-    /// The contract that it was made for, for example `playbook:plugin@0.1.0`.
+    /// The contract that it was made for, for example `playbook:plugin@0.2.0`.
     pub contract: String,
     /// The step types that it provides.
     #[serde(default)]

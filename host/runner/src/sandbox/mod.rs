@@ -11,6 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod accounting;
 pub(crate) mod bindings;
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -26,6 +27,7 @@ pub(crate) mod finding;
 pub(crate) mod inspection;
 pub(crate) mod pace;
 pub(crate) mod plugin;
+pub(crate) mod published;
 pub(crate) mod quota;
 pub(crate) mod step_type;
 pub(crate) mod store;
@@ -33,11 +35,14 @@ mod structure;
 pub mod transcript;
 pub(crate) mod wire;
 
+pub use self::accounting::Accounting;
 pub use self::call::CallError;
 pub use self::connector_type::{ConnectorType, EventFormat, StreamType};
 pub use self::engine::{CompileError, Compiler, Engine, EngineError, RUNTIME};
 pub use self::event::{CallEvent, CallObserver, LogLevel, Progress};
 pub use self::finding::Finding;
 pub use self::inspection::{Inspection, InspectionError, Provided, Statement};
-pub use self::plugin::{CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome};
+pub use self::plugin::{
+    CONTRACT, FailureKind, Note, Plugin, PluginError, StepCall, StepFailure, StepOutcome, Unfinished,
+};
 pub use self::step_type::{StepType, Template, TemplateParam};

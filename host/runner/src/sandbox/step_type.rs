@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::sandbox::accounting::Accounting;
 use crate::sandbox::bindings::exports::playbook::plugin::step as wit;
 use crate::sandbox::described::{check_line, check_names, check_text};
 use crate::text::schema::{Schema, SchemaReader};
@@ -18,6 +19,8 @@ pub struct StepType {
     pub params: Schema,
     /// The schema of its result.
     pub result: Schema,
+    /// How its result accounts for its targets, if it has any.
+    pub accounting: Option<Accounting>,
     /// Its allowlist.
     pub templates: Vec<Template>,
 }
@@ -73,6 +76,12 @@ impl StepType {
         let params = read("params", &described.params_schema)?;
         params.check_annotations(&described.name)?;
         let result = read("result", &described.result_schema)?;
+        let accounting = described
+            .accounting
+            .map(|one| Accounting::parse(one, &params, &result, schema));
+        let accounting = accounting
+            .transpose()
+            .map_err(|why| format!("of `{}`: {why}", described.name))?;
         let templates = described
             .templates
             .into_iter()
@@ -83,6 +92,7 @@ impl StepType {
             summary: described.summary,
             params,
             result,
+            accounting,
             templates,
         })
     }

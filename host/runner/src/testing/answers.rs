@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Case, TestFile, WrittenAnswer, WrittenAnswers, WrittenAttempts};
 use crate::run::record::{RecordedOutcome, RunRecord};
+use crate::run::report::StepError;
 use crate::run::stub::{Answers, CallAnswers, Stub};
 use crate::sandbox::plugin::{FailureKind, StepFailure, StepOutcome};
 use crate::text::diagnostic::{Code, Diagnostic};
@@ -51,7 +52,7 @@ fn recorded(record: &RunRecord) -> HashMap<String, Answers> {
             // A record that makes no sense of itself.
             _ => continue,
         };
-        if let Some(Stub::Failed(earlier)) = list.last_mut() {
+        if let Some(Stub::Failed(earlier) | Stub::Stopped(earlier, _)) = list.last_mut() {
             // There was another attempt after it.
             earlier.acted = false;
         }
@@ -67,13 +68,25 @@ fn stub(outcome: &RecordedOutcome) -> Stub {
             partial: returned.partial,
             notes: returned.notes.clone(),
         }),
-        RecordedOutcome::Failed(error) => Stub::Failed(StepFailure {
-            kind: serde_json::from_value(Value::from(&*error.kind)).unwrap_or(FailureKind::Internal),
-            message: error.message.clone(),
-            hint: error.hint.clone(),
-            // Where there was no other attempt then, there is none now.
-            acted: true,
-        }),
+        RecordedOutcome::Failed(error) => Stub::Failed(failure(error)),
+        RecordedOutcome::Stopped(stop) => {
+            let outcome = StepOutcome {
+                result: stop.result.clone(),
+                partial: true,
+                notes: Vec::new(),
+            };
+            Stub::Stopped(failure(&stop.error), outcome)
+        }
+    }
+}
+
+fn failure(error: &StepError) -> StepFailure {
+    StepFailure {
+        kind: serde_json::from_value(Value::from(&*error.kind)).unwrap_or(FailureKind::Internal),
+        message: error.message.clone(),
+        hint: error.hint.clone(),
+        // Where there was no other attempt then, there is none now.
+        acted: true,
     }
 }
 

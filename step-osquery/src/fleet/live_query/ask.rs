@@ -24,7 +24,7 @@ pub(crate) async fn ask<S: Services>(query: &LiveQuery<'_, S, FleetApi>) -> Resu
     // A first call alone, so that a wrong address or token is one failure and not many.
     let routes = Routes::of(&query.session).await?;
     resolve(query).await?;
-    query.tally.borrow().require_hosts()?;
+    query.require_hosts()?;
     let (targets, asked) = (query.tally.borrow().hosts(), query.tally.borrow().asked());
     query.report_progress(0, asked);
 

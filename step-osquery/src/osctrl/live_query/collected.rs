@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 
 use crate::contract::{Failure, Level, Services};
-use crate::live_query::{Answer, LiveQuery};
+use crate::live_query::LiveQuery;
 use crate::osctrl::api::OsctrlApi;
 use crate::osctrl::node_uuid::NodeUuid;
 use crate::osctrl::results::{PAGE_SIZE, answer, since};
@@ -26,7 +26,6 @@ pub(super) struct CollectedAnswers {
 struct Latest {
     created_at: Timestamp,
     id: u64,
-    answer: Answer,
 }
 
 impl CollectedAnswers {
@@ -70,12 +69,11 @@ impl CollectedAnswers {
         let latest = Latest {
             created_at: item.created_at,
             id: item.id,
-            answer: answer(item),
         };
         match self.by_node.get(&node) {
             Some(known) if (known.created_at, known.id) >= (latest.created_at, latest.id) => {}
             _ => {
-                query.publish(&node, query.part(&latest.answer));
+                query.publish(&node, answer(item));
                 self.by_node.insert(node, latest);
             }
         }
@@ -102,8 +100,8 @@ impl CollectedAnswers {
         self.errors
     }
 
-    /// Returns each node's last answer.
-    pub(super) fn into_last(self) -> impl Iterator<Item = (NodeUuid, Answer)> {
-        self.by_node.into_iter().map(|(node, latest)| (node, latest.answer))
+    /// Returns the nodes that have answered. The last answer of each was published last.
+    pub(super) fn answered(&self) -> impl Iterator<Item = &NodeUuid> {
+        self.by_node.keys()
     }
 }

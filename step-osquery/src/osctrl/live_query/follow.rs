@@ -241,20 +241,20 @@ impl Progress {
         ))
     }
 
-    /// Enters the answers; `missing` returns the answer of a host without one, given its excuse.
+    /// Enters who has answered; `missing` returns the answer of a host without one, given its excuse.
     fn count<S: Services>(
         self,
         query: &LiveQuery<'_, S, OsctrlApi>,
         nodes: &[NodeUuid],
         missing: impl Fn(&str) -> Answer,
     ) {
-        let mut tally = query.tally.borrow_mut();
-        for (node, answer) in self.answers.into_last() {
-            tally.answer(&node, answer);
+        for node in self.answers.answered() {
+            query.tally.borrow_mut().answered_by(node);
         }
         for node in nodes {
-            if let Some(excuse) = tally.excuse(node).map(str::to_owned) {
-                tally.answer(node, missing(&excuse));
+            let excuse = query.tally.borrow().excuse(node).map(str::to_owned);
+            if let Some(excuse) = excuse {
+                query.count(node, missing(&excuse));
             }
         }
     }

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use sim::Behaviour;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use self::server::{Manager, Server};
 use self::situations::{Case, behaving, cases};
@@ -146,24 +147,45 @@ async fn every_situation_ends_alike_on_both_fleet_managers() {
 async fn an_interrupt_stops_the_query_on_either() {
     for manager in [Manager::Fleet, Manager::Osctrl] {
         let case = Case {
-            hosts: vec![behaving("web-01", Behaviour::Silent)],
+            hosts: vec![
+                behaving("web-01", Behaviour::Silent),
+                behaving("web-02", Behaviour::Answer),
+            ],
             ..Case::default()
         };
         let server = Server::start(manager, &case).await;
-        let folder = files(manager, &["web-01"], 600);
-        let args = args(&folder, server.url());
+        let folder = files(manager, &["web-01", "web-02"], 600);
+        let mut args = args(&folder, server.url());
+        let output = args.iter().position(|arg| arg == "json").expect("it is the output");
+        args[output] = "ndjson".into();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let child = playbook(&args, &[("token", TOKEN)]).spawn().unwrap();
+        let mut child = playbook(&args, &[("token", TOKEN)]).spawn().unwrap();
         let pid = child.id().unwrap().to_string();
-        while server.queries() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The host that answers has answered.
+        while !lines.next_line().await.unwrap().expect("it runs").contains("\"part\"") {}
         let sent = tokio::process::Command::new("kill").args(["-INT", &pid]).status().await;
         assert!(sent.unwrap().success());
         let done = tokio::time::timeout(Duration::from_secs(10), finish(child)).await;
         let done = done.expect("it ends soon");
         assert_eq!(done.code(), 130, "{manager:?}: {}", done.stderr);
-        assert_eq!(done.report()["status"], "cancelled");
+        let mut step = None;
+        let mut run = None;
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let line: Value = serde_json::from_str(&line).unwrap();
+            match line["event"].as_str() {
+                Some("step-finished") => step = Some(line["report"].clone()),
+                Some("run-finished") => run = Some(line),
+                _ => {}
+            }
+        }
+        assert_eq!(run.unwrap()["status"], "cancelled");
+        // What came is kept, and the rest is accounted for.
+        let step = step.unwrap();
+        assert_eq!(step["error"]["kind"], "cancelled", "{step}");
+        let results = step["result"]["results"].as_object().unwrap();
+        assert_eq!(results.keys().collect::<Vec<_>>(), ["web-02"], "{manager:?}");
+        assert_eq!(step["result"]["timed_out_hosts"], json!(["web-01"]), "{manager:?}");
         let ended = tokio::time::timeout(Duration::from_secs(5), server.all_ended()).await;
         assert!(ended.is_ok(), "{manager:?}: the query runs on");
         assert_eq!(server.queries(), 1);

@@ -16,17 +16,17 @@ fn describing(describe: &str) -> Vec<u8> {
 pub(super) fn describing_with(describe: &str, more: &str) -> Vec<u8> {
     let module = format!(
         r#"(module
-            (import "playbook:plugin/log@0.1.0" "panicked" (func $panicked (param i32 i32)))
-            (import "playbook:plugin/clock@0.1.0" "sleep" (func $sleep (param i64)))
+            (import "playbook:plugin/log@0.2.0" "panicked" (func $panicked (param i32 i32)))
+            (import "playbook:plugin/clock@0.2.0" "sleep" (func $sleep (param i64)))
             (memory (export "memory") 1)
             (data (i32.const 16) "at the disco, src/lib.rs:7")
             (func $recurse (param i64) (result i64)
                 (i64.add (local.get 0) (call $recurse (i64.add (local.get 0) (i64.const 1)))))
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-            (func (export "playbook:plugin/step@0.1.0#describe") (result i32) {describe})
-            (func (export "playbook:plugin/step@0.1.0#render-template") (param i32 i32 i32 i32 i32 i32) (result i32) unreachable)
-            (func (export "playbook:plugin/step@0.1.0#check") (param i32 i32 i32 i32) (result i32) unreachable)
-            (func (export "playbook:plugin/step@0.1.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "playbook:plugin/step@0.2.0#describe") (result i32) {describe})
+            (func (export "playbook:plugin/step@0.2.0#render-template") (param i32 i32 i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "playbook:plugin/step@0.2.0#check") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "playbook:plugin/step@0.2.0#run") (param i32 i32 i32 i32) (result i32) unreachable)
             (table $table 0 funcref)
             {more}
         )"#

@@ -1,5 +1,6 @@
 //! Plugins that misbehave: each ends in a typed error that names it, within its limits, and the host goes on.
 
+mod account;
 mod costs;
 mod describe;
 mod load;

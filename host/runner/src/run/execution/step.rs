@@ -22,11 +22,11 @@ use crate::run::item;
 use crate::run::item::ItemReport;
 use crate::run::prepare::Prepared;
 use crate::run::report::invalid_input;
-use crate::run::report::{StepError, StepReport, StepStatus};
+use crate::run::report::{CallFailure, StepError, StepReport, StepStatus};
 use crate::run::retry::{Attempts, Retry};
 use crate::run::work::{Call, Grants, Item, Work};
 use crate::sandbox::event::CallObserver;
-use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome};
+use crate::sandbox::plugin::{FailureKind, Note, PluginError, StepCall, StepOutcome, Unfinished};
 use crate::secrets::Redactor;
 use crate::text::diagnostic::Diagnostics;
 
@@ -50,7 +50,7 @@ impl Calling<'_> {
 
 /// How the calls that a step is about ended.
 struct Called {
-    outcome: Result<StepOutcome, StepError>,
+    ended: Result<StepOutcome, CallFailure>,
     attempts: u32,
 }
 
@@ -107,13 +107,12 @@ impl Run<'_> {
                 let called = self.call(at, None, call, stop).await;
                 let redactor = self.prepared.vault.redactor();
                 report.attempts = called.attempts;
-                match called.outcome {
-                    Ok(outcome) => {
-                        report.status = status(&outcome);
-                        report.result = Some(redactor.redact_json(outcome.result));
-                        report.notes = redact_notes(&redactor, &outcome.notes);
-                    }
-                    Err(error) => report.error = Some(error),
+                let (status, outcome, error) = parts(called.ended);
+                report.status = status;
+                report.error = error;
+                if let Some(outcome) = outcome {
+                    report.result = Some(redactor.redact_json(outcome.result));
+                    report.notes = redact_notes(&redactor, &outcome.notes);
                 }
             }
             Work::Each(items) => {
@@ -158,16 +157,12 @@ impl Run<'_> {
         let called = self.call(at, Some((index, &item.value)), &item.call, stop).await;
         report.attempts = called.attempts;
         report.duration_ms = millis(began.elapsed());
-        match called.outcome {
-            Ok(outcome) => {
-                report.status = status(&outcome);
-                report.result = Some(outcome.result);
-                report.notes = outcome.notes;
-            }
-            Err(error) => {
-                report.status = StepStatus::Failed;
-                report.error = Some(error);
-            }
+        let (status, outcome, error) = parts(called.ended);
+        report.status = status;
+        report.error = error;
+        if let Some(outcome) = outcome {
+            report.result = Some(outcome.result);
+            report.notes = outcome.notes;
         }
         report
     }
@@ -178,7 +173,7 @@ impl Run<'_> {
             Ok(grant) => grant.clone(),
             Err(error) => {
                 return Called {
-                    outcome: Err(StepError::from(&**error)),
+                    ended: Err(StepError::from(&**error).into()),
                     attempts: 0,
                 };
             }
@@ -193,14 +188,14 @@ impl Run<'_> {
         };
         let mut attempts = Attempts::first(step.retry_max);
         loop {
-            let error = match self.attempt(&calling, attempts.made()).await {
+            let Unfinished { error, outcome, .. } = match self.attempt(&calling, attempts.made()).await {
                 Ok(outcome) => {
                     return Called {
-                        outcome: Ok(outcome),
+                        ended: Ok(outcome),
                         attempts: attempts.made(),
                     };
                 }
-                Err(error) => error,
+                Err(unfinished) => unfinished,
             };
             let verdict = attempts.after(&error);
             let mut error = StepError::from(&error);
@@ -215,14 +210,14 @@ impl Run<'_> {
                 Retry::Final => {}
             }
             return Called {
-                outcome: Err(error),
+                ended: Err(CallFailure { error, outcome }),
                 attempts: attempts.made(),
             };
         }
     }
 
     /// Calls the plugin once.
-    async fn attempt(&self, calling: &Calling<'_>, attempt: u32) -> Result<StepOutcome, PluginError> {
+    async fn attempt(&self, calling: &Calling<'_>, attempt: u32) -> Result<StepOutcome, Unfinished> {
         let Calling { at, item, params, .. } = *calling;
         let step = &self.prepared.playbook.steps[at];
         let (plugin, step_type) = self.runner.provider(&step.kind).expect("`prepare` found it");
@@ -310,7 +305,7 @@ async fn exceeded(limit: Option<Duration>) -> Duration {
     }
 }
 
-/// What becomes of a step that was stopped by its time limit. What its items returned in time stays.
+/// What becomes of a step that was stopped by its time limit. What came in time stays.
 fn too_long(report: StepReport, limit: Duration) -> StepReport {
     let cause = report.error.filter(|error| error.kind != FailureKind::Cancelled.word());
     StepReport {
@@ -323,9 +318,15 @@ fn too_long(report: StepReport, limit: Duration) -> StepReport {
             ),
             hint: cause.map(|cause| format!("before that: {}", cause.message)),
         }),
-        result: report.result.filter(|_| report.items.is_some()),
-        notes: Vec::new(),
         ..report
+    }
+}
+
+/// What a report says of a call that has ended.
+fn parts(ended: Result<StepOutcome, CallFailure>) -> (StepStatus, Option<StepOutcome>, Option<StepError>) {
+    match ended {
+        Ok(outcome) => (status(&outcome), Some(outcome), None),
+        Err(CallFailure { error, outcome }) => (StepStatus::Failed, outcome, Some(error)),
     }
 }
 
@@ -382,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_stopped_by_its_limit_keeps_what_its_items_returned() {
+    fn a_step_stopped_by_its_limit_keeps_what_came() {
         let limit = Duration::from_secs(3);
         let report = |items, kind| StepReport {
             id: "s".into(),
@@ -411,6 +412,6 @@ mod tests {
             ("timeout", Some("before that: no such server"))
         );
         let stopped = too_long(report(None, "cancelled"), limit);
-        assert_eq!((stopped.result, stopped.error.unwrap().hint), (None, None));
+        assert_eq!((stopped.result, stopped.error.unwrap().hint), (Some(json!([])), None));
     }
 }

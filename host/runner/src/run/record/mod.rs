@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::language::playbook::PlaybookName;
 use crate::run::prepare::Prepared;
-use crate::run::report::{RunReport, StepError, StepReport};
+use crate::run::report::{CallFailure, RunReport, StepError, StepReport};
 use crate::runner::Runner;
 use crate::sandbox::engine::RUNTIME;
 use crate::sandbox::plugin::{CONTRACT, Note, Plugin, StepOutcome};
@@ -156,6 +156,18 @@ pub enum RecordedOutcome {
     Returned(RecordedReturn),
     /// It failed.
     Failed(StepError),
+    /// It failed or was stopped, and had published something by then.
+    Stopped(RecordedStop),
+}
+
+/// What a call left behind that failed or was stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RecordedStop {
+    /// Why.
+    pub error: StepError,
+    /// The result, with the account of all targets.
+    pub result: Value,
 }
 
 /// What a call returned.
@@ -223,14 +235,23 @@ impl RunRecord {
 
 impl RecordedOutcome {
     /// How a call ended, without secrets.
-    pub(crate) fn of(ended: &Result<StepOutcome, StepError>, redactor: &Redactor) -> Self {
+    pub(crate) fn of(ended: &Result<StepOutcome, CallFailure>, redactor: &Redactor) -> Self {
         match ended {
             Ok(outcome) => Self::Returned(RecordedReturn {
                 result: redactor.redact_json(outcome.result.clone()),
                 partial: outcome.partial,
                 notes: outcome.notes.iter().map(|note| redacted_note(note, redactor)).collect(),
             }),
-            Err(error) => Self::Failed(redacted_error(error.clone(), redactor)),
+            Err(CallFailure { error, outcome }) => {
+                let error = redacted_error(error.clone(), redactor);
+                match outcome {
+                    None => Self::Failed(error),
+                    Some(outcome) => Self::Stopped(RecordedStop {
+                        error,
+                        result: redactor.redact_json(outcome.result.clone()),
+                    }),
+                }
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::language::render::{self, Mentions};
 use crate::language::step::Step;
 use crate::run::about::About;
 use crate::run::prepare::Prepared;
-use crate::run::report::StepError;
-use crate::sandbox::plugin::{PluginError, StepOutcome};
+use crate::run::report::{CallFailure, StepError};
+use crate::sandbox::plugin::{StepOutcome, Unfinished};
 use crate::sandbox::step_type::StepType;
 use crate::sandbox::transcript::{Room, Tape};
 use crate::secrets::Vault;
@@ -37,7 +37,7 @@ struct Kept {
     call: RecordedCall,
     began: Instant,
     tape: Option<Tape>,
-    ended: Option<Result<StepOutcome, StepError>>,
+    ended: Option<Result<StepOutcome, CallFailure>>,
     /// The values that are meant for the server alone and that no secret gave.
     private: Vec<(String, String)>,
 }
@@ -85,10 +85,13 @@ impl Recorder {
     }
 
     /// A call has ended.
-    pub(crate) fn ended(&self, ticket: CallTicket, ended: &Result<StepOutcome, PluginError>) {
+    pub(crate) fn ended(&self, ticket: CallTicket, ended: &Result<StepOutcome, Unfinished>) {
         let ended = match ended {
             Ok(outcome) => Ok(outcome.clone()),
-            Err(error) => Err(StepError::from(error)),
+            Err(unfinished) => Err(CallFailure {
+                error: StepError::from(&unfinished.error),
+                outcome: unfinished.outcome.clone(),
+            }),
         };
         if let Some(kept) = self.calls().get_mut(ticket.0) {
             kept.call.duration_ms = u64::try_from(kept.began.elapsed().as_millis()).unwrap_or(u64::MAX);

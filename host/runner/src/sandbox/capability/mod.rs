@@ -4,7 +4,7 @@ pub(crate) mod cancellation;
 pub(crate) mod clock;
 pub(crate) mod http;
 pub(crate) mod log;
-pub(crate) mod parts;
 pub(crate) mod progress;
+pub(crate) mod results;
 pub(crate) mod state;
 pub(crate) mod websocket;

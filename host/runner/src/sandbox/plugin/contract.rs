@@ -1,7 +1,7 @@
 //! Whether a component speaks this host's contract.
 
 /// The contract that this host speaks.
-pub const CONTRACT: &str = "playbook:plugin@0.1.0";
+pub const CONTRACT: &str = "playbook:plugin@0.2.0";
 
 /// Whether this is the name of an interface of the contract.
 pub(super) fn is_export(name: &str, interface: &str) -> bool {

@@ -66,6 +66,24 @@ pub struct StepOutcome {
     pub notes: Vec<Note>,
 }
 
+/// A call of a step that failed or was stopped, and what it had published by then.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// Why it failed or was stopped.
+    #[source]
+    pub error: PluginError,
+    /// The account of all targets, if it had published anything.
+    pub outcome: Option<StepOutcome>,
+}
+
+impl From<PluginError> for Unfinished {
+    fn from(error: PluginError) -> Self {
+        Self { error, outcome: None }
+    }
+}
+
 /// Something to tell the reader about one subject of a result.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
@@ -207,7 +225,7 @@ impl Plugin {
     ///
     /// The params must have passed the step type's schema. The call ends at the latest a grace period after its
     /// timeout, and dropping the future drops the instance with all its connections.
-    pub async fn run(&self, network: &Network, call: StepCall) -> Result<StepOutcome, PluginError> {
+    pub async fn run(&self, network: &Network, call: StepCall) -> Result<StepOutcome, Unfinished> {
         self.run_taped(network, call, None, &self.pools.results()).await
     }
 
@@ -218,19 +236,19 @@ impl Plugin {
         call: StepCall,
         tape: Option<Tape>,
         results: &ResultsHeld,
-    ) -> Result<StepOutcome, PluginError> {
+    ) -> Result<StepOutcome, Unfinished> {
         let secrets = call.secrets();
         if let Some(tape) = &tape {
             tape.begin(secrets.clone());
         }
-        let (mut context, wire) = self.step_context(network, &call, &secrets)?;
+        let (mut context, wire) = self.step_context(network, &call, &secrets).map_err(PluginError::from)?;
         context.wire = context.wire.taped(tape.clone());
         context.tape = tape;
         self.outcome(context, wire, call, results).await
     }
 
     /// Runs a step whose server and clock are those of an earlier call.
-    pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, PluginError> {
+    pub(crate) async fn run_played(&self, player: Player, call: StepCall) -> Result<StepOutcome, Unfinished> {
         let wire = Wire::played(player.clone());
         let secrets = player.secrets().clone();
         let budget = self.pools.call(&self.limits);
@@ -275,6 +293,7 @@ impl Plugin {
             secrets,
             sink: call.events.clone(),
             remembered: Memory::none(),
+            published: None,
             clocks,
             tape: None,
             budget,
@@ -304,6 +323,7 @@ impl Plugin {
             secrets: Vault::new(Secrets::default()).call(None),
             sink: CallObserver::ignore(),
             remembered: Memory::none(),
+            published: None,
             clocks: Clocks::System,
             tape: None,
             budget: self.pools.call(&self.limits),

@@ -200,6 +200,7 @@ impl Plugin {
             secrets: secrets.clone(),
             sink: call.events.clone(),
             remembered: call.remembered.clone(),
+            published: None,
             budget,
             overhead: self.overhead(),
             deadline,
