@@ -23,6 +23,9 @@ use crate::text::json::unescape_key;
 use crate::text::schema::place;
 use crate::text::schema::{Provenance, Role, Schema, SchemaProblem};
 
+/// How many problems of a step's params are looked for.
+const MOST_PROBLEMS: usize = 100;
+
 /// How long a rendered value may be to be shown, in bytes.
 const LONGEST_SHOWN: usize = 60;
 
@@ -185,6 +188,9 @@ impl<'a> Written<'a> {
         render_value(written, pointer, &mut |pointer, text| {
             if !known(pointer) {
                 return Value::String(text.to_owned());
+            }
+            if problems.len() >= MOST_PROBLEMS {
+                return Value::Null;
             }
             renderer.render(text, provenance).unwrap_or_else(|problem| {
                 let problem = of_param(param, problem);

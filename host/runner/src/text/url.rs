@@ -34,19 +34,29 @@ pub fn without_credentials(url: &str) -> String {
 
 /// A text for people without the user names and passwords of the URLs in it.
 pub fn without_userinfo(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") || !text.contains('@') {
+    replaced(text, |_| HIDDEN.into())
+}
+
+/// The same, with every character as long as before: what stands after it keeps its place.
+pub(crate) fn with_masked_userinfo(text: &str) -> Cow<'_, str> {
+    replaced(text, |userinfo| "*".repeat(userinfo.len()) + "@")
+}
+
+/// The text with something in the place of the user names and passwords of its URLs, each with its `@`.
+fn replaced(text: &str, with: impl Fn(&str) -> String) -> Cow<'_, str> {
+    if !text.contains('@') {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
+    while let Some(at) = authority(rest) {
+        let (before, after) = rest.split_at(at);
         shown.push_str(before);
         let ends = |c: char| c.is_whitespace() || c.is_control() || "/?#\"'`<>".contains(c);
         let authority = &after[..after.find(ends).unwrap_or(after.len())];
         rest = match authority.rfind('@') {
             Some(at) => {
-                shown.push_str(HIDDEN);
+                shown.push_str(&with(&authority[..at]));
                 &after[at + 1..]
             }
             None => after,
@@ -54,6 +64,13 @@ pub fn without_userinfo(text: &str) -> Cow<'_, str> {
     }
     shown.push_str(rest);
     Cow::Owned(shown)
+}
+
+/// Where the next authority begins: after `//`, or after the one slash of a URL that lacks the other.
+fn authority(text: &str) -> Option<usize> {
+    let at = [text.find(":/"), text.find("//")].into_iter().flatten().min()?;
+    let slashes = at + text[at..].find('/')?;
+    Some(slashes + text[slashes..].bytes().take_while(|byte| *byte == b'/').count())
 }
 
 #[cfg(test)]
@@ -90,8 +107,13 @@ mod tests {
                 "via `http://[hidden]@proxy:8080` and socks5://[hidden]@b, then mail x@y",
             ),
             ("https://a@b@c", "https://[hidden]@c"),
+            ("http:/u:hunter2@h/", "http:/[hidden]@h/"),
+            ("//u:hunter2@h and ///u:hunter2@h", "//[hidden]@h and ///[hidden]@h"),
+            ("/home/soc@work", "/home/soc@work"),
         ] {
             assert_eq!(without_userinfo(text), shown);
+            let masked = with_masked_userinfo(text);
+            assert!(masked.len() == text.len() && !masked.contains("hunter2"), "{masked}");
         }
     }
 }

@@ -30,15 +30,20 @@ pub(crate) enum Unread {
 
 /// Reads a JSON document if it takes no more memory than this. Returns also how much it takes, about.
 pub(crate) fn read(json: &str, limit: usize) -> Result<(Value, usize), Unread> {
-    let mut scale = Scale { weight: 0, limit };
-    let mut reader = serde_json::Deserializer::from_str(json);
-    match scale.deserialize(&mut reader).and_then(|()| reader.end()) {
-        Ok(()) => {}
-        Err(_) if scale.weight > limit => return Err(Unread::TooLarge { limit }),
-        Err(error) => return Err(Unread::Json(error)),
-    }
+    let weight = of(json.as_bytes(), limit)?;
     let value = serde_json::from_str(json).map_err(Unread::Json)?;
-    Ok((value, scale.weight))
+    Ok((value, weight))
+}
+
+/// How much memory a JSON document takes once it is read, about, if that is no more than this.
+pub(crate) fn of(json: &[u8], limit: usize) -> Result<usize, Unread> {
+    let mut scale = Scale { weight: 0, limit };
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    match scale.deserialize(&mut reader).and_then(|()| reader.end()) {
+        Ok(()) => Ok(scale.weight),
+        Err(_) if scale.weight > limit => Err(Unread::TooLarge { limit }),
+        Err(error) => Err(Unread::Json(error)),
+    }
 }
 
 struct Scale {

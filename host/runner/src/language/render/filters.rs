@@ -256,7 +256,9 @@ fn tests_of_kinds(environment: &mut Environment<'_>) {
     environment.add_test("int", tests::is_integer);
     environment.add_test("integer", tests::is_integer);
     environment.add_test("iterable", tests::is_iterable);
-    environment.add_test("lower", tests::is_lower);
+    environment.add_test("lower", |state: &State<'_, '_>, value: &Value| {
+        read_through(state, value).map(|()| tests::is_lower(value))
+    });
     environment.add_test("mapping", tests::is_mapping);
     environment.add_test("none", tests::is_none);
     environment.add_test("number", tests::is_number);
@@ -265,7 +267,17 @@ fn tests_of_kinds(environment: &mut Environment<'_>) {
     environment.add_test("string", tests::is_string);
     environment.add_test("true", tests::is_true);
     environment.add_test("undefined", tests::is_undefined);
-    environment.add_test("upper", tests::is_upper);
+    environment.add_test("upper", |state: &State<'_, '_>, value: &Value| {
+        read_through(state, value).map(|()| tests::is_upper(value))
+    });
+}
+
+/// Charges for a text that is read letter by letter.
+fn read_through(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    /// How many bytes are a step.
+    const STEP: usize = 100;
+    let length = value.as_str().map_or(0, str::len);
+    state.consume_fuel((length / STEP) as u64)
 }
 
 fn tests_of_values(environment: &mut Environment<'_>) {

@@ -6,6 +6,7 @@
 //! is rendered, because the template would see the handle and not the value.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use minijinja::machinery::Token;
 use minijinja::{ErrorKind, Value as Jinja};
@@ -22,6 +23,7 @@ mod guarded;
 mod limits;
 mod located;
 mod program;
+mod room;
 mod scope;
 mod tokens;
 mod weight;
@@ -32,6 +34,7 @@ pub(crate) use scope::{ListItem, Values};
 pub(crate) use tokens::sole_expression;
 
 use program::Program;
+use room::Room;
 use scope::{NamedValues, TrustedScope, UntrustedScope};
 use tokens::{Tokens, is_guarded, path, place_of};
 
@@ -91,9 +94,11 @@ pub(crate) struct Renderer {
     trusted: TrustedScope,
     untrusted: UntrustedScope,
     /// What `alert`, `vars`, `steps` and `run` stand for, to say what is missing.
-    values: Value,
+    values: Arc<Value>,
     item: Option<Value>,
     vault: Vault,
+    /// For the values that are made, those of all items included.
+    room: Room,
 }
 
 impl Renderer {
@@ -113,9 +118,10 @@ impl Renderer {
         Self {
             trusted,
             untrusted,
-            values: Value::Object(known.collect::<Map<_, _>>()),
+            values: Arc::new(Value::Object(known.collect::<Map<_, _>>())),
             item: None,
             vault,
+            room: Room::default(),
         }
     }
 
@@ -127,6 +133,7 @@ impl Renderer {
             values: self.values.clone(),
             item: Some(item.value().clone()),
             vault: self.vault.clone(),
+            room: self.room.clone(),
         }
     }
 
@@ -151,7 +158,7 @@ impl Renderer {
     /// Renders a text for a place that data of this provenance may fill.
     pub(crate) fn render(&self, text: &str, provenance: Provenance) -> Result<Value, Problem> {
         if !is_template(text) {
-            return Ok(Value::String(text.to_owned()));
+            return self.counted(text, Value::String(text.to_owned()));
         }
         let scope = match &self.item {
             Some(_) => Scope::Item { untrusted: true },
@@ -170,7 +177,23 @@ impl Renderer {
                 return Err(self.unknown_secret(&name, range));
             }
         }
-        self.filled(text, provenance)
+        self.counted(text, self.filled(text, provenance)?)
+    }
+
+    /// The value, if there is room for it beside all that were made before.
+    fn counted(&self, text: &str, value: Value) -> Result<Value, Problem> {
+        if self.room.take(&value) {
+            return Ok(value);
+        }
+        Err(Problem {
+            range: 0..text.len(),
+            code: Code::TemplateTooLong,
+            message: format!(
+                "the values of all texts, with those of all items, take more than {} MiB",
+                room::SIZE >> 20
+            ),
+            hint: Some("fill in less data, or give `for_each` fewer items".into()),
+        })
     }
 
     /// A name that is not there: where only the author decides, because others decide what it stands for.

@@ -8,9 +8,13 @@ use tempfile::NamedTempFile;
 
 use super::{RECORD_VERSION, RunRecord};
 use crate::files::{self, FileError};
+use crate::text::weight::{self, Unread};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 128 << 20;
+
+/// The most memory that a record may take once it is read, in bytes.
+const HEAVIEST: usize = 256 << 20;
 
 /// Why a record could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,9 @@ pub enum RecordError {
         /// Why.
         source: FileError,
     },
+    /// It would take more memory than any record may.
+    #[error("the record would take more than {} MiB of memory", HEAVIEST >> 20)]
+    TooHeavy,
     /// It is larger than any record that is read.
     #[error("the record has more than {} MiB", LARGEST >> 20)]
     TooLarge,
@@ -120,11 +127,27 @@ impl RunRecord {
             return Err(RecordError::TooLarge);
         }
         let invalid = |error: serde_json::Error| RecordError::NotARecord(error.to_string());
+        weight::of(bytes, HEAVIEST).map_err(|unread| match unread {
+            Unread::Json(error) => invalid(error),
+            Unread::TooLarge { .. } => RecordError::TooHeavy,
+        })?;
         let Versioned { version } = serde_json::from_slice(bytes).map_err(invalid)?;
         match version {
             1 => serde_json::from_slice(bytes).map_err(invalid),
             0 => Err(RecordError::NotARecord("there is no version 0".into())),
             _ => Err(RecordError::Newer { version }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_small_to_write_and_huge_to_hold_is_refused() {
+        let rows = "{},".repeat(4_000_000);
+        let text = format!(r#"{{"version": 1, "report": [{rows}{{}}]}}"#);
+        assert!(matches!(RunRecord::parse(text.as_bytes()), Err(RecordError::TooHeavy)));
     }
 }

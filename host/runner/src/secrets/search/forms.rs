@@ -75,7 +75,7 @@ impl Form {
                 .into_iter()
                 .flat_map(|alphabet| [0, 1, 2].map(|before| (alphabet, before)))
         };
-        let base64 = [Base::Raw, Base::Json, Base::Utf16Le]
+        let base64 = [Base::Raw, Base::Json, Base::Utf16Le, Base::Utf16Be]
             .into_iter()
             .flat_map(move |base| places().map(move |(alphabet, before)| Self::Base64 { base, alphabet, before }));
         let twice = places().flat_map(|(alphabet, before)| {

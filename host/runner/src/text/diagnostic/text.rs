@@ -8,6 +8,7 @@ use std::ops::Range;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Diagnostics, Label};
+use crate::text::url::{with_masked_userinfo, without_userinfo};
 use crate::text::visible::{is_hidden, visible};
 
 /// How much is underlined at most, in bytes: more than a line does not help to see what is meant.
@@ -20,12 +21,13 @@ impl Diagnostic {
     /// The problem as text, the offending part underlined; with ANSI styles if wanted.
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        let title = Level::ERROR.primary_title(self.message.as_str()).id(self.code.word());
+        let message = without_userinfo(&self.message);
+        let title = Level::ERROR.primary_title(&*message).id(self.code.word());
         let mut group = Group::with_title(title);
         // Labels that are near each other share a snippet.
         for labels in self.labels.chunk_by(|one, other| one.place.is_near(&other.place)) {
             let primary_first = std::ptr::eq(&raw const labels[0], &raw const self.labels[0]);
-            let file = visible(labels[0].place.file()).into_owned();
+            let file = visible(&without_userinfo(labels[0].place.file())).into_owned();
             group = match (snippet(labels, primary_first), labels[0].place.lines_columns()) {
                 (Some(Shown { snippet, cut: false }), _) => group.element(snippet.path(file)),
                 // The renderer cannot tell the column of a line whose begin it does not see.
@@ -36,8 +38,9 @@ impl Diagnostic {
                 _ => group.element(Origin::path(file)),
             };
         }
-        if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint.as_str()));
+        let hint = self.hint.as_deref().map(without_userinfo);
+        if let Some(hint) = &hint {
+            group = group.element(Level::HELP.message(&**hint));
         }
         renderer.render(&[group])
     }
@@ -82,7 +85,7 @@ fn snippet(labels: &[Label], primary_first: bool) -> Option<Shown<'_>> {
     if end - last > LONGEST_LINE {
         (end, after) = (text.ceil_char_boundary(last + LONGEST_LINE), "...");
     }
-    let shown = format!("{before}{}{after}", harmless(&text[start..end]));
+    let shown = format!("{before}{}{after}", harmless(&with_masked_userinfo(&text[start..end])));
     let mut snippet = Snippet::source(shown).line_start(line);
     let offset = |at: usize| before.len() + at - start;
     for (index, (label, span)) in labels.iter().zip(spans).enumerate() {
@@ -118,4 +121,26 @@ fn harmless(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Code;
+    use super::*;
+    use crate::text::document::Document;
+    use crate::text::source::Source;
+
+    #[test]
+    fn no_url_is_shown_with_its_password() {
+        let text = "params: {base_url: 'http://u:hunter2@h/', other: 1}";
+        let (document, _) = Document::parse(Source::new("http://u:hunter2@h/a.yaml", text)).unwrap();
+        let problem =
+            Diagnostic::error(Code::InvalidValue, "not http://u:hunter2@h").at(document.place("/params/other"));
+        let shown = problem.render(false);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("'http://*********@h/', other: 1"),
+            "places stay: {shown}"
+        );
+    }
 }

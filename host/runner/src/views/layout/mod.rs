@@ -4,6 +4,7 @@
 //! table for each name, a list of texts or a map of texts becomes a list of remarks, a single value a line. What has no
 //! such shape stays JSON, and nothing is left out.
 
+mod density;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -355,10 +356,12 @@ fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
 }
 
-/// Whether this is a list of flat objects.
+/// Whether this is a list of flat objects that make a table: most of its cells have something in them.
 fn is_rows(value: &Value) -> bool {
     let is_row = |row: &Value| row.as_object().is_some_and(|row| row.values().all(is_scalar));
-    value.as_array().is_some_and(|rows| rows.iter().all(is_row))
+    value
+        .as_array()
+        .is_some_and(|rows| rows.iter().all(is_row) && density::is_dense(rows))
 }
 
 fn is_numeric<'v>(mut values: impl Iterator<Item = &'v Value>) -> bool {

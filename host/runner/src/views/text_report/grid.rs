@@ -30,10 +30,7 @@ pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> CellLines {
         return CellLines::default();
     }
     let header: Vec<String> = rows.columns.iter().map(|c| visible(c.name).to_uppercase()).collect();
-    let cells: Vec<Vec<String>> = rows
-        .cells()
-        .map(|row| row.map(|cell| visible(&cell).into_owned()).collect())
-        .collect();
+    let cells: Vec<Vec<Cow<'_, str>>> = rows.cells().map(|row| row.map(shown).collect()).collect();
     let mut natural: Vec<usize> = header.iter().map(|name| name.width()).collect();
     for row in &cells {
         for (width, cell) in natural.iter_mut().zip(row) {
@@ -54,6 +51,14 @@ pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> CellLines {
     match widths(&natural, &least, width) {
         Some(widths) => as_table(rows, &header, &cells, &widths),
         None => as_blocks(&header, &cells, width),
+    }
+}
+
+/// A cell with what hides made visible; as most have nothing of that, without a copy.
+fn shown(cell: Cow<'_, str>) -> Cow<'_, str> {
+    match cell {
+        Cow::Borrowed(text) => visible(text),
+        Cow::Owned(text) => visible(&text).into_owned().into(),
     }
 }
 
@@ -82,12 +87,13 @@ fn widths(natural: &[usize], least: &[usize], width: Option<usize>) -> Option<Ve
     Some(widths)
 }
 
-fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &[usize]) -> CellLines {
+fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<Cow<'_, str>>], widths: &[usize]) -> CellLines {
     let mut shown = CellLines {
         header: true,
         ..CellLines::default()
     };
-    for row in std::iter::once(header).chain(cells.iter().map(Vec::as_slice)) {
+    let header: Vec<Cow<'_, str>> = header.iter().map(|name| name.as_str().into()).collect();
+    for row in std::iter::once(&header).chain(cells) {
         let columns = row.iter().zip(&rows.columns).zip(widths);
         let cells: Vec<String> = columns
             .map(|((cell, column), width)| {
@@ -108,7 +114,7 @@ fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<String>], widths: &
     shown
 }
 
-fn as_blocks(header: &[String], cells: &[Vec<String>], width: Option<usize>) -> CellLines {
+fn as_blocks(header: &[String], cells: &[Vec<Cow<'_, str>>], width: Option<usize>) -> CellLines {
     let mut shown = CellLines::default();
     let number = cells.len().to_string().len();
     let name = header.iter().map(|name| name.width()).max().unwrap_or(0);

@@ -1,7 +1,8 @@
 use anstream::adapter::strip_str;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::views::layout::samples::{HOSTILE, everywhere, shapes};
+use crate::views::layout::samples::{HOSTILE, everywhere, report, shapes, step};
 
 fn plain(report: &RunReport, width: Option<usize>) -> String {
     strip_str(&text_report(report, width)).to_string()
@@ -65,4 +66,24 @@ fn long_runs_are_told_in_minutes_and_hours() {
     ] {
         assert_eq!(duration(ms), text);
     }
+}
+
+/// A run of one step with this result.
+fn report_of(result: Value) -> RunReport {
+    report(RunStatus::Success, vec![step("ask", StepStatus::Success, result)])
+}
+
+#[test]
+fn rows_that_share_no_columns_are_no_table() {
+    let rows: Vec<Value> = (0..3_000).map(|at| json!({format!("c{at}"): "x"})).collect();
+    let report = report_of(json!({"results": {"web-01": rows}}));
+    let text = text_report(&report, Some(80));
+    assert!(text.contains(r#""c2999": "x""#), "they are shown as they are");
+    assert!(text.len() < 1 << 20, "{}", text.len());
+    // A few odd rows still make one.
+    let rows: Vec<Value> = (0..30)
+        .map(|at| json!({"user": "root", format!("c{at}"): "x"}))
+        .collect();
+    let text = text_report(&report_of(json!({"results": {"web-01": rows}})), None);
+    assert!(text.contains("USER"), "{text}");
 }

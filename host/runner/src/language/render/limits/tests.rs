@@ -228,6 +228,7 @@ fn amplifying() -> Vec<String> {
         "{% for a in alert.numbers %}{% if alert.pairs == alert.pairs | list %}x{% endif %}{% endfor %}",
         "{% for a in alert.numbers %}{% if alert.pairs is eq(alert.pairs | list) %}x{% endif %}{% endfor %}",
         "{% for a in alert.numbers %}{{ alert.pairs | min }}{% endfor %}",
+        "{% for a in alert.numbers %}{% if alert.text is lower or alert.text is upper %}{% endif %}{% endfor %}",
         "{% for a in alert.numbers %}{{ alert.text }}{% endfor %}",
         "{% for a in alert.numbers recursive %}{{ loop(alert.numbers) }}{% endfor %}",
         "{% set a %}{{ alert.text }}{% endset %}{{ a * 30 }}",
@@ -252,6 +253,19 @@ fn no_template_makes_much_of_little() {
         let size = rendered.as_ref().map_or(0, |value| value.to_string().len());
         assert!(size < 2 * LARGEST as usize, "{shown}: {size}");
     }
+}
+
+#[test]
+fn what_all_texts_and_items_make_is_limited_together() {
+    // Each is far below what one text may make.
+    let renderer = renderer(json!({"hosts": vec!["x".repeat(200); 4_000]}));
+    let render = |text: &str| renderer.render(text, Provenance::Any);
+    let made = (0..1_000).take_while(|_| render("{{ alert.hosts }}").is_ok()).count();
+    assert!((10..100).contains(&made), "{made}");
+    let problem = render("{{ alert.hosts }}").unwrap_err();
+    assert_eq!(problem.code, Code::TemplateTooLong);
+    assert!(problem.message.contains("take more than 64 MiB"), "{problem:?}");
+    assert!((0..4_000_000).any(|_| render("literal").is_err()), "texts count, too");
 }
 
 #[test]
