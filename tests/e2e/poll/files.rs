@@ -178,7 +178,20 @@ async fn no_planted_link_has_another_file_replaced() {
         FileSink::open(&at("link")).is_err(),
         "events go to what a link leads to"
     );
+    std::fs::hard_link(at("precious"), at("hard")).unwrap();
+    assert!(
+        FileSink::open(&at("hard")).is_err(),
+        "events go to a file with another name"
+    );
+    // A folder that everybody may write to is no exception.
+    if let Ok(shared) = tempfile::tempdir_in("/dev/shm") {
+        let link = shared.path().join("events.ndjson");
+        std::os::unix::fs::symlink(at("precious"), &link).unwrap();
+        assert!(FileSink::open(&link).is_err(), "{}", link.display());
+    }
     assert_eq!(std::fs::read_to_string(at("precious")).unwrap(), "precious");
+    assert!(FileSink::open(Path::new("/dev/null")).is_ok());
+    assert!(FileSink::open(&at("new.ndjson")).is_ok());
 }
 
 #[tokio::test]

@@ -97,10 +97,23 @@ impl FileSink {
         // Events say what is on machines: a file that is made is for the user alone.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        if leads_elsewhere(path)? {
-            return Err(io::Error::other("it is a symbolic link; name the file itself"));
+        #[cfg(unix)]
+        if !is_inherited(path) {
+            let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.cast_signed());
         }
-        let mut file = options.open(path)?;
+        let mut file = options.open(path).map_err(|error| {
+            let link = path.symlink_metadata().is_ok_and(|about| about.is_symlink());
+            if link {
+                io::Error::other("it is a symbolic link; name the file itself")
+            } else {
+                error
+            }
+        })?;
+        #[cfg(unix)]
+        if !is_inherited(path) {
+            refuse_planted(&file.metadata()?)?;
+        }
         let end = end_of_last_line(&mut file)?;
         if end < file.metadata()?.len() {
             file.set_len(end)?;
@@ -112,17 +125,32 @@ impl FileSink {
     }
 }
 
-/// Whether the name is a link to a regular file or to nothing, as somebody could have planted in a shared folder. `/dev/stdout`
-/// is a link, too.
-fn leads_elsewhere(path: &Path) -> io::Result<bool> {
-    if !path.symlink_metadata().is_ok_and(|about| about.is_symlink()) || path.starts_with("/dev") {
-        return Ok(false);
+/// Whether this names what the process was started with. Such names are links.
+#[cfg(unix)]
+fn is_inherited(path: &Path) -> bool {
+    let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    let folders = ["/dev/fd", "/proc/self/fd"];
+    streams.iter().any(|stream| path == Path::new(stream))
+        || folders.iter().any(|folder| path.parent() == Some(Path::new(folder)))
+}
+
+/// Refuses a file that somebody could have put there: another user's, or one that has another name, too. It is asked of the file
+/// that was opened, whatever its name leads to by now.
+#[cfg(unix)]
+fn refuse_planted(about: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if !about.is_file() {
+        return Ok(());
     }
-    match path.metadata() {
-        Ok(about) => Ok(about.is_file()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user; name a file of your own"));
     }
+    if about.nlink() > 1 {
+        return Err(io::Error::other(
+            "it is a hard link to a file with another name; name a file of its own",
+        ));
+    }
+    Ok(())
 }
 
 impl Sink for FileSink {

@@ -137,6 +137,8 @@ impl LiveSocket {
                 Some(Err(error)) => return Err(self.broken(&error)),
             }
             drop(self.meter.taken());
+            // A peer that sends such without end must not keep the call from looking at its clock.
+            tokio::task::consume_budget().await;
         }
     }
 

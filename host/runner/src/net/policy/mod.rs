@@ -197,11 +197,12 @@ impl Policy {
     }
 }
 
-/// Whether a server is on this machine, so that what is sent to it leaves for no network.
+/// Whether a server is on this machine, so that what is sent to it leaves for no network. An address that only carries one of
+/// this machine, for a translator to find, leaves for the translator.
 pub(crate) fn is_this_machine(host: &Host<impl AsRef<str>>) -> bool {
     match host {
-        Host::Ipv4(v4) => reach(IpAddr::V4(*v4)) == Reach::Loopback,
-        Host::Ipv6(v6) => reach(IpAddr::V6(*v6)) == Reach::Loopback,
+        Host::Ipv4(v4) => v4.is_loopback(),
+        Host::Ipv6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
         Host::Domain(name) => is_localhost(name.as_ref()),
     }
 }

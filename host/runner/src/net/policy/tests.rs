@@ -128,3 +128,24 @@ fn each_mistake_in_a_policy_file_has_its_place() {
         ]
     );
 }
+
+#[test]
+fn what_leaves_this_machine_is_encrypted_whatever_the_address_carries() {
+    for (host, stays) in [
+        ("127.0.0.1", true),
+        ("127.9.9.9", true),
+        ("[::1]", true),
+        ("[::ffff:127.0.0.1]", true),
+        ("localhost", true),
+        ("[64:ff9b::7f00:1]", false),
+        ("[2002:7f00:1::]", false),
+        ("[::ffff:0:7f00:1]", false),
+        ("[::7f00:1]", false),
+        ("[64:ff9b::808:808]", false),
+        ("10.0.0.5", false),
+        ("localhost.example.com", false),
+    ] {
+        let origin = Origin::of(&format!("http://{host}:8080")).unwrap();
+        assert_eq!(Policy::default().check(&origin).is_ok(), stays, "{host}");
+    }
+}
