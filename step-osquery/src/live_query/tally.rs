@@ -57,6 +57,7 @@ impl<K: Clone + Eq + Hash> Tally<K> {
 
     /// Records that the target at `index` is this host.
     pub fn resolve(&mut self, index: usize, host: K, sighting: Sighting) {
+        self.forget(index);
         let known = self.hosts.entry(host.clone()).or_insert_with(|| AskedHost {
             names: Vec::new(),
             sighting,
@@ -68,7 +69,17 @@ impl<K: Clone + Eq + Hash> Tally<K> {
 
     /// Records that the target at `index` cannot be asked.
     pub fn refuse(&mut self, index: usize, reason: String) {
+        self.forget(index);
         self.resolutions[index] = Resolution::Refused(reason);
+    }
+
+    /// Takes a target from the host that it was resolved to: it must not have an answer of that host and another fate, too.
+    fn forget(&mut self, index: usize) {
+        if let Resolution::Host(host) = &self.resolutions[index]
+            && let Some(asked) = self.hosts.get_mut(host)
+        {
+            asked.names.retain(|name| *name != index);
+        }
     }
 
     /// Records how many hosts the fleet manager reports as online.
