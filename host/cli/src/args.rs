@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Look into plugins
     #[command(after_help = help::PLUGIN)]
     Plugin(PluginArgs),
-    /// Run a shipped playbook against simulated Fleet and osctrl servers on this machine
+    /// Run a shipped playbook against simulated servers on this machine
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
     /// Print a completion script for a shell

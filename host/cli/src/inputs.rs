@@ -78,7 +78,7 @@ fn read_policy(args: &PolicyArgs, limits: &mut Limits) -> Result<Policy, Command
         Origin::of(url).map_err(|error| {
             let url = without_credentials(url);
             CommandError::new(format!("`--allow-origin {url}` names no server: {error}"))
-                .hint("give scheme, host and port, such as https://fleet.example.com:8443")
+                .hint("give scheme, host and port, such as https://server.example.com:8443")
         })
     });
     policy.narrow(origins.collect::<Result<_, _>>()?);

@@ -183,6 +183,14 @@ async fn no_planted_link_has_another_file_replaced() {
         FileSink::open(&at("hard")).is_err(),
         "events go to a file with another name"
     );
+    std::fs::write(at("foreign"), "").unwrap();
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(at("foreign"), Some(65_534), None).is_ok() {
+        assert!(
+            FileSink::open(&at("foreign")).is_err(),
+            "events go to another user's file"
+        );
+    }
     // A folder that everybody may write to is no exception.
     if let Ok(shared) = tempfile::tempdir_in("/dev/shm") {
         let link = shared.path().join("events.ndjson");

@@ -15,8 +15,8 @@ pub(crate) const CONNECTION: usize = 128 << 10;
 /// What a function of the host costs while the plugin waits for it.
 const WAITING: usize = 4 << 10;
 
-/// What a call has for small things from its beginning, in bytes: functions that it waits for, and what it sends. So a call
-/// that is under way does not fail because others have taken the rest.
+/// The memory that a call reserves when it begins, for pending functions and small requests, in bytes. So a running call does
+/// not fail because others have taken the rest.
 const OWN: usize = 1 << 20;
 
 /// What the calls of a process share.
@@ -136,7 +136,7 @@ impl ResultsHeld {
         self.results.limit
     }
 
-    /// Counts others among the same results.
+    /// Returns another counter of the same results.
     pub(crate) fn another(&self) -> Self {
         Self {
             results: self.results.clone(),
@@ -144,13 +144,13 @@ impl ResultsHeld {
         }
     }
 
-    /// Takes over what another has counted.
+    /// Takes over the count of another counter.
     pub(crate) fn join(&self, mut other: Self) {
         self.bytes
             .fetch_add(std::mem::take(other.bytes.get_mut()), Ordering::Relaxed);
     }
 
-    /// Counts so much of a result no longer.
+    /// Stops counting bytes of a result.
     pub(crate) fn give_back(&self, bytes: usize) {
         let counted = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             Some(held.saturating_sub(bytes))
@@ -192,7 +192,7 @@ impl CallBudget {
         self.process.nothing()
     }
 
-    /// Takes what a call has from its beginning, to be kept until its end.
+    /// Reserves the memory that a call keeps until its end.
     pub(crate) async fn begin(&self) -> Result<Held, Exhausted> {
         let mut held = self.process.nothing();
         held.grow(OWN).await.map_err(|_| Exhausted::Process)?;
@@ -261,7 +261,7 @@ impl Traffic {
     }
 }
 
-/// Bytes that cannot wait: of what the call has, or else of what it shares with others.
+/// Takes bytes that cannot wait: from the call's own memory, or else from the shared memory.
 fn at_once(own: &Account, process: &Account, bytes: usize) -> Result<Held, Exhausted> {
     for account in [own, process] {
         let mut held = account.nothing();

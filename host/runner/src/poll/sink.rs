@@ -125,21 +125,21 @@ impl FileSink {
     }
 }
 
-/// Whether this names what the process was started with. Such names are links.
+/// Returns true if this names an open stream of this process. Such names are links.
 #[cfg(unix)]
 fn is_inherited(path: &Path) -> bool {
-    let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    let streams = ["/dev/stdout", "/dev/stderr"];
     let folders = ["/dev/fd", "/proc/self/fd"];
     streams.iter().any(|stream| path == Path::new(stream))
         || folders.iter().any(|folder| path.parent() == Some(Path::new(folder)))
 }
 
-/// Refuses a file that somebody could have put there: another user's, or one that has another name, too. It is asked of the file
-/// that was opened, whatever its name leads to by now.
+/// Refuses a file or pipe that somebody could have planted: one of another user, or a hard link. The open file is examined, since
+/// its name can lead elsewhere by now.
 #[cfg(unix)]
 fn refuse_planted(about: &std::fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-    if !about.is_file() {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    if !about.is_file() && !about.file_type().is_fifo() {
         return Ok(());
     }
     if about.uid() != rustix::process::geteuid().as_raw() {

@@ -1,11 +1,13 @@
-//! How the result of a step accounts for its targets, as its plugin describes it.
+//! The account of targets in a step's result, as its plugin describes it.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use crate::sandbox::bindings::exports::playbook::plugin::step as wit;
 use crate::text::schema::{Schema, SchemaReader};
 
-/// How a result accounts for the targets of a step: each is in exactly one of three places.
+/// The keys of a result that account for the targets of a step. Each target is under exactly one of the first three.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Accounting {
@@ -15,7 +17,7 @@ pub struct Accounting {
     pub entries: String,
     /// The key of the reasons why targets failed, a map by target.
     pub failures: String,
-    /// The key of the list of targets about which nothing is known.
+    /// The key of the list of unanswered targets.
     pub unanswered: String,
     /// The key that says whether any target failed or is unanswered.
     pub partial: String,
@@ -24,7 +26,7 @@ pub struct Accounting {
 }
 
 impl Accounting {
-    /// What a plugin describes, for a step with these params and this result.
+    /// Parses the description of a plugin, for a step with these params and this result.
     pub(crate) fn parse(
         described: wit::Accounting,
         params: &Schema,
@@ -66,11 +68,11 @@ impl Accounting {
         })
     }
 
-    /// The targets that these params name, without space around them, each once.
+    /// Returns the targets that these params name, without surrounding space, each once.
     pub(crate) fn targets_of(&self, params: &Value) -> Vec<String> {
         let named = params.get(&self.targets).and_then(Value::as_array);
         let mut targets: Vec<String> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for name in named.into_iter().flatten().filter_map(Value::as_str).map(str::trim) {
             if !name.is_empty() && seen.insert(name) {
                 targets.push(name.to_owned());
@@ -80,7 +82,7 @@ impl Accounting {
     }
 }
 
-/// The schema of what stands under the key of the entries, with the definitions that it may refer to.
+/// Returns the schema of an entry, with the definitions that it may refer to.
 fn entry_schema(key: &str, properties: &Map<String, Value>, result: &Value) -> Value {
     let entries = properties.get(key);
     let entry = entries.and_then(|entries| entries.get("additionalProperties"));

@@ -24,7 +24,7 @@ use crate::secrets::CallSecrets;
 /// What may come in at once besides a result: the notes on it, or what surrounds a body.
 const FUEL_BESIDES: usize = 1 << 20;
 
-/// What the runtime says when more comes in; the type of its error is private.
+/// The runtime's message when a call hands over more. Its error type is private.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls";
 
 /// The most handles of a call: connections, streams, and functions of the host that it waits for.
@@ -238,7 +238,7 @@ fn bound(store: &mut Store<CallState>, limits: &Limits, meter: &CpuMeter, budget
     });
 }
 
-/// What a plugin may hand over in one call of a function, in bytes.
+/// Returns the most bytes that a plugin may hand over in one function call.
 fn at_once(limits: &Limits) -> usize {
     limits.result.saturating_add(FUEL_BESIDES)
 }

@@ -1,10 +1,11 @@
-//! What a step's plugin has published about its targets. It belongs to the host, and is in the result however the call ends.
+//! The entries that a step's plugin has published about its targets. They belong to the host, and are in the result however
+//! the call ends.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::limits::ResultsHeld;
@@ -13,111 +14,119 @@ use crate::secrets::Redactor;
 use crate::text::schema::Schema;
 use crate::text::weight::{self, Unread};
 
-/// The account of the targets of one call. Clones are the same account.
+/// The account of the targets of one call. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Published(Arc<Mutex<Targets>>);
 
 #[derive(Debug)]
 struct Targets {
-    names: Vec<String>,
-    places: HashMap<String, usize>,
-    entries: Vec<Option<Entry>>,
-    /// What the entries take, in bytes, and may take.
+    /// The entry of each target, in the order of the params.
+    entries: IndexMap<String, Option<Counted>>,
+    /// The size of the entries, in bytes.
     bytes: usize,
+    /// The largest size that they may have together, in bytes.
     limit: usize,
     /// Counts the entries among the results that the process keeps.
     held: ResultsHeld,
 }
 
+/// An entry and the bytes that were counted for it.
+#[derive(Debug)]
+struct Counted {
+    entry: Entry,
+    bytes: usize,
+}
+
 /// What became of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// Its entry in the result, a JSON document as the plugin wrote it.
+    /// Its entry in the result: a JSON document as the plugin wrote it.
     Found(String),
-    /// Why it has none.
+    /// The reason why it has none.
     Failed(String),
 }
 
-/// Why an entry is not taken.
+/// Why an entry is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// No target of the call has this name.
+    /// The call has no target of this name.
     UnknownTarget,
-    /// The result may not become that large. The target is entered as failed, for this reason.
+    /// The result would become too large. The target has failed for this reason.
     TooLarge(String),
 }
 
-/// The result as far as it accounts for targets.
+/// The part of a result that accounts for targets.
 #[derive(Debug)]
 pub(crate) struct Accounted {
     pub(crate) result: Map<String, Value>,
     pub(crate) partial: bool,
 }
 
-/// What an account is read with.
+/// The means of reading an account.
 pub(crate) struct Reading<'r> {
     pub(crate) accounting: &'r Accounting,
     pub(crate) redactor: &'r Redactor,
-    /// Counts what is read.
+    /// Counts the values that are read.
     pub(crate) results: &'r ResultsHeld,
-    /// There is no time to read what is left.
+    /// Set when the time for reading is up.
     pub(crate) stop: &'r AtomicBool,
 }
 
 impl Published {
-    /// The account of these targets, whose entries are no larger than the limit, in bytes.
-    pub(crate) fn new(names: Vec<String>, limit: usize, results: &ResultsHeld) -> Self {
-        let places = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+    /// Opens an account of these targets. `limit` is the largest size of all entries, in bytes.
+    pub(crate) fn new(targets: Vec<String>, limit: usize, results: &ResultsHeld) -> Self {
         Self(Arc::new(Mutex::new(Targets {
-            entries: vec![None; names.len()],
-            names,
-            places,
+            entries: targets.into_iter().map(|target| (target, None)).collect(),
             bytes: 0,
             limit,
             held: results.another(),
         })))
     }
 
-    /// Enters what became of a target, in the place of what was entered before.
+    /// Enters what became of a target, in place of an earlier entry.
     pub(crate) fn publish(&self, target: &str, entry: Entry) -> Result<(), Refused> {
         let mut targets = self.targets();
-        let place = *targets.places.get(target).ok_or(Refused::UnknownTarget)?;
-        targets.clear(place);
-        match targets.room(entry.bytes()) {
-            Ok(()) => {
-                targets.entries[place] = Some(entry);
-                Ok(())
-            }
+        let place = targets.entries.get_index_of(target).ok_or(Refused::UnknownTarget)?;
+        targets.take(place);
+        let (counted, outcome) = match targets.count(entry.size()) {
+            Ok(bytes) => (Counted { entry, bytes }, Ok(())),
             Err(why) => {
-                targets.entries[place] = Some(Entry::Failed(why.clone()));
-                Err(Refused::TooLarge(why))
+                let entry = Entry::Failed(why.clone());
+                (Counted { entry, bytes: 0 }, Err(Refused::TooLarge(why)))
             }
-        }
+        };
+        targets.entries[place] = Some(counted);
+        outcome
     }
 
-    /// Whether anything was published.
+    /// Returns true if nothing was published.
     pub(crate) fn is_empty(&self) -> bool {
-        self.targets().entries.iter().all(Option::is_none)
+        self.targets().entries.values().all(Option::is_none)
     }
 
-    /// The result, with each target in exactly one place. An entry that its schema refuses, or for which there is no room, is a
-    /// failure that says so. What was published is given up.
+    /// Assembles the result, with each target in exactly one place, and closes the account. An entry that its schema refuses, or
+    /// for which there is no room, becomes a failure with that reason.
     pub(crate) fn account(&self, reading: &Reading<'_>) -> Accounted {
         let (mut entries, mut failures, mut unanswered) = (Map::new(), Map::new(), Vec::new());
-        let names = std::mem::take(&mut self.targets().names);
-        for (place, name) in names.into_iter().enumerate() {
-            let entry = self.targets().take(place);
+        let count = self.targets().entries.len();
+        for place in 0..count {
+            let (target, entry) = {
+                let mut targets = self.targets();
+                let entry = targets.take(place);
+                let target = targets.entries.get_index(place).map(|(target, _)| target.clone());
+                (target.expect("an account keeps its targets"), entry)
+            };
             let read = match entry {
                 None => {
-                    unanswered.push(Value::String(name));
+                    unanswered.push(Value::String(target));
                     continue;
                 }
                 Some(Entry::Found(text)) => reading.read(&text),
                 Some(Entry::Failed(reason)) => Err(reason),
             };
             match read {
-                Ok(value) => entries.insert(name, value),
-                Err(reason) => failures.insert(name, reading.redactor.redact_words(&reason).into()),
+                Ok(value) => entries.insert(target, value),
+                Err(reason) => failures.insert(target, reading.redactor.redact_words(&reason).into()),
             };
         }
         let partial = !failures.is_empty() || !unanswered.is_empty();
@@ -140,10 +149,10 @@ impl Published {
 }
 
 impl Targets {
-    /// Counts so many bytes more, or says why that is too much.
-    fn room(&mut self, bytes: usize) -> Result<(), String> {
-        let fits = self.bytes.checked_add(bytes).is_some_and(|all| all <= self.limit);
-        if !fits {
+    /// Counts the bytes of an entry, or returns the reason why they are too many.
+    fn count(&mut self, bytes: usize) -> Result<usize, String> {
+        let all = self.bytes.saturating_add(bytes);
+        if all > self.limit {
             let limit = self.limit >> 20;
             return Err(format!(
                 "with it, the result would be larger than {limit} MiB (`result_mib` in a policy)"
@@ -152,25 +161,21 @@ impl Targets {
         if !self.held.keep(bytes) {
             return Err(no_room(self.held.limit()));
         }
-        self.bytes += bytes;
-        Ok(())
+        self.bytes = all;
+        Ok(bytes)
     }
 
+    /// Removes the entry of a target, which is no longer counted.
     fn take(&mut self, place: usize) -> Option<Entry> {
-        let entry = self.entries[place].take()?;
-        // What says why there was no room takes next to none.
-        self.bytes = self.bytes.saturating_sub(entry.bytes());
-        self.held.give_back(entry.bytes());
+        let Counted { entry, bytes } = self.entries[place].take()?;
+        self.bytes -= bytes;
+        self.held.give_back(bytes);
         Some(entry)
-    }
-
-    fn clear(&mut self, place: usize) {
-        drop(self.take(place));
     }
 }
 
 impl Entry {
-    fn bytes(&self) -> usize {
+    fn size(&self) -> usize {
         match self {
             Self::Found(text) | Self::Failed(text) => text.len(),
         }
@@ -182,20 +187,15 @@ impl Reading<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Err("there was no time left to check its entry".to_owned());
         }
-        let (value, mut bytes) = weighed(text, self.results)?;
+        let (mut value, mut bytes) = weighed(text, self.results)?;
         if let Some(why) = refused(&self.accounting.entry, &value) {
-            return Err(format!("the plugin published what its schema refuses: {why}"));
+            return Err(format!("the plugin published an entry that its schema refuses: {why}"));
         }
-        // The handles of this call mean something here, and nowhere else.
-        let value = match self.redactor.redact_json_text(text) {
-            Cow::Borrowed(_) => value,
-            Cow::Owned(redacted) => {
-                drop(value);
-                let (value, redacted_bytes) = weighed(&redacted, self.results)?;
-                bytes = redacted_bytes;
-                value
-            }
-        };
+        // Handles of this call must not leave it: in another call they would be refused.
+        if let Cow::Owned(redacted) = self.redactor.redact_json_text(text) {
+            drop(value);
+            (value, bytes) = weighed(&redacted, self.results)?;
+        }
         if !self.results.keep(bytes) {
             return Err(no_room(self.results.limit()));
         }
@@ -203,7 +203,7 @@ impl Reading<'_> {
     }
 }
 
-/// A JSON document, and how much memory it takes.
+/// Parses a JSON document, and returns the memory that it takes, in bytes.
 pub(crate) fn weighed(text: &str, results: &ResultsHeld) -> Result<(Value, usize), String> {
     weight::read(text, results.left()).map_err(|unread| match unread {
         Unread::Json(error) => format!("not JSON: {error}"),
@@ -211,12 +211,13 @@ pub(crate) fn weighed(text: &str, results: &ResultsHeld) -> Result<(Value, usize
     })
 }
 
-/// Why a schema refuses a value, if it does.
+/// Returns the reason why a schema refuses a value, if it does.
 pub(crate) fn refused(schema: &Schema, value: &Value) -> Option<String> {
     let problem = schema.validate(value).into_iter().next()?;
     Some(format!("{} at `{}`", problem.message, problem.pointer))
 }
 
+/// Returns the message for a result that does not fit beside the others.
 pub(crate) fn no_room(limit: usize) -> String {
     format!(
         "with it, results would take more than the {} MiB of memory that they may take (`results_mib` in a policy)",

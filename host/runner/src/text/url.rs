@@ -37,12 +37,12 @@ pub fn without_userinfo(text: &str) -> Cow<'_, str> {
     replaced(text, |_| HIDDEN.into())
 }
 
-/// The same, with every character as long as before: what stands after it keeps its place.
+/// Returns a text with the user names and passwords of its URLs masked, byte for byte, so that every place in it stays the same.
 pub(crate) fn with_masked_userinfo(text: &str) -> Cow<'_, str> {
     replaced(text, |userinfo| "*".repeat(userinfo.len()) + "@")
 }
 
-/// The text with something in the place of the user names and passwords of its URLs, each with its `@`.
+/// Replaces the user name and password of each URL in a text, together with the `@` after them.
 fn replaced(text: &str, with: impl Fn(&str) -> String) -> Cow<'_, str> {
     if !text.contains('@') {
         return Cow::Borrowed(text);
@@ -66,7 +66,7 @@ fn replaced(text: &str, with: impl Fn(&str) -> String) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Where the next authority begins: after `//`, or after the one slash of a URL that lacks the other.
+/// Returns where the next authority of a URL begins: after `//`, or after a single slash if the other is missing.
 fn authority(text: &str) -> Option<usize> {
     let at = [text.find(":/"), text.find("//")].into_iter().flatten().min()?;
     let slashes = at + text[at..].find('/')?;

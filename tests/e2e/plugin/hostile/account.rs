@@ -122,7 +122,7 @@ async fn what_is_published_wrongly_is_a_failure_that_says_so() {
         (
             json!([["a", "[1]"], ["b", ["x"]]]),
             json!({"b": ["x"]}),
-            json!({"a": "the plugin published what its schema refuses"}),
+            json!({"a": "the plugin published an entry that its schema refuses"}),
         ),
         (
             json!([["b", ["x"]], ["a", 5], ["c", 5]]),

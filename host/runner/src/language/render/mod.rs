@@ -97,7 +97,7 @@ pub(crate) struct Renderer {
     values: Arc<Value>,
     item: Option<Value>,
     vault: Vault,
-    /// For the values that are made, those of all items included.
+    /// The memory for rendered values, those of all items included.
     room: Room,
 }
 
@@ -180,7 +180,7 @@ impl Renderer {
         self.counted(text, self.filled(text, provenance)?)
     }
 
-    /// The value, if there is room for it beside all that were made before.
+    /// Returns the value if there is room for it beside all earlier ones.
     fn counted(&self, text: &str, value: Value) -> Result<Value, Problem> {
         if self.room.take(&value) {
             return Ok(value);
@@ -189,7 +189,7 @@ impl Renderer {
             range: 0..text.len(),
             code: Code::TemplateTooLong,
             message: format!(
-                "the values of all texts, with those of all items, take more than {} MiB",
+                "the rendered values take more than {} MiB, those of all items together",
                 room::SIZE >> 20
             ),
             hint: Some("fill in less data, or give `for_each` fewer items".into()),

@@ -1,14 +1,14 @@
-//! Room for the values that texts become. A little text can be filled with much data, and that again for each item of a list.
+//! The memory for rendered values. A short template can be filled with much data, and again for each item of a list.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-/// What all values may take together, in bytes.
+/// The most memory that all values may take together, in bytes.
 pub(super) const SIZE: usize = 64 << 20;
 
-/// What is left for values. Clones are the same room.
+/// The memory that is left for values. Clones share it.
 #[derive(Clone)]
 pub(super) struct Room(Arc<AtomicUsize>);
 
@@ -19,7 +19,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes what a value needs. Returns whether there was so much.
+    /// Takes the memory of a value, and returns false if not enough is left.
     pub(super) fn take(&self, value: &Value) -> bool {
         let size = size(value);
         let left = |left: usize| left.checked_sub(size);
@@ -27,9 +27,9 @@ impl Room {
     }
 }
 
-/// What a value takes in memory, about, in bytes.
+/// Estimates the memory of a value, in bytes.
 fn size(value: &Value) -> usize {
-    /// What an entry of a map costs besides its key and value.
+    /// The cost of a map's entry besides its key and value.
     const ENTRY: usize = 48;
     let within = match value {
         Value::String(text) => text.len(),

@@ -1,4 +1,4 @@
-//! What became of targets.
+//! The results of a step, published target by target.
 
 use crate::sandbox::bindings::playbook::plugin::results::{self, Refusal};
 use crate::sandbox::call_state::CallState;
@@ -6,10 +6,10 @@ use crate::sandbox::event::CallEvent;
 use crate::sandbox::published::{Entry, Refused};
 use crate::text::weight;
 
-/// The longest name of a target and the longest reason that are passed on, in bytes.
+/// The longest target name and the longest reason that are passed on, in bytes.
 const LONGEST: usize = 1_000;
 
-/// The most memory that an entry may take for whoever wants it at once, in bytes.
+/// The most memory that an entry may take to be passed on at once, in bytes.
 const HEAVIEST: usize = 64 << 20;
 
 impl results::Host for CallState {
@@ -21,23 +21,24 @@ impl results::Host for CallState {
             results::Entry::Found(json) => Entry::Found(json),
             results::Entry::Failed(reason) => Entry::Failed(self.printable(&reason, LONGEST)),
         };
-        // Whoever wants it as it comes is told before it is put away.
+        // The part is made first: publishing moves the entry.
         let part = self.wants_parts().then(|| self.part(&entry)).flatten();
-        let (part, taken) = match published.publish(&target, entry) {
-            Ok(()) => (part, Ok(())),
-            Err(Refused::UnknownTarget) => (None, Err(Refusal::UnknownTarget)),
-            Err(Refused::TooLarge(why)) => (Some(Err(why)), Err(Refusal::TooLarge)),
-        };
-        if let Some(outcome) = part.filter(|_| self.wants_parts()) {
-            let subject = self.printable(&target, LONGEST);
-            self.emit(CallEvent::Part { subject, outcome });
+        match published.publish(&target, entry) {
+            Ok(()) => {
+                self.emit_part(&target, part);
+                Ok(Ok(()))
+            }
+            Err(Refused::UnknownTarget) => Ok(Err(Refusal::UnknownTarget)),
+            Err(Refused::TooLarge(why)) => {
+                self.emit_part(&target, Some(Err(why)));
+                Ok(Err(Refusal::TooLarge))
+            }
         }
-        Ok(taken)
     }
 }
 
 impl CallState {
-    /// An entry for those who want it as it comes; none if it cannot be read, which the result will say.
+    /// Returns an entry as a part of the result, or none if it cannot be read: the result will say why.
     fn part(&self, entry: &Entry) -> Option<Result<serde_json::Value, String>> {
         match entry {
             Entry::Found(json) => {
@@ -45,6 +46,14 @@ impl CallState {
                 Some(Ok(self.redactor().redact_json(value)))
             }
             Entry::Failed(reason) => Some(Err(reason.clone())),
+        }
+    }
+
+    /// Emits a part of the result, if parts are wanted.
+    fn emit_part(&self, target: &str, part: Option<Result<serde_json::Value, String>>) {
+        if let Some(outcome) = part.filter(|_| self.wants_parts()) {
+            let subject = self.printable(target, LONGEST);
+            self.emit(CallEvent::Part { subject, outcome });
         }
     }
 }

@@ -1,17 +1,19 @@
-//! Which rows make a table: each row can have columns of its own, and the cells of a table would be many times what is in them.
+//! The density of tables. Each row can have columns of its own, which would make a table of mostly empty cells.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-/// How many cells a table may have for each that has something in it, and how many any table may have.
+/// The most cells of a table for each filled one.
 const SPARSEST: usize = 4;
+
+/// The number of cells that any table may have.
 const SMALL: usize = 10_000;
 
-/// The most columns of a table. What has more is read by nobody.
+/// The most columns of a table: nobody reads a wider one.
 const MOST_COLUMNS: usize = 2_000;
 
-/// Whether most cells of these rows have something in them.
+/// Returns true if enough cells of these rows are filled to show them as a table.
 pub(super) fn is_dense(rows: &[Value]) -> bool {
     let rows = || rows.iter().filter_map(Value::as_object);
     let filled: usize = rows().map(Map::len).sum();

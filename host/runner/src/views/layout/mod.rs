@@ -356,7 +356,7 @@ fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
 }
 
-/// Whether this is a list of flat objects that make a table: most of its cells have something in them.
+/// Returns true if this is a list of flat objects that is dense enough for a table.
 fn is_rows(value: &Value) -> bool {
     let is_row = |row: &Value| row.as_object().is_some_and(|row| row.values().all(is_scalar));
     value

@@ -29,7 +29,8 @@ pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> CellLines {
     if rows.columns.is_empty() {
         return CellLines::default();
     }
-    let header: Vec<String> = rows.columns.iter().map(|c| visible(c.name).to_uppercase()).collect();
+    let columns = rows.columns.iter();
+    let header: Vec<Cow<'_, str>> = columns.map(|c| visible(c.name).to_uppercase().into()).collect();
     let cells: Vec<Vec<Cow<'_, str>>> = rows.cells().map(|row| row.map(shown).collect()).collect();
     let mut natural: Vec<usize> = header.iter().map(|name| name.width()).collect();
     for row in &cells {
@@ -54,7 +55,7 @@ pub(super) fn lay_out(rows: &Rows<'_>, width: Option<usize>) -> CellLines {
     }
 }
 
-/// A cell with what hides made visible; as most have nothing of that, without a copy.
+/// Returns a cell with hidden characters made visible. Most cells have none and are not copied.
 fn shown(cell: Cow<'_, str>) -> Cow<'_, str> {
     match cell {
         Cow::Borrowed(text) => visible(text),
@@ -87,13 +88,12 @@ fn widths(natural: &[usize], least: &[usize], width: Option<usize>) -> Option<Ve
     Some(widths)
 }
 
-fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<Cow<'_, str>>], widths: &[usize]) -> CellLines {
+fn as_table(rows: &Rows<'_>, header: &[Cow<'_, str>], cells: &[Vec<Cow<'_, str>>], widths: &[usize]) -> CellLines {
     let mut shown = CellLines {
         header: true,
         ..CellLines::default()
     };
-    let header: Vec<Cow<'_, str>> = header.iter().map(|name| name.as_str().into()).collect();
-    for row in std::iter::once(&header).chain(cells) {
+    for row in std::iter::once(header).chain(cells.iter().map(Vec::as_slice)) {
         let columns = row.iter().zip(&rows.columns).zip(widths);
         let cells: Vec<String> = columns
             .map(|((cell, column), width)| {
@@ -114,7 +114,7 @@ fn as_table(rows: &Rows<'_>, header: &[String], cells: &[Vec<Cow<'_, str>>], wid
     shown
 }
 
-fn as_blocks(header: &[String], cells: &[Vec<Cow<'_, str>>], width: Option<usize>) -> CellLines {
+fn as_blocks(header: &[Cow<'_, str>], cells: &[Vec<Cow<'_, str>>], width: Option<usize>) -> CellLines {
     let mut shown = CellLines::default();
     let number = cells.len().to_string().len();
     let name = header.iter().map(|name| name.width()).max().unwrap_or(0);

@@ -75,7 +75,7 @@ impl Player {
                 Entry::Http(exchange) => Key::Http {
                     method: exchange.method.clone(),
                     path: exchange.path.clone(),
-                    body: exchange.body.as_ref().map(spelt),
+                    body: exchange.body.as_ref().map(comparable),
                 },
                 Entry::Websocket(conversation) => Key::Websocket {
                     path: conversation.path.clone(),
@@ -115,7 +115,7 @@ impl Player {
         let masker = self.0.secrets.masker();
         let (method, path) = (request.method.to_string(), masker.mask(&request.path));
         let body = request.body.as_ref();
-        let body = body.map(|body| spelt(&RecordedRequestBody::of(body, usize::MAX).masked(&masker)));
+        let body = body.map(|body| comparable(&RecordedRequestBody::of(body, usize::MAX).masked(&masker)));
         let key = Key::Http {
             method: method.clone(),
             path: path.clone(),
@@ -351,8 +351,8 @@ impl PlayedSocket {
     }
 }
 
-/// What a request carried, as a text by which two are the same.
-fn spelt(body: &RecordedRequestBody) -> String {
+/// Returns a body as a text that is equal for equal bodies.
+fn comparable(body: &RecordedRequestBody) -> String {
     match body {
         RecordedRequestBody::Json(json) => canonical(json),
         RecordedRequestBody::Form(fields) => {
