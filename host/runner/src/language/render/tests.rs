@@ -8,7 +8,7 @@ use crate::secrets::{Escaping, Secrets};
 const VALUE: &str = "hunter2-value";
 
 fn renderer() -> Renderer {
-    let secrets = Secrets::new([("token".to_owned(), SecretString::from(VALUE.to_owned()))]);
+    let secrets = Secrets::new([("server_token".to_owned(), SecretString::from(VALUE.to_owned()))]);
     let alert = json!({"host": "web-01", "hosts": ["a", "b"], "count": 3, "nested": {"user": "root"}});
     let values = Values {
         vars: Some(json!({})),
@@ -44,9 +44,9 @@ fn a_sole_expression_keeps_its_type_and_a_text_stays_a_text() {
 fn a_secret_becomes_a_handle_that_its_vault_knows() {
     let renderer = renderer();
     for template in [
-        "{{ secrets.token }}",
-        "Bearer {{ secrets.token }}",
-        "{{ 'Bearer ' ~ secrets.token ~ alert.host }}",
+        "{{ secrets.server_token }}",
+        "Bearer {{ secrets.server_token }}",
+        "{{ 'Bearer ' ~ secrets.server_token ~ alert.host }}",
     ] {
         let rendered = renderer.render(template, Provenance::Any).unwrap();
         let rendered = rendered.as_str().unwrap();
@@ -65,26 +65,26 @@ fn a_secret_becomes_a_handle_that_its_vault_knows() {
 #[test]
 fn a_secret_is_never_looked_at_or_changed() {
     for template in [
-        "{{ secrets.token | upper }}",
-        "{{ secrets.token == 'x' }}",
-        "{{ 'x' in secrets.token }}",
-        "{{ secrets.token[0:3] }}",
-        "{{ secrets.token.x }}",
-        "{{ secrets['token'] }}",
+        "{{ secrets.server_token | upper }}",
+        "{{ secrets.server_token == 'x' }}",
+        "{{ 'x' in secrets.server_token }}",
+        "{{ secrets.server_token[0:3] }}",
+        "{{ secrets.server_token.x }}",
+        "{{ secrets['server_token'] }}",
         "{{ secrets }}",
         "{{ secrets | tojson }}",
-        "{{ 'a' if secrets.token else 'b' }}",
-        "{{ (secrets.token ~ 'x') | length }}",
-        "{{ a == 'b' ~ secrets.token }}",
-        "{{ [secrets.token] }}",
-        "{{ secrets.token + 'x' }}",
-        "{{ secrets.token is defined }}",
-        "{% set s = secrets %}{{ s.token | upper }}",
-        "{% set s = secrets.token %}{{ s }}",
-        "{% if secrets.token %}x{% endif %}",
-        "{% for c in secrets.token %}{{ c }}{% endfor %}",
-        "{% filter upper %}{{ secrets.token }}{% endfilter %}",
-        "{% set x %}{{ secrets.token }}{% endset %}{{ x | upper }}",
+        "{{ 'a' if secrets.server_token else 'b' }}",
+        "{{ (secrets.server_token ~ 'x') | length }}",
+        "{{ a == 'b' ~ secrets.server_token }}",
+        "{{ [secrets.server_token] }}",
+        "{{ secrets.server_token + 'x' }}",
+        "{{ secrets.server_token is defined }}",
+        "{% set s = secrets %}{{ s.server_token | upper }}",
+        "{% set s = secrets.server_token %}{{ s }}",
+        "{% if secrets.server_token %}x{% endif %}",
+        "{% for c in secrets.server_token %}{{ c }}{% endfor %}",
+        "{% filter upper %}{{ secrets.server_token }}{% endfilter %}",
+        "{% set x %}{{ secrets.server_token }}{% endset %}{{ x | upper }}",
     ] {
         let problems = check(template, Scope::Roots).expect_err(template);
         assert!(
@@ -106,29 +106,29 @@ fn formats(error: &(dyn std::error::Error + 'static)) -> String {
 #[test]
 fn no_formatting_of_an_error_of_the_engine_shows_what_templates_see() {
     let renderer = renderer();
-    let handle = renderer.vault.handle("token").unwrap();
+    let handle = renderer.vault.handle("server_token").unwrap();
     let context = renderer.untrusted.names().context();
     for template in [
-        "{{ secrets.token.x.y }}",
-        "{{ secrets.token + 1 }}",
-        "{{ secrets.token - alert.count }}",
-        "{{ secrets.token | uper }}",
-        "{{ secrets.token | round }}",
-        "{{ secrets.token | int }}",
-        "{{ secrets.token | batch(2) | first | first | abs }}",
-        "{{ secrets.token is nothing }}",
-        "{{ secrets.token() }}",
-        "{{ secrets.token.upper(1, 2) }}",
+        "{{ secrets.server_token.x.y }}",
+        "{{ secrets.server_token + 1 }}",
+        "{{ secrets.server_token - alert.count }}",
+        "{{ secrets.server_token | uper }}",
+        "{{ secrets.server_token | round }}",
+        "{{ secrets.server_token | int }}",
+        "{{ secrets.server_token | batch(2) | first | first | abs }}",
+        "{{ secrets.server_token is nothing }}",
+        "{{ secrets.server_token() }}",
+        "{{ secrets.server_token.upper(1, 2) }}",
         "{{ secrets() }}",
         "{{ secrets.absent.x }}",
         "{{ secrets | items }}",
-        "{{ (secrets.token ~ alert.host) | abs }}",
-        "{{ [secrets.token, alert.host] | sum }}",
-        "{{ {'a': secrets.token} | abs }}",
-        "{% set s = secrets.token %}{% set t = alert.nested %}{{ t.user.x.y ~ s }}",
-        "{% for a, b, c in [[secrets.token, alert.host]] %}{{ a }}{% endfor %}",
-        "{% macro m(a) %}{{ a.x.y }}{% endmacro %}{{ m(secrets.token) }}",
-        "{{ alert.host.x.y ~ secrets.token }}",
+        "{{ (secrets.server_token ~ alert.host) | abs }}",
+        "{{ [secrets.server_token, alert.host] | sum }}",
+        "{{ {'a': secrets.server_token} | abs }}",
+        "{% set s = secrets.server_token %}{% set t = alert.nested %}{{ t.user.x.y ~ s }}",
+        "{% for a, b, c in [[secrets.server_token, alert.host]] %}{{ a }}{% endfor %}",
+        "{% macro m(a) %}{{ a.x.y }}{% endmacro %}{{ m(secrets.server_token) }}",
+        "{{ alert.host.x.y ~ secrets.server_token }}",
     ] {
         // A few cannot be compiled, and a few go well; they are refused before it comes to that.
         let said = Program::template(template)
@@ -173,10 +173,10 @@ fn each_mistake_has_its_own_words_and_place() {
             "did you mean `upper`?",
         ),
         (
-            "{{ secrets.fleet_tokn }}",
+            "{{ secrets.server_tokn }}",
             Code::UnknownSecret,
-            "fleet_tokn",
-            "did you mean `token`?",
+            "server_tokn",
+            "did you mean `server_token`?",
         ),
         (
             "${FLEETDM}",
@@ -236,7 +236,7 @@ fn what_a_template_looks_at_is_known_before_it_is_rendered() {
 
 proptest! {
     #[test]
-    fn nothing_that_a_template_says_reveals_a_secret(template in r"(\{\{|\{%|\}\}|%\}| |secrets|\.|token|~|\||upper|'|alert|host|if|set|=|\[|\]|\(|\)){0,24}") {
+    fn nothing_that_a_template_says_reveals_a_secret(template in r"(\{\{|\{%|\}\}|%\}| |secrets|\.|server_token|~|\||upper|'|alert|host|if|set|=|\[|\]|\(|\)){0,24}") {
         let renderer = renderer();
         let said = match renderer.render(&template, Provenance::Any) {
             Ok(value) => value.to_string(),

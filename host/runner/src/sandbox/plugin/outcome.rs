@@ -19,18 +19,24 @@ use crate::sandbox::wire::Wire;
 use crate::secrets::Redactor;
 use crate::text::schema::Schema;
 
-/// The time in which what can be read at once is read, whatever is left of the call's.
+/// The least time for reading a result: a short one is read although the call has used up its time.
 const READ_AT_ONCE: Duration = Duration::from_millis(100);
 
-/// What a result is and weighs, or what is wrong with it.
-type Read = Result<(Value, usize), String>;
+/// A value and the memory that it takes, in bytes, or the reason why it is invalid.
+type Read<T> = Result<(T, usize), String>;
 
 /// A step that returned, before its result is read.
 struct Finished {
     outcome: wit::Outcome,
-    /// What it took of the process: its result came out of that.
+    /// The memory of the call, which the result came out of.
     held: Held,
     meter: CpuMeter,
+}
+
+/// The account of a call's targets.
+struct Account {
+    accounting: Arc<Accounting>,
+    published: Published,
 }
 
 impl Plugin {
@@ -45,20 +51,52 @@ impl Plugin {
         let redactor = context.secrets.redactor();
         let params = context.secrets.enter(&call.params);
         let step_type = self.types.steps.iter().find(|known| known.name == call.step_type);
-        let accounting = step_type.and_then(|step_type| step_type.accounting.clone());
-        let account = accounting.map(|accounting| {
-            let targets = accounting.targets_of(&params);
-            (accounting, Published::new(targets, self.limits.result, results))
+        let account = step_type.and_then(|step_type| step_type.accounting.as_ref());
+        let account = account.map(|accounting| Account {
+            published: Published::new(accounting.targets_of(&params), self.limits.result, results),
+            accounting: Arc::new(accounting.clone()),
         });
-        context.published = account.as_ref().map(|(_, published)| published.clone());
+        context.published = account.as_ref().map(|account| account.published.clone());
         let finished = self.finish(context, &wire, &call, params, &redactor).await;
-        let schema = step_type.map(|step_type| step_type.result.clone());
-        match account {
-            None => Ok(self.read_result(finished?, &call, schema, &redactor, results).await?),
-            Some((accounting, published)) => {
-                self.read_account(finished, accounting, published, schema, &redactor, results)
-                    .await
+        let (schema, known) = (step_type.map(|step_type| step_type.result.clone()), redactor.clone());
+        let Some(account) = account else {
+            let (finished, parse) = (finished?, move |text: &str, room: &ResultsHeld| {
+                read(text, room, schema.as_ref(), &known)
+            });
+            let partial = finished.outcome.partial;
+            let (result, notes) = self.read_returned(finished, &call, &redactor, results, parse).await?;
+            return Ok(StepOutcome { result, partial, notes });
+        };
+        let (finished, time) = match finished {
+            Err(error) if account.published.is_empty() => return Err(error.into()),
+            Err(error) => (Err(error), self.limits.grace),
+            Ok(finished) => {
+                let time = finished.meter.left().max(READ_AT_ONCE);
+                (Ok(finished), time)
             }
+        };
+        let Accounted { mut result, partial } = account.read(&redactor, results, time).await;
+        let parse =
+            move |text: &str, room: &ResultsHeld| rest(text, &account.accounting, schema.as_ref(), room, &known);
+        let rest = match finished {
+            Ok(finished) => self.read_returned(finished, &call, &redactor, results, parse).await,
+            Err(error) => Err(error),
+        };
+        match rest {
+            Ok((rest, notes)) => {
+                result.extend(rest);
+                let result = result.into();
+                Ok(StepOutcome { result, partial, notes })
+            }
+            // Whatever went wrong, the account stands.
+            Err(error) => Err(Unfinished {
+                error,
+                outcome: Some(StepOutcome {
+                    result: result.into(),
+                    partial: true,
+                    notes: Vec::new(),
+                }),
+            }),
         }
     }
 
@@ -84,82 +122,27 @@ impl Plugin {
         Ok(Finished { outcome, held, meter })
     }
 
-    /// Reads a result that the plugin has made alone.
-    async fn read_result(
+    /// Parses what a step returned, and its notes, where it holds up no other call.
+    async fn read_returned<T: Send + 'static>(
         &self,
         finished: Finished,
         call: &StepCall,
-        schema: Option<Schema>,
         redactor: &Redactor,
         results: &ResultsHeld,
-    ) -> Result<StepOutcome, PluginError> {
+        parse: impl FnOnce(&str, &ResultsHeld) -> Read<T> + Send + 'static,
+    ) -> Result<(T, Vec<Note>), PluginError> {
         let Finished { outcome, held, meter } = finished;
         self.check_size(&outcome)?;
-        let (text, known) = (outcome.result, redactor.clone());
-        let room = results.another();
-        let reading = tokio::task::spawn_blocking(move || read(&text, &room, schema.as_ref(), &known));
+        let (text, room) = (outcome.result, results.another());
+        let reading = tokio::task::spawn_blocking(move || parse(&text, &room));
         let read = self.within(&meter, &call.cancel, reading).await?;
         drop(held);
-        let (result, weight) = read.map_err(|reason| self.invalid(&reason, redactor))?;
+        let (value, weight) = read.map_err(|reason| self.invalid(&reason, redactor))?;
         let notes = read_notes(outcome.notes, redactor);
         if !results.keep(weight + weight_of(&notes)) {
             return Err(self.invalid(&no_room(results.limit()), redactor));
         }
-        Ok(StepOutcome {
-            result,
-            partial: outcome.partial,
-            notes,
-        })
-    }
-
-    /// Assembles a result from what was published. However the call has ended, that is not lost.
-    async fn read_account(
-        &self,
-        finished: Result<Finished, PluginError>,
-        accounting: Accounting,
-        published: Published,
-        schema: Option<Schema>,
-        redactor: &Redactor,
-        results: &ResultsHeld,
-    ) -> Result<StepOutcome, Unfinished> {
-        let (finished, time) = match finished {
-            Ok(finished) => {
-                // What can be read at once is read, whatever is left of the time.
-                let time = finished.meter.left().max(READ_AT_ONCE);
-                (Ok(finished.outcome), time)
-            }
-            Err(error) if published.is_empty() => return Err(error.into()),
-            Err(error) => (Err(error), self.limits.grace),
-        };
-        let accounted = account(accounting.clone(), published, redactor, results, time).await;
-        let rest = finished.and_then(|outcome| {
-            self.check_size(&outcome)?;
-            let rest = rest(&outcome.result, &accounting, schema.as_ref(), results);
-            let rest = rest.map_err(|reason| self.invalid(&reason, redactor))?;
-            Ok((rest, read_notes(outcome.notes, redactor)))
-        });
-        let Accounted { mut result, partial } = accounted;
-        match rest {
-            Ok((rest, notes)) => {
-                result.extend(rest.into_iter().map(|(key, value)| (key, redactor.redact_json(value))));
-                if !results.keep(weight_of(&notes)) {
-                    return Err(self.invalid(&no_room(results.limit()), redactor).into());
-                }
-                Ok(StepOutcome {
-                    result: result.into(),
-                    partial,
-                    notes,
-                })
-            }
-            Err(error) => Err(Unfinished {
-                error,
-                outcome: Some(StepOutcome {
-                    result: result.into(),
-                    partial: true,
-                    notes: Vec::new(),
-                }),
-            }),
-        }
+        Ok((value, notes))
     }
 
     fn check_size(&self, outcome: &wit::Outcome) -> Result<(), PluginError> {
@@ -178,21 +161,19 @@ impl Plugin {
         }
     }
 
-    /// Waits for a result to be read, which counts as the plugin's computing. It goes on for a moment when nobody waits any more.
-    async fn within(
+    /// Waits for a result to be read, which counts as the plugin's computing. Reading goes on for a moment after the wait has
+    /// ended.
+    async fn within<T>(
         &self,
         meter: &CpuMeter,
         cancel: &CancellationToken,
-        reading: tokio::task::JoinHandle<Read>,
-    ) -> Result<Read, PluginError> {
+        reading: tokio::task::JoinHandle<T>,
+    ) -> Result<T, PluginError> {
         let stopping = async {
             cancel.cancelled().await;
             tokio::time::sleep(self.limits.grace).await;
         };
-        let spent = async {
-            // A result that can be read at once is read, whatever is left.
-            tokio::time::sleep(meter.left().max(READ_AT_ONCE)).await;
-        };
+        let spent = tokio::time::sleep(meter.left().max(READ_AT_ONCE));
         tokio::select! {
             read = reading => match read {
                 Ok(read) => Ok(read),
@@ -204,48 +185,46 @@ impl Plugin {
     }
 }
 
-/// Reads what was published, for as long as there is time. What is then left is a failure of each target that says so.
-async fn account(
-    accounting: Accounting,
-    published: Published,
-    redactor: &Redactor,
-    results: &ResultsHeld,
-    time: Duration,
-) -> Accounted {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (counted, redactor, stopped) = (results.another(), redactor.clone(), stop.clone());
-    let mut reading = tokio::task::spawn_blocking(move || {
-        let accounted = published.account(&Reading {
-            accounting: &accounting,
-            redactor: &redactor,
-            results: &counted,
-            stop: &stopped,
+impl Account {
+    /// Reads what was published. Entries that are left when the time is up become failures that say so.
+    async fn read(&self, redactor: &Redactor, results: &ResultsHeld, time: Duration) -> Accounted {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (published, accounting) = (self.published.clone(), self.accounting.clone());
+        let (counted, redactor, stopped) = (results.another(), redactor.clone(), stop.clone());
+        let mut reading = tokio::task::spawn_blocking(move || {
+            let accounted = published.account(&Reading {
+                accounting: &accounting,
+                redactor: &redactor,
+                results: &counted,
+                stop: &stopped,
+            });
+            (accounted, counted)
         });
-        (accounted, counted)
-    });
-    let read = tokio::select! {
-        read = &mut reading => read,
-        () = tokio::time::sleep(time) => {
-            stop.store(true, Ordering::Relaxed);
-            reading.await
+        let read = tokio::select! {
+            read = &mut reading => read,
+            () = tokio::time::sleep(time) => {
+                stop.store(true, Ordering::Relaxed);
+                reading.await
+            }
+        };
+        match read {
+            Ok((accounted, counted)) => {
+                results.join(counted);
+                accounted
+            }
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
-    };
-    match read {
-        Ok((accounted, counted)) => {
-            results.join(counted);
-            accounted
-        }
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
-/// What the plugin returned beside what the host assembles.
+/// Parses what a plugin returned beside what the host assembles.
 fn rest(
     text: &str,
     accounting: &Accounting,
     schema: Option<&Schema>,
     results: &ResultsHeld,
-) -> Result<Map<String, Value>, String> {
+    redactor: &Redactor,
+) -> Read<Map<String, Value>> {
     let (rest, weight) = weighed(text, results)?;
     let Value::Object(rest) = rest else {
         return Err("it must be a map, beside what was published".to_owned());
@@ -265,10 +244,8 @@ fn rest(
     if let Some(why) = schema.and_then(|schema| refused(schema, &whole.into())) {
         return Err(why);
     }
-    if !results.keep(weight) {
-        return Err(no_room(results.limit()));
-    }
-    Ok(rest)
+    let rest = rest.into_iter().map(|(key, value)| (key, redactor.redact_json(value)));
+    Ok((rest.collect(), weight))
 }
 
 fn read_notes(notes: Vec<wit::Note>, redactor: &Redactor) -> Vec<Note> {
@@ -286,7 +263,7 @@ fn weight_of(notes: &[Note]) -> usize {
     each.sum()
 }
 
-fn read(text: &str, results: &ResultsHeld, schema: Option<&Schema>, redactor: &Redactor) -> Read {
+fn read(text: &str, results: &ResultsHeld, schema: Option<&Schema>, redactor: &Redactor) -> Read<Value> {
     let (result, weight) = weighed(text, results)?;
     if let Some(why) = schema.and_then(|schema| refused(schema, &result)) {
         return Err(why);
