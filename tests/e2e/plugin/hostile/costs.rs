@@ -132,6 +132,8 @@ enum Server {
     Hesitant,
     /// It opens a websocket, and reads nothing.
     Deaf,
+    /// It opens a websocket, and sends a message of which every part is empty, without end.
+    Empty,
 }
 
 async fn serve(server: Server) -> String {
@@ -173,6 +175,9 @@ async fn answer(server: Server, mut client: TcpStream) -> std::io::Result<()> {
             let ping = [&[0x89, 125][..], &[0; 125]].concat();
             client.write_all(&ping.repeat(512)).await?;
         },
+        Server::Empty => loop {
+            client.write_all(&[0; 1 << 16]).await?;
+        },
         Server::Hesitant => {
             // A text frame, and how long it is.
             let length = (LARGE as u64 + 1).to_be_bytes();
@@ -209,6 +214,7 @@ async fn what_a_plugin_sends_and_receives_is_bounded() {
         (Server::Large, "hold answers", 64, 0),
         (Server::Hesitant, "hold messages", 60, 0),
         (Server::Pinging, "listen", 1, 0),
+        (Server::Empty, "listen", 1, 0),
         (Server::Deaf, "flood a socket", 500, 1),
         (Server::Silent, "wait for thousands", 100_000, 0),
         (Server::Silent, "hoard in vain", 0, 0),

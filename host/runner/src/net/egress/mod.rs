@@ -22,6 +22,7 @@ use crate::secrets::{CallSecrets, Escaping, Vault};
 
 mod answer;
 mod error;
+mod frame;
 mod metered;
 mod network;
 mod repetition;

@@ -84,7 +84,7 @@ impl LiveSocket {
                 .max_message_size(Some(server.body_limit))
                 .max_frame_size(Some(server.body_limit))
                 .max_write_buffer_size(UNWRITTEN);
-            let (metered, meter) = Metered::new(upgraded, server.budget.traffic());
+            let (metered, meter) = Metered::new(upgraded, server.budget.traffic(), server.body_limit);
             let stream = WebSocketStream::from_raw_socket(metered, Role::Client, Some(config)).await;
             Ok((stream, meter))
         };
