@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bindings::playbook::plugin::{cancellation, clock, http, log, progress, results, websocket};
+use super::bindings::playbook::plugin::{cancellation, clock, http, log, progress, results, session, websocket};
 use super::convert::{millis, timestamp};
 use crate::contract::{ConnectError, Level, Method, Request, Response, Services, Socket, TransportError};
 
@@ -15,38 +15,17 @@ impl Services for HostServices {
     type Socket = websocket::Connection;
 
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let mut headers = vec![http::Field {
-            name: "accept".into(),
-            value: "application/json".into(),
-        }];
-        if let Some(value) = request.authorization {
-            headers.push(http::Field {
-                name: "authorization".into(),
-                value,
-            });
-        }
-        let response = http::send(http::Request {
-            method: match request.method {
-                Method::Get => http::Method::Get,
-                Method::Post => http::Method::Post,
-            },
-            path: request.path,
-            headers,
-            body: request.body.map(http::Body::Json),
-            timeout_ms: millis(request.timeout),
-            repeatable: request.repeatable,
-            capture: request.capture,
-        })
-        .await?;
-        Ok(Response {
-            status: response.status,
-            headers: response
-                .headers
-                .into_iter()
-                .map(|field| (field.name, field.value))
-                .collect(),
-            body: response.body,
-        })
+        Ok(http::send(asked(request)).await?.into())
+    }
+
+    async fn open_session(
+        &self,
+        user: &str,
+        login: Request,
+        refused: Option<&str>,
+    ) -> Result<Response, TransportError> {
+        let opened = session::open(user.to_owned(), asked(login), refused.map(str::to_owned));
+        Ok(opened.await?.into())
     }
 
     async fn connect(&self, path: &str, timeout: Duration) -> Result<Self::Socket, ConnectError> {
@@ -98,6 +77,43 @@ impl Services for HostServices {
 
     async fn cancellation(&self) {
         cancellation::requested().await;
+    }
+}
+
+/// Returns a request as the contract has it.
+fn asked(request: Request) -> http::Request {
+    let mut headers = vec![http::Field {
+        name: "accept".into(),
+        value: "application/json".into(),
+    }];
+    if let Some(value) = request.authorization {
+        headers.push(http::Field {
+            name: "authorization".into(),
+            value,
+        });
+    }
+    http::Request {
+        method: match request.method {
+            Method::Get => http::Method::Get,
+            Method::Post => http::Method::Post,
+        },
+        path: request.path,
+        headers,
+        body: request.body.map(http::Body::Json),
+        timeout_ms: millis(request.timeout),
+        repeatable: request.repeatable,
+        capture: request.capture,
+    }
+}
+
+impl From<http::Response> for Response {
+    fn from(response: http::Response) -> Self {
+        let headers = response.headers.into_iter();
+        Self {
+            status: response.status,
+            headers: headers.map(|field| (field.name, field.value)).collect(),
+            body: response.body,
+        }
     }
 }
 

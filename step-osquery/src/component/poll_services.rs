@@ -29,6 +29,15 @@ impl Services for HostPollServices {
         HostServices.send(request).await
     }
 
+    async fn open_session(
+        &self,
+        user: &str,
+        login: Request,
+        refused: Option<&str>,
+    ) -> Result<Response, TransportError> {
+        HostServices.open_session(user, login, refused).await
+    }
+
     async fn connect(&self, path: &str, timeout: Duration) -> Result<Self::Socket, ConnectError> {
         HostServices.connect(path, timeout).await
     }

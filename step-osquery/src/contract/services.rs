@@ -26,6 +26,10 @@ pub trait Services {
 
     /// Sends a request.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
+    /// Returns the answer to a login, with handles in place of its tokens: that of an earlier login, unless the server has
+    /// `refused` its token.
+    async fn open_session(&self, user: &str, login: Request, refused: Option<&str>)
+    -> Result<Response, TransportError>;
     /// Opens a websocket.
     async fn connect(&self, path: &str, timeout: Duration) -> Result<Self::Socket, ConnectError>;
     /// Reads the wall clock.

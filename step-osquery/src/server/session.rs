@@ -16,12 +16,21 @@ use crate::contract::{Deadline, Failure, FailureKind, Level, Method, Request, Re
 /// The longest time that a single call may take.
 const LONGEST_CALL: Duration = Duration::from_secs(100);
 
-/// Calls with one set of credentials. A login happens once, and its token serves for the whole step.
+/// The token of a session.
+#[derive(Clone)]
+pub(crate) struct Token {
+    /// The token itself, or its handle.
+    pub(crate) handle: String,
+    /// The number of the session in this call. Two handles can be equal although the tokens are not, in a replay.
+    pub(crate) number: u32,
+}
+
+/// Calls with one set of credentials. The host logs in; the token serves for the whole step.
 pub(crate) struct Session<'a, S, A> {
     services: &'a S,
     base: &'a BaseUrl,
     credentials: &'a Credentials,
-    token: Mutex<Option<String>>,
+    token: Mutex<Option<Token>>,
     deadline: Cell<Deadline>,
     api: std::marker::PhantomData<A>,
 }
@@ -85,48 +94,60 @@ impl<'a, S: Services, A: Api> Session<'a, S, A> {
         body: Option<String>,
         repeatable: bool,
     ) -> Result<Response, Failure> {
-        let mut may_log_in_again = matches!(self.credentials, Credentials::Password { .. });
+        let mut refused = None;
         loop {
-            let token = self.token().await?;
+            let token = self.unlike(refused.as_ref()).await?;
             let request = Request {
                 method,
                 path: self.path(route),
-                authorization: Some(format!("Bearer {token}")),
+                authorization: Some(format!("Bearer {}", token.handle)),
                 body: body.clone(),
                 timeout: self.time_left()?,
                 repeatable,
                 capture: Vec::new(),
             };
             let response = self.services.send(request).await?;
-            if response.status == 401 && may_log_in_again {
-                may_log_in_again = false;
-                let mut current = self.token.lock().await;
-                if current.as_ref() == Some(&token) {
-                    *current = None;
-                }
-                continue;
+            let may_renew = refused.is_none() && matches!(self.credentials, Credentials::Password { .. });
+            if response.status != 401 || !may_renew {
+                return Ok(response);
             }
-            return Ok(response);
+            refused = Some(token);
         }
     }
 
-    /// Returns the token: the given one, or one fetched by logging in.
-    pub(crate) async fn token(&self) -> Result<String, Failure> {
+    /// Returns the token: the given one, or that of a session.
+    pub(crate) async fn token(&self) -> Result<Token, Failure> {
+        self.unlike(None).await
+    }
+
+    /// Returns a token other than the one that the server has refused.
+    async fn unlike(&self, refused: Option<&Token>) -> Result<Token, Failure> {
         let (username, password) = match self.credentials {
-            Credentials::Token(token) => return Ok(token.clone()),
+            Credentials::Token(token) => {
+                return Ok(Token {
+                    handle: token.clone(),
+                    number: 0,
+                });
+            }
             Credentials::Password { username, password } => (username, password),
         };
-        let mut token = self.token.lock().await;
-        if let Some(token) = token.as_ref() {
+        // Held during the login, so that concurrent calls ask for one session.
+        let mut current = self.token.lock().await;
+        if let Some(token) = current.as_ref()
+            && refused.is_none_or(|refused| refused.number < token.number)
+        {
             return Ok(token.clone());
         }
-        let fresh = A::token(&self.log_in(username, password).await?)?;
-        Ok(token.insert(fresh).clone())
+        let refused = refused.map(|token| token.handle.as_str());
+        let login = self.login(username, password)?;
+        let handle = A::token(&self.services.open_session(username, login, refused).await?)?;
+        let number = current.as_ref().map_or(0, |token| token.number) + 1;
+        Ok(current.insert(Token { handle, number }).clone())
     }
 
-    /// Sends the credentials. The host keeps the secrets of the answer.
-    async fn log_in(&self, username: &str, password: &str) -> Result<Response, Failure> {
-        let request = Request {
+    /// Returns the login of a user. The host keeps the secrets of its answer.
+    fn login(&self, username: &str, password: &str) -> Result<Request, Failure> {
+        Ok(Request {
             method: Method::Post,
             path: self.path(A::LOGIN),
             authorization: None,
@@ -134,8 +155,7 @@ impl<'a, S: Services, A: Api> Session<'a, S, A> {
             timeout: self.time_left()?,
             repeatable: false,
             capture: A::LOGIN_SECRETS.iter().map(|pointer| (*pointer).to_owned()).collect(),
-        };
-        Ok(self.services.send(request).await?)
+        })
     }
 
     /// Returns the time that a call may take now.

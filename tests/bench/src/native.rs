@@ -78,6 +78,10 @@ impl Services for Native {
         Ok(Response { status, headers, body })
     }
 
+    async fn open_session(&self, _: &str, login: Request, _: Option<&str>) -> Result<Response, TransportError> {
+        self.send(login).await
+    }
+
     async fn connect(&self, path: &str, _: Duration) -> Result<NativeSocket, ConnectError> {
         let failed = |error: &dyn std::error::Error| ConnectError::Failed(broken(error));
         let address = self.origin.trim_start_matches("http://");

@@ -73,6 +73,10 @@ fn host(number: usize) -> String {
 impl Services for Paper {
     type Socket = Never;
 
+    async fn open_session(&self, _: &str, login: Request, _: Option<&str>) -> Result<Response, TransportError> {
+        self.send(login).await
+    }
+
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let asked = |wanted: &str| query.split('&').find_map(|pair| pair.strip_prefix(wanted));

@@ -151,6 +151,15 @@ impl Services for Polling {
         self.native.send(request).await
     }
 
+    async fn open_session(
+        &self,
+        user: &str,
+        login: Request,
+        refused: Option<&str>,
+    ) -> Result<Response, TransportError> {
+        self.native.open_session(user, login, refused).await
+    }
+
     async fn connect(&self, path: &str, timeout: Duration) -> Result<NativeSocket, ConnectError> {
         self.native.connect(path, timeout).await
     }

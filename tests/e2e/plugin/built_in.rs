@@ -11,6 +11,7 @@ async fn the_component_imports_nothing_but_the_contract() {
         names("imports"),
         [
             "http",
+            "session",
             "websocket",
             "clock",
             "log",

@@ -93,6 +93,10 @@ impl<'a> Services for Script<'a> {
         })
     }
 
+    async fn open_session(&self, _: &str, login: Request, _: Option<&str>) -> Result<Response, TransportError> {
+        self.send(login).await
+    }
+
     async fn connect(&self, _: &str, _: Duration) -> Result<Frames<'a>, ConnectError> {
         let answer = self.next().ok_or_else(|| ConnectError::Failed(broken()))?;
         match status(answer) {

@@ -20,7 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod resolver;
 pub(crate) mod tls;
 
-pub use self::egress::{Grant, Network};
+pub use self::egress::{Grant, Network, Sessions};
 pub use self::origin::{Origin, OriginError};
 pub use self::policy::{POLICY_SCHEMA, Policy, PolicyError};
 pub use self::tls::{Identity, Tls, TlsError, Trust};

@@ -11,7 +11,7 @@ use crate::language::params;
 use crate::language::params::{Rendered, Written};
 use crate::language::render::locate;
 use crate::language::render::{self, Mentions, Renderer, Scope, Values};
-use crate::net::egress::Grant;
+use crate::net::egress::{Grant, Sessions};
 use crate::net::policy::Policy;
 use crate::sandbox::connector_type::ConnectorType;
 use crate::sandbox::plugin::polling::ConnectorCall;
@@ -85,6 +85,8 @@ pub struct PreparedConnector {
     pub(crate) interval: Duration,
     pub(crate) streams: Vec<String>,
     pub(crate) vault: Vault,
+    /// The sessions that its calls share, for as long as it is polled.
+    pub(crate) sessions: Sessions,
     pub(crate) grant: Option<Arc<Grant>>,
 }
 
@@ -195,6 +197,7 @@ impl Connector {
             },
             streams: kind.streams.iter().map(|stream| stream.name.clone()).collect(),
             vault,
+            sessions: Sessions::default(),
             grant: grant.map(Arc::new),
         })
     }
@@ -278,6 +281,7 @@ impl PreparedConnector {
             connector: self.kind.clone(),
             settings: self.settings.clone(),
             vault: self.vault.clone(),
+            sessions: self.sessions.clone(),
             grant: self.grant.clone(),
             cancel: CancellationToken::new(),
             events: crate::sandbox::event::CallObserver::ignore(),

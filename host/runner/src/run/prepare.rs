@@ -10,6 +10,7 @@ use crate::language::playbook::Playbook;
 use crate::language::references;
 use crate::language::render::{Renderer, Values};
 use crate::language::step::Step;
+use crate::net::egress::Sessions;
 use crate::run::report::SkipReason;
 use crate::run::work::{Grants, Work};
 use crate::runner::{RunInputs, Runner};
@@ -26,6 +27,8 @@ pub struct Prepared {
     /// The variables, those with their defaults among them.
     pub(crate) vars: Map<String, Value>,
     pub(crate) vault: Vault,
+    /// The sessions that its calls share.
+    pub(crate) sessions: Sessions,
     pub(crate) outlooks: Vec<Outlook>,
 }
 
@@ -118,6 +121,7 @@ impl Runner {
             playbook: playbook.clone(),
             vars,
             vault: Vault::new(inputs.secrets.clone()),
+            sessions: Sessions::default(),
             inputs,
             outlooks,
         };

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::language::params::Rendered;
+use crate::net::egress::Sessions;
 use crate::run::record::{RecordedCall, RecordedOutcome, RunRecord};
 use crate::run::report::{CallFailure, StepError};
 use crate::runner::Runner;
@@ -137,6 +138,7 @@ impl Runner {
             timeout: Rendered::of(params.clone(), &step_type.params).timeout,
             params,
             vault: vault.clone(),
+            sessions: Sessions::default(),
             grant: None,
             cancel: CancellationToken::new(),
             events,

@@ -78,6 +78,28 @@ impl Wire {
         outcome
     }
 
+    /// Returns the answer to a login, which may be an earlier one. A record has it as if this call had sent it.
+    pub(crate) async fn open_session(
+        &self,
+        user: &str,
+        login: Request,
+        refused: Option<&str>,
+    ) -> Result<Response, WireError> {
+        let written = self.tape.as_ref().map(|tape| (tape, tape.request(&login)));
+        let outcome = match &self.server {
+            Server::Silent => Err(WireError::Silent),
+            Server::Live(egress) => {
+                let opened = egress.open_session(user, login, refused).await;
+                opened.map_err(WireError::from)
+            }
+            Server::Played(player) => player.send(&login).await,
+        };
+        if let Some((tape, ticket)) = written {
+            tape.answered(ticket, &outcome);
+        }
+        outcome
+    }
+
     /// Opens a websocket.
     pub(crate) async fn connect(
         &self,

@@ -107,6 +107,10 @@ impl CallSecrets {
         }
         {
             let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
+            // A token that calls share comes more than once.
+            if let Some(handle) = table.handle_of_captured(secrecy::ExposeSecret::expose_secret(&token)) {
+                return Ok(handle);
+            }
             if table.captured == MOST_CAPTURED {
                 return Err(CaptureRefused::TooMany);
             }
@@ -176,6 +180,16 @@ impl CallSecrets {
     /// Shows texts to people, with the names of secrets in the place of this call's handles.
     pub(crate) fn masker(&self) -> Masker {
         Masker::new(self.0.vault.clone(), Some(self.0.clone()))
+    }
+}
+
+impl Table {
+    fn handle_of_captured(&self, token: &str) -> Option<String> {
+        let known = self
+            .secrets
+            .iter()
+            .find(|(_, secret)| secret.is_captured() && secret.value() == token);
+        known.map(|(handle, _)| handle.clone())
     }
 }
 

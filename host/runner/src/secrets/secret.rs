@@ -33,6 +33,11 @@ impl Secret {
         self.value.expose_secret()
     }
 
+    /// Whether a server gave it to a call.
+    pub(super) fn is_captured(&self) -> bool {
+        matches!(self.subject, Subject::Captured(_))
+    }
+
     /// What stands in the place of its value.
     pub(super) fn replacement(&self) -> String {
         format!("[secret {}]", self.subject.label())

@@ -91,10 +91,10 @@ async fn start<S: Services>(
 ) -> Result<(), Failure> {
     let token = query.session.token().await?;
     let send = |kind: &str, data| socket.send(json!({"type": kind, "data": data}).to_string());
-    send("auth", json!({"token": token})).await.map_err(broken)?;
+    send("auth", json!({"token": token.handle})).await.map_err(broken)?;
     let body = json!({"query": query.sql, "selected": {"hosts": hosts, "labels": [], "teams": []}});
     let created: CampaignCreated = query.session.post(routes.run(), Some(&body)).await?;
-    if query.session.token().await? != token {
+    if query.session.token().await?.number != token.number {
         // The socket was opened with a token that had expired by then; the campaign belongs to the same user.
         return Err(
             Failure::new(FailureKind::Auth, "the token expired while the query was being started")

@@ -25,7 +25,16 @@ async fn logged_in(
     let ends = Instant::now() + Duration::from_secs(30);
     let limits = Limits::default();
     let budget = CallBudget::alone(&limits);
-    let egress = Egress::new(&Network::default(), &grant, secrets, &limits, &budget, ends).unwrap();
+    let egress = Egress::new(
+        &Network::default(),
+        &grant,
+        secrets,
+        &Sessions::default(),
+        &limits,
+        &budget,
+        ends,
+    )
+    .unwrap();
     let answer = egress.send(asking("/login", &["/token", "/deep/csrf"])).await;
     (answer, egress, server)
 }
@@ -201,7 +210,16 @@ async fn a_token_that_a_call_was_given_is_not_shown_to_it_either() {
     let ends = Instant::now() + Duration::from_secs(30);
     let limits = Limits::default();
     let budget = CallBudget::alone(&limits);
-    let egress = Egress::new(&Network::default(), &grant, secrets, &limits, &budget, ends).unwrap();
+    let egress = Egress::new(
+        &Network::default(),
+        &grant,
+        secrets,
+        &Sessions::default(),
+        &limits,
+        &budget,
+        ends,
+    )
+    .unwrap();
     let headers = vec![(
         "authorization".to_owned(),
         format!("Bearer {}", handle.as_str().unwrap()),

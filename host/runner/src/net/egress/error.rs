@@ -10,7 +10,7 @@ use crate::net::tls::TlsError;
 use crate::secrets::HandleRefused;
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum EgressError {
     /// The plugin asked for something that the contract forbids.
     #[error("{0}")]
@@ -71,6 +71,30 @@ pub(crate) enum EgressError {
 }
 
 impl EgressError {
+    /// Whether every call that had sent the same would have failed in the same way: the server failed, or the way to it.
+    pub(super) fn is_of_server(&self) -> bool {
+        match self {
+            Self::Policy(_)
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Interrupted { .. }
+            | Self::TooLarge { .. }
+            | Self::HeadersTooLarge { .. }
+            | Self::Encoded { .. } => true,
+            // Another call may have more time, or may send what this one may not.
+            Self::Timeout { .. }
+            | Self::InvalidRequest(_)
+            | Self::Handle(_)
+            | Self::TooMany { .. }
+            | Self::Exhausted(_)
+            | Self::FrameTooLarge(_)
+            | Self::Stalled { .. }
+            | Self::Rejected { .. }
+            | Self::Captured { .. } => false,
+        }
+    }
+
     /// What a client's failure means.
     pub(super) fn of(error: reqwest::Error, origin: &Origin, proxies: bool) -> Self {
         let origin = origin.clone();

@@ -4,34 +4,39 @@
 //! Secret handles become values at the last moment, in the request that is sent, and answers lose what the plugin asked to
 //! capture.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use secrecy::zeroize::Zeroizing;
-use serde::de::IgnoredAny;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::limits::{Arrived, CONNECTION, CallBudget, InFlight, Limits};
 use crate::net::origin::Origin;
+use crate::net::policy::Policy;
 use crate::net::tls::Tls;
-use crate::secrets::{CallSecrets, Escaping, Vault};
+use crate::secrets::CallSecrets;
 
 mod answer;
+mod checked;
 mod error;
 mod frame;
+mod login;
 mod metered;
 mod network;
 mod repetition;
+mod sessions;
 mod socket;
 
 pub(crate) use self::answer::concealed;
+use self::checked::{CheckedRequest, is_encoded};
 pub(crate) use self::error::{EgressError, GrantRefused, root_cause};
 use self::network::Client;
 pub use self::network::Network;
+pub use self::sessions::Sessions;
 pub(crate) use self::socket::LiveSocket;
 
 /// How much room is made at once for an answer that is being read, in bytes.
@@ -39,24 +44,6 @@ const CHUNK: usize = 64 << 10;
 
 /// How many redirects of a request are followed.
 const REDIRECTS: usize = 5;
-
-/// Header fields that decide where a message goes or how it is framed. They are the host's.
-const HOST_HEADERS: [&str; 14] = [
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "upgrade",
-    "te",
-    "trailer",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "expect",
-    "accept-encoding",
-    "content-encoding",
-];
 
 /// Header fields of answers that are credentials.
 const COOKIES: [&str; 2] = ["set-cookie", "set-cookie2"];
@@ -124,14 +111,20 @@ impl Request {
     }
 }
 
-/// An answer as the plugin may see it.
-#[derive(Debug)]
+/// An answer.
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     /// The room that the body takes, until the plugin has it.
     pub(crate) held: Option<InFlight>,
+}
+
+impl fmt::Debug for Response {
+    // It can hold tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Response").field(&self.status).finish()
+    }
 }
 
 /// The network as one call sees it: the granted origin and nothing else.
@@ -143,6 +136,12 @@ struct GrantedServer {
     client: Client,
     origin: Origin,
     secrets: CallSecrets,
+    /// The sessions that the call shares with others.
+    sessions: Sessions,
+    policy: Arc<Policy>,
+    tls: Tls,
+    /// Whether the call has had a token renewed that the server refused.
+    renewed: AtomicBool,
     connections: Arc<Semaphore>,
     budget: CallBudget,
     body_limit: usize,
@@ -162,6 +161,7 @@ impl Egress {
         network: &Network,
         grant: &Grant,
         secrets: CallSecrets,
+        sessions: &Sessions,
         limits: &Limits,
         budget: &CallBudget,
         ends: Instant,
@@ -171,6 +171,10 @@ impl Egress {
             client: network.client(&grant.tls, grant.origin.host())?,
             origin: grant.origin.clone(),
             secrets,
+            sessions: sessions.clone(),
+            policy: network.shared_policy(),
+            tls: grant.tls.clone(),
+            renewed: AtomicBool::new(false),
             connections: Arc::new(Semaphore::new(limits.connections)),
             budget: budget.clone(),
             body_limit: limits.body,
@@ -185,6 +189,16 @@ impl Egress {
     /// Sends a request and reads the whole answer, repeating where that is safe.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, EgressError> {
         self.0.send(request).await
+    }
+
+    /// Returns the answer to a login: an earlier one, or that of this request.
+    pub(crate) async fn open_session(
+        &self,
+        user: &str,
+        login: Request,
+        refused: Option<&str>,
+    ) -> Result<Response, EgressError> {
+        self.0.open_session(user, login, refused).await
     }
 
     /// Opens a websocket.
@@ -210,20 +224,16 @@ struct ConnectionSlot {
     _buffers: InFlight,
 }
 
-/// A request that has been checked and holds values.
-///
-/// Ours are zeroed; the copies that the client makes of header fields and bodies to send them are beyond reach.
-struct CheckedRequest {
-    url: url::Url,
-    headers: HeaderMap,
-    /// The type of the body, and the body.
-    body: Option<(&'static str, Zeroizing<String>)>,
-}
-
 impl GrantedServer {
     async fn send(&self, request: Request) -> Result<Response, EgressError> {
         let _held = self.arrived(request.size())?;
         let checked = self.check(&request)?;
+        let answer = self.exchanges(&checked, &request).await?;
+        self.concealed(answer, &request.capture)
+    }
+
+    /// Sends a request as often as it takes, and returns the answer as it came.
+    async fn exchanges(&self, checked: &CheckedRequest, request: &Request) -> Result<Response, EgressError> {
         let mut delays = repetition::delays();
         let mut deadline = None;
         // What a login makes is a session, and every attempt has its own.
@@ -237,7 +247,7 @@ impl GrantedServer {
             // Counted beforehand: a request that is dropped under way may have arrived.
             self.acts.fetch_add(usize::from(acts), Ordering::Relaxed);
             // Many requests wait for a connection: only those that have one need the room for what follows.
-            let outcome = Box::pin(self.exchange(&checked, &request, deadline)).await;
+            let outcome = Box::pin(self.exchange(checked, request, deadline)).await;
             drop(connection);
             if repetition::was_refused(&outcome) {
                 self.acts.fetch_sub(usize::from(acts), Ordering::Relaxed);
@@ -296,77 +306,6 @@ impl GrantedServer {
             origin: self.origin.clone(),
             limit: self.header_limit,
         })
-    }
-
-    fn check(&self, request: &Request) -> Result<CheckedRequest, EgressError> {
-        if request.capture.len() > answer::MOST_POINTERS {
-            return Err(EgressError::InvalidRequest("too many tokens to capture".into()));
-        }
-        let body = |body: &RequestBody| Ok::<_, EgressError>((body.content_type(), self.body(body)?));
-        Ok(CheckedRequest {
-            url: self.url(&request.path)?,
-            headers: self.headers(&request.headers)?,
-            body: request.body.as_ref().map(body).transpose()?,
-        })
-    }
-
-    fn url(&self, path: &str) -> Result<url::Url, EgressError> {
-        let invalid = |why: &str| EgressError::InvalidRequest(format!("invalid request path: {why}"));
-        if !path.starts_with('/') {
-            return Err(invalid("it must begin with `/`"));
-        }
-        if !is_encoded(path) {
-            return Err(invalid("it must be percent-encoded"));
-        }
-        if Vault::contains_handle(path) {
-            return Err(invalid("a secret must not stand in a URL"));
-        }
-        self.origin.join(path).map_err(|e| invalid(&e.to_string()))
-    }
-
-    fn headers(&self, fields: &[(String, String)]) -> Result<HeaderMap, EgressError> {
-        let mut headers = HeaderMap::with_capacity(fields.len());
-        for (name, value) in fields {
-            let invalid = |why: &str| EgressError::InvalidRequest(format!("header `{}` {why}", name.escape_debug()));
-            let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("has no valid name"))?;
-            let reserved = HOST_HEADERS.contains(&field.as_str()) || field.as_str().starts_with("sec-");
-            if reserved {
-                return Err(invalid("belongs to the host and cannot be set by a plugin"));
-            }
-            let revealed = self.reveal(value, Escaping::Plain)?;
-            let mut value = HeaderValue::from_str(&revealed).map_err(|_| {
-                invalid("has a value that no header can have (a line break, perhaps at the end of a secret)")
-            })?;
-            value.set_sensitive(true);
-            headers.append(field, value);
-        }
-        Ok(headers)
-    }
-
-    fn body(&self, body: &RequestBody) -> Result<Zeroizing<String>, EgressError> {
-        match body {
-            RequestBody::Json(json) => self.json(json),
-            RequestBody::Form(fields) => {
-                let mut form = url::form_urlencoded::Serializer::new(String::new());
-                for (name, value) in fields {
-                    form.append_pair(name, &self.reveal(value, Escaping::Plain)?);
-                }
-                Ok(form.finish().into())
-            }
-        }
-    }
-
-    /// A JSON document with values in the place of handles, which can stand in its strings only.
-    fn json(&self, json: &str) -> Result<Zeroizing<String>, EgressError> {
-        match serde_json::from_str::<IgnoredAny>(json) {
-            Ok(_) => self.reveal(json, Escaping::Json),
-            Err(_) => Err(EgressError::InvalidRequest("what is sent as JSON is not JSON".into())),
-        }
-    }
-
-    fn reveal(&self, text: &str, escaping: Escaping) -> Result<Zeroizing<String>, EgressError> {
-        let revealed = self.secrets.reveal(text, escaping, &self.origin.to_string());
-        revealed.map_err(EgressError::Handle)
     }
 
     async fn exchange(
@@ -454,12 +393,16 @@ impl GrantedServer {
                 origin: self.origin.clone(),
             });
         }
-        let answer = Response {
+        Ok(Response {
             status,
             headers,
             body,
             held: Some(held),
-        };
+        })
+    }
+
+    /// An answer as the plugin may see it.
+    fn concealed(&self, answer: Response, capture: &[String]) -> Result<Response, EgressError> {
         concealed(&self.secrets, answer, capture).map_err(|why| EgressError::Captured {
             origin: self.origin.clone(),
             why,
@@ -475,11 +418,6 @@ impl GrantedServer {
     fn failed(&self, error: reqwest::Error) -> EgressError {
         EgressError::of(error, &self.origin, self.client.proxies)
     }
-}
-
-/// Whether a path has nothing that parsers read in different ways.
-fn is_encoded(path: &str) -> bool {
-    !path.contains(['\\', '#']) && !path.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl Network {
         &self.policy
     }
 
+    /// The same, to be kept.
+    pub(super) fn shared_policy(&self) -> Arc<Policy> {
+        self.policy.clone()
+    }
+
     /// The clients for a server.
     pub(crate) fn client(&self, tls: &Tls, host: &Host<impl AsRef<str>>) -> Result<Client, TlsError> {
         let clients = self.clients(tls)?;

@@ -245,6 +245,7 @@ impl Run<'_> {
                 step_type: step.kind.clone(),
                 params: params.value.clone(),
                 vault: self.prepared.vault.clone(),
+                sessions: self.prepared.sessions.clone(),
                 grant: calling.grant.clone(),
                 timeout: params.timeout,
                 cancel: calling.stop.clone(),

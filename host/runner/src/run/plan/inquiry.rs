@@ -35,6 +35,7 @@ impl Inquiry {
             step_type: step.kind.clone(),
             params: work.params.value.clone(),
             vault: prepared.vault.clone(),
+            sessions: prepared.sessions.clone(),
             grant: granted.clone(),
             timeout: work.params.timeout,
             cancel: self.cancel.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::net::egress::{Request, RequestBody};
+use crate::net::egress::{Request, RequestBody, Response};
 use crate::sandbox::bindings::playbook::plugin::{http, types};
 use crate::sandbox::call_state::{CallState, lower, waiting};
 use crate::sandbox::transcript::{NetworkFailureKind, WireError};
@@ -21,39 +21,45 @@ impl<T: Send> http::HostWithStore<T> for HasSelf<CallState> {
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
         let _waiting = waiting(accessor)?;
         let wire = accessor.with(|mut access| access.get().wire.clone());
-        let request = Request {
-            method: match request.method {
-                http::Method::Get => Method::GET,
-                http::Method::Post => Method::POST,
-                http::Method::Put => Method::PUT,
-                http::Method::Patch => Method::PATCH,
-                http::Method::Delete => Method::DELETE,
-            },
-            path: request.path,
-            headers: pairs(request.headers),
-            body: request.body.map(|body| match body {
-                http::Body::Json(json) => RequestBody::Json(json),
-                http::Body::Form(fields) => RequestBody::Form(pairs(fields)),
-            }),
-            timeout: Duration::from_millis(request.timeout_ms.into()),
-            repeatable: request.repeatable,
-            capture: request.capture,
-        };
-        Ok(match wire.send(request).await {
-            Ok(response) => {
-                lower(accessor, response.held);
-                Ok(http::Response {
-                    status: response.status,
-                    headers: response
-                        .headers
-                        .into_iter()
-                        .map(|(name, value)| http::Field { name, value })
-                        .collect(),
-                    body: response.body,
-                })
+        Ok(match wire.send(asked(request)).await {
+            Ok(mut response) => {
+                lower(accessor, response.held.take());
+                Ok(answered(response))
             }
             Err(error) => Err(failure(error)?),
         })
+    }
+}
+
+/// A request as the plugin wants it.
+pub(crate) fn asked(request: http::Request) -> Request {
+    Request {
+        method: match request.method {
+            http::Method::Get => Method::GET,
+            http::Method::Post => Method::POST,
+            http::Method::Put => Method::PUT,
+            http::Method::Patch => Method::PATCH,
+            http::Method::Delete => Method::DELETE,
+        },
+        path: request.path,
+        headers: pairs(request.headers),
+        body: request.body.map(|body| match body {
+            http::Body::Json(json) => RequestBody::Json(json),
+            http::Body::Form(fields) => RequestBody::Form(pairs(fields)),
+        }),
+        timeout: Duration::from_millis(request.timeout_ms.into()),
+        repeatable: request.repeatable,
+        capture: request.capture,
+    }
+}
+
+/// An answer as the plugin gets it.
+pub(crate) fn answered(response: Response) -> http::Response {
+    let headers = response.headers.into_iter();
+    http::Response {
+        status: response.status,
+        headers: headers.map(|(name, value)| http::Field { name, value }).collect(),
+        body: response.body,
     }
 }
 

@@ -6,5 +6,6 @@ pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod results;
+pub(crate) mod session;
 pub(crate) mod state;
 pub(crate) mod websocket;

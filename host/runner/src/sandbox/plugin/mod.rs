@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Accessor, InstancePre};
 
 use crate::limits::{CallBudget, Limits, Pools, ResultsHeld, later};
-use crate::net::egress::{Egress, Grant, GrantRefused, Network};
+use crate::net::egress::{Egress, Grant, GrantRefused, Network, Sessions};
 use crate::sandbox::bindings::exports::playbook::plugin::connector::GuestIndices as ConnectorExports;
 use crate::sandbox::bindings::exports::playbook::plugin::step::{self as wit, GuestIndices as StepExports};
 use crate::sandbox::call;
@@ -104,6 +104,8 @@ pub struct StepCall {
     pub params: Value,
     /// The secrets behind the handles.
     pub vault: Vault,
+    /// The sessions that the call shares with others.
+    pub sessions: Sessions,
     /// What the step may reach.
     pub grant: Option<Arc<Grant>>,
     /// The step's own time limit.
@@ -121,6 +123,7 @@ impl StepCall {
             step_type: step_type.into(),
             params,
             vault: Vault::new(Secrets::default()),
+            sessions: Sessions::default(),
             grant: None,
             timeout: None,
             cancel: CancellationToken::new(),
@@ -269,6 +272,7 @@ impl Plugin {
                 network,
                 grant,
                 secrets.clone(),
+                &call.sessions,
                 &self.limits,
                 &budget,
                 later(self.deadline(call)),

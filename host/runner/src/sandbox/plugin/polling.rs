@@ -13,7 +13,7 @@ use wasmtime::component::{Accessor, FutureConsumer, Source, StreamConsumer, Stre
 
 use super::{Plugin, PluginError, StepFailure};
 use crate::limits::{Arrived, CallBudget, later};
-use crate::net::egress::{Egress, Grant, Network};
+use crate::net::egress::{Egress, Grant, Network, Sessions};
 use crate::sandbox::bindings::exports::playbook::plugin::connector as wit;
 use crate::sandbox::bindings::playbook::plugin::types;
 use crate::sandbox::call::{self, CallContext};
@@ -49,6 +49,8 @@ pub(crate) struct ConnectorCall {
     pub(crate) connector: String,
     pub(crate) settings: Settings,
     pub(crate) vault: Vault,
+    /// The sessions that the connector's calls share.
+    pub(crate) sessions: Sessions,
     pub(crate) grant: Option<Arc<Grant>>,
     pub(crate) cancel: CancellationToken,
     pub(crate) events: CallObserver,
@@ -187,7 +189,8 @@ impl Plugin {
         let budget = self.pools.call(&self.limits);
         let wire = match &call.grant {
             Some(grant) => {
-                let egress = Egress::new(network, grant, secrets.clone(), &self.limits, &budget, later(deadline));
+                let (secrets, ends) = (secrets.clone(), later(deadline));
+                let egress = Egress::new(network, grant, secrets, &call.sessions, &self.limits, &budget, ends);
                 Wire::live(egress?)
             }
             None => Wire::silent(),

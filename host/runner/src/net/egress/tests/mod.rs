@@ -23,7 +23,16 @@ fn egress_to(url: &str, limits: &Limits) -> (Egress, String) {
     };
     let ends = Instant::now() + Duration::from_secs(30);
     let budget = CallBudget::alone(limits);
-    let egress = Egress::new(&Network::default(), &grant, secrets, limits, &budget, ends).unwrap();
+    let egress = Egress::new(
+        &Network::default(),
+        &grant,
+        secrets,
+        &Sessions::default(),
+        limits,
+        &budget,
+        ends,
+    )
+    .unwrap();
     (egress, handle)
 }
 
@@ -186,7 +195,16 @@ async fn the_address_that_was_looked_up_is_the_one_that_is_checked() {
         let ends = Instant::now() + Duration::from_secs(30);
         let limits = Limits::default();
         let budget = CallBudget::alone(&limits);
-        let egress = Egress::new(&Network::new(policy), &grant, secrets, &limits, &budget, ends).unwrap();
+        let egress = Egress::new(
+            &Network::new(policy),
+            &grant,
+            secrets,
+            &Sessions::default(),
+            &limits,
+            &budget,
+            ends,
+        )
+        .unwrap();
         let sent = egress.send(get("/hosts")).await;
         let opened = egress.connect("/socket", &[], Duration::from_secs(5)).await;
         (sent, opened.map(drop), egress.acted())
@@ -401,7 +419,15 @@ async fn no_failure_tells_the_path_or_a_secret() {
         };
         let ends = Instant::now() + Duration::from_millis(400);
         let budget = CallBudget::alone(&limits);
-        let said = match Egress::new(&Network::new(policy), &grant, secrets, &limits, &budget, ends) {
+        let said = match Egress::new(
+            &Network::new(policy),
+            &grant,
+            secrets,
+            &Sessions::default(),
+            &limits,
+            &budget,
+            ends,
+        ) {
             Err(refused) => format!("Policy {refused} {refused:?}"),
             Ok(egress) => {
                 let request = Request {
