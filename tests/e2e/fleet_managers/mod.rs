@@ -3,3 +3,4 @@
 mod both;
 mod fleet;
 mod osctrl;
+mod sessions;

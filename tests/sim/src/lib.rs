@@ -14,6 +14,7 @@ mod fault;
 pub mod fleet;
 mod front;
 mod host;
+mod login_limit;
 pub mod osctrl;
 pub mod osquery;
 pub mod scripted_fleet;

@@ -197,6 +197,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
         step_type: "ask".into(),
         params: serde_json::json!({"token": handle}),
         vault: vault.clone(),
+        sessions: crate::net::Sessions::default(),
         grant: Some(std::sync::Arc::new(grant.clone())),
         timeout: None,
         cancel: CancellationToken::new(),
@@ -220,7 +221,16 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     };
     let limits = Limits::default();
     let budget = crate::limits::CallBudget::alone(&limits);
-    let egress = Egress::new(&network, &plain, secrets_of_call.clone(), &limits, &budget, ends).unwrap();
+    let egress = Egress::new(
+        &network,
+        &plain,
+        secrets_of_call.clone(),
+        &call.sessions,
+        &limits,
+        &budget,
+        ends,
+    )
+    .unwrap();
     let broken = Secrets::parse(Source::new("secrets.yaml", format!("{text}\n- {VALUE}"))).unwrap_err();
     let odd = Secrets::parse(Source::new("secrets.yaml", format!("to-ken: {VALUE}"))).unwrap_err();
     let refused = "op".parse::<SecretsCommand>().unwrap();

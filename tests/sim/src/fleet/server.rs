@@ -37,6 +37,11 @@ impl FleetServer {
         self.state.lock().logins
     }
 
+    /// How many logins were attempted.
+    pub fn login_attempts(&self) -> usize {
+        self.state.lock().login_limit.attempts()
+    }
+
     /// All campaigns so far.
     pub fn campaigns(&self) -> Vec<Campaign> {
         self.state.lock().campaigns.clone()

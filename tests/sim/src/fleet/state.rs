@@ -14,6 +14,7 @@ use super::report::Cap;
 use super::saved::{SavedQueries, SavedQuery};
 use super::users::API_USER;
 use crate::front::Front;
+use crate::login_limit::LoginLimit;
 use crate::osquery::Row;
 
 /// When the hosts of the description were enrolled.
@@ -53,6 +54,8 @@ pub struct State {
 pub(super) struct Inner {
     pub(super) campaigns: Vec<Campaign>,
     pub(super) logins: usize,
+    /// One for all users and addresses.
+    pub(super) login_limit: LoginLimit,
     /// Whether rows of saved queries are not stored.
     pub(super) loses_reports: bool,
     /// Each token and whose it is.

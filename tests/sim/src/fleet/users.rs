@@ -1,6 +1,7 @@
 //! Who asks, and what they may do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -32,6 +33,9 @@ pub(super) fn authenticate(state: &State, headers: &HeaderMap) -> Result<u64, Re
 }
 
 pub(super) async fn login(Shared(state): Shared<Arc<State>>, Json(body): Json<Value>) -> Response {
+    if let Err(early) = state.lock().login_limit.attempt() {
+        return too_early(early);
+    }
     let email = body["email"].as_str().unwrap_or_default().to_lowercase();
     let user = state
         .fleet
@@ -50,6 +54,13 @@ pub(super) async fn login(Shared(state): Shared<Arc<State>>, Json(body): Json<Va
     let mut answer = account(&state, id);
     answer["token"] = json!(token);
     Json(answer).into_response()
+}
+
+/// Fleet's answer to a login that comes too early; it counts whole seconds.
+fn too_early(early: Duration) -> Response {
+    let seconds = early.as_secs();
+    let words = format!("limit exceeded, retry after: {seconds}s");
+    ([("retry-after", seconds.to_string())], error(429, &words, &words)).into_response()
 }
 
 pub(super) async fn me(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {

@@ -28,6 +28,11 @@ impl OsctrlServer {
         self.state.lock().logins
     }
 
+    /// How many logins were attempted.
+    pub fn login_attempts(&self) -> usize {
+        self.state.lock().login_limit.attempts()
+    }
+
     /// All queries so far.
     pub fn queries(&self) -> Vec<Query> {
         self.state.lock().queries.clone()

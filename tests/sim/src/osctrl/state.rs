@@ -12,6 +12,7 @@ use super::query::Query;
 use super::registry::Registry;
 use super::users;
 use crate::front::Front;
+use crate::login_limit::LoginLimit;
 
 /// When the nodes of the description enrolled.
 const ENROLLED: &str = "2026-06-02T07:00:00.1Z";
@@ -31,8 +32,7 @@ pub(super) struct Inner {
     pub(super) queries: Vec<Query>,
     /// Logins that succeeded.
     pub(super) logins: usize,
-    /// When somebody tried to log in.
-    pub(super) attempts: Vec<std::time::Instant>,
+    pub(super) login_limit: LoginLimit,
     /// The one token of each user.
     pub(super) tokens: HashMap<String, String>,
     /// Whether answers are stored where the API reads them.

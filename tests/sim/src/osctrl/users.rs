@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Request, State as Shared};
@@ -14,9 +13,6 @@ use serde_json::{Value, json};
 
 use super::state::State;
 use crate::front::Unknown;
-
-/// Logins allowed in a minute.
-const LOGINS: usize = 10;
 
 /// How long a token lives.
 const TOKEN: SignedDuration = SignedDuration::from_hours(720);
@@ -158,11 +154,9 @@ pub(super) async fn login_in_environment(
 
 fn log_in(state: &State, body: &[u8], in_environment: bool) -> Response {
     let mut inner = state.lock();
-    inner.attempts.retain(|at| at.elapsed() < Duration::from_mins(1));
-    if inner.attempts.len() >= LOGINS {
+    if inner.login_limit.attempt().is_err() {
         return of_status(429);
     }
-    inner.attempts.push(Instant::now());
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return error(500, "error parsing POST body");
     };

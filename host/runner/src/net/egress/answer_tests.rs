@@ -4,7 +4,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Vault};
 
 const TOKEN: &str = "tok3n-of-a-session";
 

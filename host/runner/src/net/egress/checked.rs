@@ -8,7 +8,7 @@ use super::{EgressError, GrantedServer, Request, RequestBody, answer};
 use crate::secrets::{Escaping, Vault};
 
 /// Header fields that decide where a message goes or how it is framed. They are the host's.
-const HOST_HEADERS: [&str; 14] = [
+pub(super) const HOST_HEADERS: [&str; 14] = [
     "host",
     "connection",
     "content-length",

@@ -423,4 +423,6 @@ impl GrantedServer {
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
+mod session_tests;
+#[cfg(test)]
 mod tests;

@@ -2,8 +2,9 @@ use wiremock::matchers::{any, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::net::egress::checked::HOST_HEADERS;
 use crate::net::policy::{Policy, PolicyError};
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Vault};
 use serde_json::Value;
 
 mod redirects;
