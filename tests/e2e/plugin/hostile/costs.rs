@@ -176,7 +176,7 @@ async fn answer(server: Server, mut client: TcpStream) -> std::io::Result<()> {
             client.write_all(&ping.repeat(512)).await?;
         },
         Server::Empty => loop {
-            client.write_all(&[0; 1 << 16]).await?;
+            client.write_all(&vec![0; part.len()]).await?;
         },
         Server::Hesitant => {
             // A text frame, and how long it is.
