@@ -1,13 +1,15 @@
 //! One login for the calls of a run, against servers that limit logins as the real ones do.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim::fleet::{Fleet, FleetServer};
 use sim::osctrl::{Osctrl, OsctrlServer};
 use sim::{Fault, Host, What, fleet, osctrl};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::command::{Finished, run};
+use crate::command::{Finished, playbook, run};
 
 const PASSWORD: &str = "a-password-that-must-never-be-seen";
 const USERS: [&str; 2] = ["soc@corp.example", "hunt@corp.example"];
@@ -83,6 +85,26 @@ impl Server {
             Self::Fleet(server) => server.revoke_sessions(),
             Self::Osctrl(server) => server.revoke_sessions(),
         }
+    }
+
+    /// A connector that is polled every second.
+    fn connector(&self, folder: &Path) -> PathBuf {
+        let mut config = json!({
+            "base_url": self.url(), "username": USERS[0], "password": "{{ secrets.password }}",
+        });
+        let kind = match self {
+            Self::Fleet(_) => "fleetdm",
+            Self::Osctrl(_) => {
+                config["environment"] = "production".into();
+                "osctrl"
+            }
+        };
+        let connector = json!({
+            "connector": kind, "name": "corp", "config": config, "connector_config": {"poll_interval_seconds": 1},
+        });
+        let path = folder.join("connector.yaml");
+        std::fs::write(&path, connector.to_string()).unwrap();
+        path
     }
 
     /// A step that asks the host once for each item.
@@ -187,4 +209,79 @@ async fn users_and_servers_have_sessions_of_their_own() {
     let done = finished(steps.into(), PASSWORD).await;
     assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
     assert_eq!((fleet.login_attempts(), osctrl.login_attempts()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_logs_in_once() {
+    for server in Server::both().await {
+        let folder = tempfile::tempdir().unwrap();
+        let file = server.connector(folder.path());
+        let done = run(&["check", file.to_str().unwrap()], &[("password", PASSWORD)]).await;
+        assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+        assert_eq!(server.login_attempts(), 1, "{}", server.url());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poller_logs_in_once_and_again_when_its_session_has_ended() {
+    for server in Server::both().await {
+        let folder = tempfile::tempdir().unwrap();
+        let file = server.connector(folder.path());
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (file, state, sink) = (file.display().to_string(), path("state"), path("events.ndjson"));
+        let args = ["poll", &file, "--state", &state, "--sink", &sink];
+        let mut child = playbook(&args, &[("password", PASSWORD)]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Fleet has two streams, which are polled at once.
+        let polls = if let Server::Fleet(_) = server { 4 } else { 2 };
+        let mut polled = async || {
+            for _ in 0..polls {
+                let line = lines.next_line().await.unwrap().expect("it polls on");
+                assert!(line.contains("; next in"), "{line}");
+            }
+        };
+        polled().await;
+        assert_eq!(server.login_attempts(), 1, "{}", server.url());
+        server.revoke_sessions();
+        polled().await;
+        polled().await;
+        assert_eq!(server.login_attempts(), 2, "{}", server.url());
+        child.kill().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_calls_shared_a_login_is_replayed() {
+    for server in Server::both().await {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let steps = json!([
+            server.step("each", USERS[0], 3, 3),
+            server.step("again", USERS[0], 1, 1)
+        ]);
+        std::fs::write(path("playbook.yaml"), steps.to_string()).unwrap();
+        let (file, records) = (path("playbook.yaml"), path("records"));
+        let args = [
+            "run",
+            &file,
+            "--record",
+            &records,
+            "--record-traffic",
+            "--output",
+            "json",
+        ];
+        let done = run(&args, &[("password", PASSWORD)]).await;
+        assert_eq!(done.code(), 0, "{}{}", done.stdout, done.stderr);
+        let record = std::fs::read_dir(&records).unwrap().next().unwrap().unwrap().path();
+        let text = std::fs::read_to_string(&record).unwrap();
+        assert!(!text.contains(PASSWORD) && !text.contains("session-token"));
+        let replayed = run(&["replay", record.to_str().unwrap()], &[]).await;
+        assert_eq!(replayed.code(), 0, "{}{}", replayed.stdout, replayed.stderr);
+        assert!(
+            replayed.stdout.ends_with("4 calls as recorded\n"),
+            "{}",
+            replayed.stdout
+        );
+        assert_eq!(server.login_attempts(), 1, "{}", server.url());
+    }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::bindings::exports::playbook::plugin::step::{Guest, Outcome, StepType, Template};
 use self::bindings::playbook::plugin::http::{self, Body, Field, Method, Request};
 use self::bindings::playbook::plugin::types::{Failure, FailureKind, Finding};
-use self::bindings::playbook::plugin::{clock, log, progress, results, websocket};
+use self::bindings::playbook::plugin::{clock, log, progress, results, session, websocket};
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
@@ -322,6 +322,25 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
                 },
             );
             Ok(said(&outcomes.join("; ")))
+        }
+        "log in" => {
+            let login = |user: &str| Request {
+                method: Method::Post,
+                body: Some(Body::Json(json!({"user": user}).to_string())),
+                capture: serde_json::from_value(params["capture"].clone()).unwrap_or_default(),
+                ..get("/login")
+            };
+            let refused = params["refused"].as_str().map(str::to_owned);
+            let count = params["count"].as_u64().unwrap_or(1);
+            let users: Vec<String> = (0..count).map(|user| format!("user-{user}")).collect();
+            let opened = join_all(
+                users
+                    .iter()
+                    .map(|user| session::open(user.clone(), login(user), refused.clone())),
+            );
+            Ok(said(
+                &opened.await.into_iter().map(outcome).collect::<Vec<_>>().join("; "),
+            ))
         }
         "log in and look" => {
             // Neither the token nor what was made of it is in what this says, so that nothing is removed from it.

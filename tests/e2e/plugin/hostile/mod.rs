@@ -7,6 +7,7 @@ mod load;
 mod network;
 mod run;
 mod secrets;
+mod sessions;
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
