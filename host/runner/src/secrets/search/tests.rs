@@ -154,7 +154,7 @@ proptest! {
         before in prop::collection::vec(any::<u8>(), 0..20),
         after in prop::collection::vec(any::<u8>(), 0..20),
         engine in 0..4_usize,
-        inner in 0..3_usize,
+        inner in 0..4_usize,
     ) {
         prop_assume!(redactor(&value).redact(&value) != value);
         let encode = |bytes: &[u8]| match engine {
@@ -166,7 +166,8 @@ proptest! {
         let encoded = match inner {
             0 => value.clone().into_bytes(),
             1 => json_text(&value).into_bytes(),
-            _ => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            2 => value.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => value.encode_utf16().flat_map(u16::to_be_bytes).collect(),
         };
         let text = encode(&[&before, &encoded[..], &after].concat());
         let redacted = redactor(&value).redact(&text).into_owned();
@@ -178,6 +179,34 @@ proptest! {
             let twice = encode(text.as_bytes());
             prop_assert!(redactor(&value).redact(&twice).contains("[secret token]"), "{}", twice);
         }
+    }
+
+    #[test]
+    fn base64_and_hexadecimal_text_of_many_lines_does_not_show_a_secret(
+        value in "[ -~\u{e9}]{6,40}",
+        before in "[a-z ]{0,20}",
+        after in "[a-z ]{0,20}",
+        width in 1..80_usize,
+        end in prop::sample::select(vec!["\n", "\r\n", "\n  ", "\r\n\t"]),
+        way in 0..3_usize,
+        around in 0..4_usize,
+    ) {
+        prop_assume!(redactor(&value).redact(&value) != value);
+        let inside = format!("{before}{value}{after}");
+        let encoded = match way {
+            0 => STANDARD.encode(inside),
+            1 => URL_SAFE.encode(inside),
+            _ => each_byte(&inside, |byte| format!("{byte:02x}")),
+        };
+        let lines: Vec<&str> = encoded.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap()).collect();
+        let text = lines.join(end);
+        let text = match around {
+            0 => text,
+            1 => json_text(&text),
+            2 => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
+            _ => json_text(&json_text(&text)),
+        };
+        prop_assert!(redactor(&value).redact(&text).contains("[secret token]"), "{}", text);
     }
 
     #[test]

@@ -20,8 +20,10 @@ enum Escapes {
     Form,
     /// `&amp;`, `&#65;`, `&#x41;`.
     Html,
-    /// All but `+`, each where it stands.
+    /// All of the above but `+`, each where it stands.
     Any,
+    /// The ends of lines and the spaces at the beginning of the next, as in base64 or hexadecimal text of many lines.
+    Lines,
 }
 
 /// Bytes that were decoded, and where each of them comes from.
@@ -43,8 +45,9 @@ struct Escape {
 
 /// Where the next escape may begin.
 pub(super) fn next_escape(text: &[u8], from: usize) -> Option<usize> {
-    let [one, two, three] = TRIGGERS;
-    memchr::memchr3(one, two, three, &text[from..]).map(|at| from + at)
+    // One pass for all of them: one for each kind would look through the whole text for a kind that it does not have.
+    let begins = |byte: &u8| TRIGGERS.contains(byte) || matches!(byte, b'\r' | b'\n');
+    text[from..].iter().position(begins).map(|at| from + at)
 }
 
 /// Something at a place of a text.
@@ -59,6 +62,7 @@ pub(super) fn search_views<T>(text: &[u8], search: &mut impl FnMut(&[u8]) -> Vec
         Escapes::Form,
         Escapes::Html,
         Escapes::Any,
+        Escapes::Lines,
     ];
     for escapes in all {
         found.extend(search_view(text, escapes, DEPTH, search));
@@ -90,20 +94,25 @@ fn search_view<T>(
     of_source.collect()
 }
 
-/// What a text that was decoded is decoded with next: the same once more, or whatever is in it.
+/// What a text that was decoded is decoded with next: the same once more, or whatever is in it. Lines are joined last.
 fn next(text: &[u8], escapes: Escapes) -> Vec<Escapes> {
+    if escapes == Escapes::Lines {
+        return Vec::new();
+    }
     let kinds = [Escapes::Backslash, Escapes::Percent, Escapes::Html];
     let in_text = kinds
         .iter()
         .zip(TRIGGERS)
         .filter(|(_, trigger)| memchr::memchr(*trigger, text).is_some());
     let in_text: Vec<Escapes> = in_text.map(|(kind, _)| *kind).collect();
-    match in_text[..] {
+    let mut next = match in_text[..] {
         [] => Vec::new(),
         [only] => vec![only],
         _ if in_text.contains(&escapes) => vec![escapes, Escapes::Any],
         _ => vec![Escapes::Any],
-    }
+    };
+    next.push(Escapes::Lines);
+    next
 }
 
 /// The text without these escapes; nothing if it has none.
@@ -193,6 +202,7 @@ impl Escapes {
             Self::Form => memchr::memchr2(b'%', b'+', text),
             Self::Html => memchr::memchr(b'&', text),
             Self::Any => memchr::memchr3(b'\\', b'%', b'&', text),
+            Self::Lines => memchr::memchr2(b'\r', b'\n', text),
         }
     }
 
@@ -209,9 +219,18 @@ impl Escapes {
                 Some(1)
             }
             (b'&', Self::Html | Self::Any) => entity(text, letter),
+            (b'\r' | b'\n', Self::Lines) => end_of_line(text),
             _ => None,
         }
     }
+}
+
+/// An end of a line between letters of base64 or hexadecimal digits: it stands for nothing.
+fn end_of_line(text: &[u8]) -> Option<usize> {
+    let ends = text.iter().position(|byte| !b"\r\n".contains(byte))?;
+    let spaces = text[ends..].iter().position(|byte| !b" \t".contains(byte))?;
+    let next = text[ends + spaces];
+    (next.is_ascii_alphanumeric() || b"+/-_".contains(&next)).then_some(ends + spaces)
 }
 
 fn backslash(text: &[u8], letter: &mut Letter) -> Option<usize> {
