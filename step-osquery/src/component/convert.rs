@@ -82,6 +82,6 @@ pub(super) fn timestamp(ms: u64) -> Timestamp {
 }
 
 /// Returns a duration in milliseconds, rounded up so that a wait never ends too early.
-pub(super) fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }

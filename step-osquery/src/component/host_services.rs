@@ -46,7 +46,7 @@ impl Services for HostServices {
     }
 
     async fn sleep(&self, duration: Duration) {
-        clock::sleep(u64::from(millis(duration))).await;
+        clock::sleep(millis(duration)).await;
     }
 
     fn log(&self, level: Level, message: &str) {
@@ -122,8 +122,8 @@ impl Socket for websocket::Connection {
         Ok(Self::send(self, json).await?)
     }
 
-    async fn receive(&self) -> Result<Option<String>, TransportError> {
-        Ok(Self::receive(self).await?)
+    async fn receive(&self, timeout: Duration) -> Result<Vec<String>, TransportError> {
+        Ok(Self::receive(self, millis(timeout)).await?)
     }
 
     async fn close(&self) {

@@ -53,8 +53,8 @@ pub trait Services {
 pub trait Socket {
     /// Sends a JSON document.
     async fn send(&self, json: String) -> Result<(), TransportError>;
-    /// Returns the next frame, or none when the peer has closed.
-    async fn receive(&self) -> Result<Option<String>, TransportError>;
+    /// Waits for frames, and returns those that have arrived; none when the peer has closed.
+    async fn receive(&self, timeout: Duration) -> Result<Vec<String>, TransportError>;
     /// Closes with a handshake.
     async fn close(&self);
 }

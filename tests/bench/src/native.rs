@@ -129,15 +129,15 @@ impl Socket for NativeSocket {
         sent.map_err(|error| broken(&error))
     }
 
-    async fn receive(&self) -> Result<Option<String>, TransportError> {
+    async fn receive(&self, _: Duration) -> Result<Vec<String>, TransportError> {
         let mut socket = self.socket.lock().await;
         loop {
             match socket.next().await {
                 Some(Ok(Message::Text(text))) => {
                     self.heard.fetch_add(text.len(), Ordering::Relaxed);
-                    return Ok(Some(text.as_str().to_owned()));
+                    return Ok(vec![text.as_str().to_owned()]);
                 }
-                Some(Ok(Message::Close(_))) | None => return Ok(None),
+                Some(Ok(Message::Close(_))) | None => return Ok(Vec::new()),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(broken(&error)),
             }

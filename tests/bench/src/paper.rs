@@ -145,7 +145,7 @@ impl Socket for Never {
         match *self {}
     }
 
-    async fn receive(&self) -> Result<Option<String>, TransportError> {
+    async fn receive(&self, _: Duration) -> Result<Vec<String>, TransportError> {
         match *self {}
     }
 

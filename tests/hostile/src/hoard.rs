@@ -37,16 +37,16 @@ pub(super) async fn hoard(how: &str, params: &Value) -> Option<Result<String, Fa
         "hold messages" => {
             let received = join_all((0..count).map(|_| async {
                 let socket = websocket::connect("/socket".into(), Vec::new(), 5_000).await.ok()?;
-                socket.receive().await.ok()?.map(|text| text.len())
+                socket.receive(60_000).await.ok()?.first().map(String::len)
             }))
             .await;
             said(&format!("{} messages", received.iter().flatten().count()))
         }
         "listen" => match websocket::connect("/socket".into(), Vec::new(), 5_000).await {
             Ok(socket) => loop {
-                match socket.receive().await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break said("closed"),
+                match socket.receive(u64::MAX).await {
+                    Ok(texts) if texts.is_empty() => break said("closed"),
+                    Ok(_) => {}
                     Err(error) => break said(&format!("{:?}: {}", error.kind, error.message)),
                 }
             },

@@ -288,11 +288,11 @@ impl InFlight {
         self.process.join(other.process);
     }
 
-    /// Hands over the bytes, and keeps none.
-    pub(crate) fn take(&mut self) -> Self {
+    /// Hands over the bytes, and keeps so many.
+    pub(crate) fn take_but(&mut self, kept: usize) -> Self {
         Self {
-            call: self.call.take(),
-            process: self.process.take(),
+            call: self.call.take_but(kept),
+            process: self.process.take_but(kept),
             limit: self.limit,
         }
     }

@@ -66,7 +66,7 @@ impl GuestMemory {
 
     /// What the call holds, which outlives the instance: what it returned came out of this memory.
     pub(crate) fn release(&mut self) -> Held {
-        self.held.take()
+        self.held.take_but(0)
     }
 
     async fn grow(

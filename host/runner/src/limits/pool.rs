@@ -168,11 +168,12 @@ impl Held {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
-    /// Hands over the bytes, and keeps none.
-    pub(crate) fn take(&mut self) -> Self {
+    /// Hands over the bytes, and keeps so many.
+    pub(crate) fn take_but(&mut self, kept: usize) -> Self {
+        let kept = kept.min(self.bytes);
         Self {
             account: self.account.clone(),
-            bytes: std::mem::take(&mut self.bytes),
+            bytes: std::mem::replace(&mut self.bytes, kept) - kept,
         }
     }
 

@@ -144,7 +144,7 @@ impl Socket {
         outcome
     }
 
-    /// The room that the text takes which was received last, to be held until the plugin has it.
+    /// The room of the texts that were received last, to be held until the plugin has them.
     pub(crate) fn received(&self) -> Option<InFlight> {
         match &self.line {
             Peer::Live(socket) => Some(socket.received()),
@@ -152,11 +152,11 @@ impl Socket {
         }
     }
 
-    /// Waits for the next text; returns none once the peer has closed.
-    pub(crate) async fn receive(&self) -> Result<Option<String>, WireError> {
+    /// Waits for texts, and returns those that have arrived; none once the peer has closed.
+    pub(crate) async fn receive(&self, timeout: Duration) -> Result<Vec<String>, WireError> {
         let outcome = match &self.line {
-            Peer::Live(socket) => socket.receive().await.map_err(WireError::from),
-            Peer::Played(socket) => socket.receive().await,
+            Peer::Live(socket) => socket.receive(timeout).await.map_err(WireError::from),
+            Peer::Played(socket) => socket.receive(timeout).await,
         };
         if let Some(tape) = &self.tape {
             tape.received(&outcome);

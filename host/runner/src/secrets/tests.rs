@@ -212,7 +212,7 @@ async fn the_debug_form_of_nothing_that_holds_a_secret_shows_it() {
     // A tape has what the server said, before it was searched.
     let tape = Tape::new(Room::default());
     let socket = tape.socket("/socket", &[]);
-    socket.received(&Ok(Some(VALUE.to_owned())));
+    socket.received(&Ok(vec![VALUE.to_owned()]));
     let network = Network::default();
     let ends = tokio::time::Instant::now();
     let plain = Grant {

@@ -3,11 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::select;
 use serde_json::json;
 
 use super::frame::{self, Message};
-use crate::contract::{ConnectError, Failure, FailureKind, Level, Services, Socket as _, TransportError};
+use crate::contract::{
+    ConnectError, Failure, FailureKind, Level, Services, Socket as _, TransportError, TransportKind,
+};
 use crate::fleet::api::{FleetApi, HostId};
 use crate::fleet::routes::Routes;
 use crate::fleet::wire::CampaignCreated;
@@ -59,24 +61,26 @@ async fn ask<S: Services>(
     socket: &S::Socket,
 ) -> Result<(), Failure> {
     start(query, routes, hosts, socket).await?;
-    let mut deadline = pin!(query.services.sleep(query.time_left()));
     while awaits_any(query, hosts) {
-        let frame = match select(pin!(socket.receive()), deadline.as_mut()).await {
-            Either::Left((frame, _)) => frame.map_err(broken)?,
-            Either::Right(_) => return Ok(()),
+        let frames = match socket.receive(query.time_left()).await {
+            Ok(frames) => frames,
+            Err(error) if error.kind == TransportKind::Timeout => return Ok(()),
+            Err(error) => return Err(broken(error)),
         };
-        let Some(frame) = frame else {
+        if frames.is_empty() {
             return Err(Failure::new(
                 FailureKind::Unavailable,
                 "Fleet closed the stream of answers before this host had answered",
             ));
-        };
-        match frame::parse(&frame)? {
-            Message::Answer(host, answer) => query.count(&host, answer),
-            Message::Ignored => {}
-            Message::Unknown(kind) => query
-                .services
-                .log(Level::Debug, &format!("ignored a frame of the unknown type `{kind}`")),
+        }
+        for frame in frames {
+            match frame::parse(&frame)? {
+                Message::Answer(host, answer) => query.count(&host, answer),
+                Message::Ignored => {}
+                Message::Unknown(kind) => query
+                    .services
+                    .log(Level::Debug, &format!("ignored a frame of the unknown type `{kind}`")),
+            }
         }
     }
     Ok(())

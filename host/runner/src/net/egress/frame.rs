@@ -34,6 +34,16 @@ impl Head {
         })
     }
 
+    /// Whether it is a ping, a pong or a close frame, which can stand between the frames of a message.
+    pub(super) fn is_control(&self) -> bool {
+        self.bytes[0] & 0x08 != 0
+    }
+
+    /// Whether it is the last frame of a message.
+    pub(super) fn ends_message(&self) -> bool {
+        self.bytes[0] & 0x80 != 0 && !self.is_control()
+    }
+
     /// What was read.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]

@@ -29,6 +29,8 @@ pub(super) struct MessageMeter(Arc<Mutex<Counted>>);
 struct Counted {
     held: InFlight,
     read: usize,
+    /// How much of that belongs to a message of which the end has not been read.
+    unfinished: usize,
 }
 
 /// A connection that reads no faster than there is room for what it reads.
@@ -62,7 +64,11 @@ impl<S: AsyncRead> Metered<S> {
     /// Counts what a connection reads. The websocket library refuses frames with a payload of more than `longest` bytes.
     pub(super) fn new(connection: S, traffic: Traffic, longest: usize) -> (Self, MessageMeter) {
         let held = traffic.nothing();
-        let meter = MessageMeter(Arc::new(Mutex::new(Counted { held, read: 0 })));
+        let meter = MessageMeter(Arc::new(Mutex::new(Counted {
+            held,
+            read: 0,
+            unfinished: 0,
+        })));
         let metered = Self {
             connection: BufReader::with_capacity(CHUNK, connection),
             frame: Frame::Coming(Head::default()),
@@ -77,7 +83,7 @@ impl<S: AsyncRead> Metered<S> {
 
 impl<S: AsyncRead + Unpin> Metered<S> {
     /// Waits until there is room for a frame, and counts it.
-    fn room(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<Result<(), Exhausted>> {
+    fn room(&mut self, bytes: usize, head: Head, cx: &mut Context<'_>) -> Poll<Result<(), Exhausted>> {
         loop {
             if let Some(growing) = &mut self.growing {
                 let grown = ready!(growing.as_mut().poll(cx));
@@ -89,6 +95,7 @@ impl<S: AsyncRead + Unpin> Metered<S> {
                 let missing = counted.missing(bytes);
                 if missing == 0 {
                     counted.read += bytes;
+                    counted.unfinished += if head.is_control() { 0 } else { bytes };
                     return Poll::Ready(Ok(()));
                 }
                 missing
@@ -114,7 +121,7 @@ impl<S: AsyncRead + Unpin> Metered<S> {
                     into.put_slice(&rest[..fits]);
                     *passed += fits;
                 }
-                Frame::Passing { left: 0, .. } => self.frame = Frame::Coming(Head::default()),
+                Frame::Passing { left: 0, .. } => self.finish(),
                 Frame::Coming(head) if head.payload().is_some() => {
                     let head = *head;
                     let left = head.payload().unwrap_or_default();
@@ -123,7 +130,7 @@ impl<S: AsyncRead + Unpin> Metered<S> {
                         if !first && self.meter.counted().missing(bytes) > 0 {
                             break;
                         }
-                        ready!(self.room(bytes, cx)).map_err(io::Error::other)?;
+                        ready!(self.room(bytes, head, cx)).map_err(io::Error::other)?;
                     }
                     self.frame = Frame::Passing { head, passed: 0, left };
                 }
@@ -148,7 +155,20 @@ impl<S: AsyncRead + Unpin> Metered<S> {
                 }
             }
         }
+        self.finish();
         Poll::Ready(Ok(()))
+    }
+
+    /// Goes on to the next frame if this one was passed on.
+    fn finish(&mut self) {
+        if let Frame::Passing { head, passed, left: 0 } = &self.frame
+            && *passed == head.bytes().len()
+        {
+            if head.ends_message() {
+                self.meter.counted().unfinished = 0;
+            }
+            self.frame = Frame::Coming(Head::default());
+        }
     }
 }
 
@@ -160,11 +180,13 @@ impl Counted {
 }
 
 impl MessageMeter {
-    /// A message was taken. Returns the room that it takes; what was read of the next fits in a [`CHUNK`].
+    /// The messages whose ends were read have been taken. Returns the room that they take. Of what was read, only a little can
+    /// be a message that is still to be taken: one that arrived with the last of these.
     pub(super) fn taken(&self) -> InFlight {
         let mut counted = self.counted();
-        counted.read = 0;
-        counted.held.take()
+        counted.read = counted.unfinished;
+        let unfinished = counted.unfinished;
+        counted.held.take_but(unfinished)
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
@@ -271,6 +293,27 @@ mod tests {
         drop(other);
         assert_eq!(metered.read(&mut part).await.unwrap(), 100);
         assert_eq!(meter.counted().read, limits.body);
+    }
+
+    #[tokio::test]
+    async fn of_a_message_under_way_nothing_is_taken_with_those_before_it() {
+        let budget = CallBudget::alone(&Limits::default());
+        let (mut server, client) = tokio::io::duplex(1 << 20);
+        let (mut metered, meter) = Metered::new(client, budget.traffic(), 1 << 20);
+        // A message, the first part of the next, a ping, and the beginning of the second part.
+        let part = |code: u8, payload: usize| [&[code], &frame(payload)[1..]].concat();
+        let sent = [part(0x81, 100), part(1, 200_000), part(0x89, 3), part(0x80, 300_000)].concat();
+        server.write_all(&sent[..sent.len() - 10]).await.unwrap();
+        let (mut into, mut read) = (vec![0; 1 << 16], 0);
+        while read < sent.len() - 10 {
+            read += metered.read(&mut into).await.unwrap();
+        }
+        let before = meter.taken();
+        assert!(before.bytes() <= CHUNK, "{}", before.bytes());
+        assert_eq!(meter.counted().held.bytes(), 500_000 + 2 * FRAME);
+        server.write_all(&sent[sent.len() - 10..]).await.unwrap();
+        metered.read_exact(&mut into[..10]).await.unwrap();
+        assert_eq!(meter.taken().bytes(), 500_000 + 2 * FRAME);
     }
 
     #[tokio::test]

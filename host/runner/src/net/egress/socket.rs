@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
@@ -29,14 +29,33 @@ const STALLED: Duration = Duration::from_secs(30);
 const UNWRITTEN: usize = 4 << 20;
 const LARGEST_SENT: usize = UNWRITTEN / 2;
 
+/// How many texts are received at once at most, and after how many bytes no more are.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+
 /// An open websocket and its place among the open connections. It can be sent to and received from at once.
 #[derive(Debug)]
 pub(crate) struct LiveSocket {
     server: Arc<GrantedServer>,
     sender: Mutex<SplitSink<Stream, Message>>,
-    receiver: Mutex<SplitStream<Stream>>,
+    receiver: Mutex<Receiver>,
     meter: MessageMeter,
     _connection: ConnectionSlot,
+}
+
+/// What came from the peer.
+enum Next {
+    Text(String),
+    /// Nothing that the contract knows.
+    Ignored,
+    End,
+}
+
+/// What the peer sends, and how that has ended: once it has failed, the stream says only that it is over.
+#[derive(Debug)]
+struct Receiver {
+    stream: SplitStream<Stream>,
+    end: Option<Result<(), EgressError>>,
 }
 
 type Stream = WebSocketStream<Metered<reqwest::Upgraded>>;
@@ -96,7 +115,10 @@ impl LiveSocket {
         Ok(Self {
             server: server.clone(),
             sender: Mutex::new(sender),
-            receiver: Mutex::new(receiver),
+            receiver: Mutex::new(Receiver {
+                stream: receiver,
+                end: None,
+            }),
             meter,
             _connection: connection,
         })
@@ -116,33 +138,73 @@ impl LiveSocket {
         self.written(sender.send(Message::text(text.as_str()))).await
     }
 
-    /// Waits for the next text; returns none once the peer has closed.
-    pub(crate) async fn receive(&self) -> Result<Option<String>, EgressError> {
-        let mut receiver = self.receiver.lock().await;
-        loop {
-            match receiver.next().await {
-                Some(Ok(Message::Text(text))) => {
-                    return Ok(Some(self.server.secrets.conceal_text(text.as_str().to_owned())));
-                }
-                // The library answers pings. A peer that does not read the answers is not read from, either.
-                Some(Ok(Message::Ping(_))) => {
-                    // Whoever sends something writes the answer, too.
-                    if let Ok(mut sender) = self.sender.try_lock() {
-                        self.written(sender.flush()).await?;
+    /// Waits for texts, and returns those that have arrived; none once the peer has closed.
+    pub(crate) async fn receive(&self, timeout: Duration) -> Result<Vec<String>, EgressError> {
+        let received = async {
+            let mut receiver = self.receiver.lock().await;
+            let mut texts: Vec<String> = self.first(&mut receiver).await?.into_iter().collect();
+            let mut bytes = texts.iter().map(String::len).sum::<usize>();
+            while !texts.is_empty() && texts.len() < BATCH && bytes < BATCH_BYTES {
+                match self.next(&mut receiver).now_or_never() {
+                    Some(Ok(Next::Text(text))) => {
+                        bytes += text.len();
+                        texts.push(text);
                     }
+                    Some(Ok(Next::Ignored)) => {}
+                    // The end is kept for the next time.
+                    Some(Ok(Next::End) | Err(_)) | None => break,
                 }
-                // The contract has no binary frames.
-                Some(Ok(Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return Ok(None),
-                Some(Err(error)) => return Err(self.broken(&error)),
             }
-            drop(self.meter.taken());
+            Ok(texts)
+        };
+        tokio::time::timeout(timeout, received)
+            .await
+            .unwrap_or_else(|_| Err(self.server.timed_out()))
+    }
+
+    /// Waits for the next text; returns none once the peer has closed.
+    async fn first(&self, receiver: &mut Receiver) -> Result<Option<String>, EgressError> {
+        loop {
+            match self.next(receiver).await? {
+                Next::Text(text) => return Ok(Some(text)),
+                Next::End => return Ok(None),
+                Next::Ignored => drop(self.meter.taken()),
+            }
             // A peer that sends such without end must not keep the call from looking at its clock.
             tokio::task::consume_budget().await;
         }
     }
 
-    /// The room that the text takes which was received last, to be held until the plugin has it.
+    /// Waits for whatever comes next.
+    async fn next(&self, receiver: &mut Receiver) -> Result<Next, EgressError> {
+        if let Some(end) = &receiver.end {
+            return end.clone().map(|()| Next::End);
+        }
+        let end = match receiver.stream.next().await {
+            Some(Ok(Message::Text(text))) => {
+                return Ok(Next::Text(self.server.secrets.conceal_text(text.as_str().to_owned())));
+            }
+            // The library answers pings. A peer that does not read the answers is not read from, either.
+            Some(Ok(Message::Ping(_))) => {
+                // Whoever sends something writes the answer, too.
+                let flushed = match self.sender.try_lock() {
+                    Ok(mut sender) => self.written(sender.flush()).await,
+                    Err(_) => Ok(()),
+                };
+                match flushed {
+                    Ok(()) => return Ok(Next::Ignored),
+                    Err(error) => Err(error),
+                }
+            }
+            // The contract has no binary frames.
+            Some(Ok(Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => return Ok(Next::Ignored),
+            Some(Ok(Message::Close(_))) | None => Ok(()),
+            Some(Err(error)) => Err(self.broken(&error)),
+        };
+        receiver.end.insert(end).clone().map(|()| Next::End)
+    }
+
+    /// The room of the texts that were received last, to be held until the plugin has them.
     pub(crate) fn received(&self) -> InFlight {
         self.meter.taken()
     }
@@ -163,7 +225,7 @@ impl LiveSocket {
             if self.sender.lock().await.send(Message::Close(None)).await.is_ok() {
                 // Reading to the end lets the library finish the handshake. A receive still under way reads for us.
                 if let Ok(mut receiver) = self.receiver.try_lock() {
-                    while let Some(Ok(_)) = receiver.next().await {}
+                    while let Some(Ok(_)) = receiver.stream.next().await {}
                 }
             }
         };

@@ -1,10 +1,9 @@
 //! Requests to the granted origin.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use wasmtime::component::{Accessor, HasSelf};
 
+use super::patience;
 use crate::net::egress::{Request, RequestBody, Response};
 use crate::sandbox::bindings::playbook::plugin::{http, types};
 use crate::sandbox::call_state::{CallState, lower, waiting};
@@ -47,7 +46,7 @@ pub(crate) fn asked(request: http::Request) -> Request {
             http::Body::Json(json) => RequestBody::Json(json),
             http::Body::Form(fields) => RequestBody::Form(pairs(fields)),
         }),
-        timeout: Duration::from_millis(request.timeout_ms.into()),
+        timeout: patience(request.timeout_ms),
         repeatable: request.repeatable,
         capture: request.capture,
     }

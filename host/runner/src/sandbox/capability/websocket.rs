@@ -1,11 +1,11 @@
 //! Websockets to the granted origin.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
 use super::http::{failure, pairs};
+use super::patience;
 use crate::sandbox::bindings::playbook::plugin::http::{Failure, Field};
 use crate::sandbox::bindings::playbook::plugin::websocket::{self, ConnectFailure};
 use crate::sandbox::call_state::{CallState, lower, waiting};
@@ -26,12 +26,11 @@ impl<T: Send> websocket::HostWithStore<T> for HasSelf<CallState> {
         accessor: &Accessor<T, Self>,
         path: String,
         headers: Vec<Field>,
-        timeout_ms: u32,
+        timeout_ms: u64,
     ) -> wasmtime::Result<Result<Resource<Connection>, ConnectFailure>> {
         let _waiting = waiting(accessor)?;
         let wire = accessor.with(|mut access| access.get().wire.clone());
-        let timeout = Duration::from_millis(timeout_ms.into());
-        match wire.connect(&path, &pairs(headers), timeout).await {
+        match wire.connect(&path, &pairs(headers), patience(timeout_ms)).await {
             Ok(socket) => {
                 let connection = Connection(Arc::new(socket));
                 Ok(Ok(accessor.with(|mut access| access.get().table.push(connection))?))
@@ -60,13 +59,14 @@ impl<T: Send> websocket::HostConnectionWithStore<T> for HasSelf<CallState> {
     async fn receive(
         accessor: &Accessor<T, Self>,
         connection: Resource<Connection>,
-    ) -> wasmtime::Result<Result<Option<String>, Failure>> {
+        timeout_ms: u64,
+    ) -> wasmtime::Result<Result<Vec<String>, Failure>> {
         let _waiting = waiting(accessor)?;
         let socket = socket(accessor, &connection)?;
-        match socket.receive().await {
-            Ok(text) => {
+        match socket.receive(patience(timeout_ms)).await {
+            Ok(texts) => {
                 lower(accessor, socket.received());
-                Ok(Ok(text))
+                Ok(Ok(texts))
             }
             Err(error) => Ok(Err(failure(error)?)),
         }

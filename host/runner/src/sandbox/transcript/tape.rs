@@ -238,11 +238,17 @@ impl SocketTape {
         }
     }
 
-    /// The plugin was given a text, or told that there will be none.
-    pub(crate) fn received(&self, outcome: &Result<Option<String>, WireError>) {
+    /// The plugin was given texts, which have one time, or learned that there will be none.
+    pub(crate) fn received(&self, outcome: &Result<Vec<String>, WireError>) {
         match outcome {
-            Ok(Some(text)) => self.text(text, FrameEvent::Received),
-            Ok(None) => self.event(FrameEvent::Ended),
+            Ok(texts) if texts.is_empty() => self.event(FrameEvent::Ended),
+            Ok(texts) => {
+                let at_us = self.tape.taped().now();
+                for text in texts {
+                    let body = self.tape.taped().kept(text.as_bytes());
+                    self.event_at(at_us, FrameEvent::Received(body));
+                }
+            }
             Err(error) => self.event(FrameEvent::Broken(failure(error))),
         }
     }
@@ -258,12 +264,16 @@ impl SocketTape {
     }
 
     fn event(&self, event: FrameEvent) {
+        let at_us = self.tape.taped().now();
+        self.event_at(at_us, event);
+    }
+
+    fn event_at(&self, at_us: u64, event: FrameEvent) {
         let mut taped = self.tape.taped();
         if !taped.fits(OVERHEAD) {
             taped.transcript.cut = true;
             return;
         }
-        let at_us = taped.now();
         if let Some(Entry::Websocket(conversation)) = taped.entry(self.ticket) {
             conversation.frames.push(Frame { at_us, event });
         }

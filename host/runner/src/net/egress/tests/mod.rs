@@ -8,6 +8,7 @@ use crate::secrets::{Secrets, Vault};
 use serde_json::Value;
 
 mod redirects;
+mod sockets;
 
 const TOKEN: &str = "value-of-the-token";
 

@@ -7,13 +7,14 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
 use super::{
-    Answer, Entry, Frame, FrameEvent, Handshake, NotKept, RecordedBody, RecordedRequestBody, RecordedResponse,
-    Transcript, WireError,
+    Answer, Entry, Frame, FrameEvent, Handshake, NetworkFailure, NetworkFailureKind, NotKept, RecordedBody,
+    RecordedRequestBody, RecordedResponse, Transcript, WireError,
 };
 use crate::net::egress::{self, Request, concealed};
 use crate::secrets::CallSecrets;
@@ -290,8 +291,8 @@ impl PlayedSocket {
         outcome
     }
 
-    /// The next text that was received.
-    pub(crate) async fn receive(&self) -> Result<Option<String>, WireError> {
+    /// The texts that were received next, at one time.
+    pub(crate) async fn receive(&self, timeout: Duration) -> Result<Vec<String>, WireError> {
         let is_heard = |event: &FrameEvent| {
             matches!(
                 event,
@@ -299,23 +300,42 @@ impl PlayedSocket {
             )
         };
         let at = self.find(self.next().1, is_heard);
+        let time = &self.player.0.time;
         let Some(at) = at else {
-            return pending().await;
+            let waits_us = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+            time.until(time.now().saturating_add(waits_us)).await;
+            return Err(WireError::Recorded(NetworkFailure {
+                kind: NetworkFailureKind::Timeout,
+                message: "nothing more was received".into(),
+            }));
         };
-        let frame = &self.frames()[at];
-        self.player.0.time.until(frame.at_us).await;
-        self.next().1 = at + 1;
-        match &frame.event {
-            FrameEvent::Received(RecordedBody::Text(text)) => {
-                Ok(Some(self.player.0.secrets.conceal_text(text.clone())))
+        let at_us = self.frames()[at].at_us;
+        time.until(at_us).await;
+        let mut texts = Vec::new();
+        for (at, frame) in self.frames().iter().enumerate().skip(at) {
+            match &frame.event {
+                event if !is_heard(event) => continue,
+                _ if frame.at_us != at_us => break,
+                FrameEvent::Received(RecordedBody::Text(text)) => {
+                    texts.push(self.player.0.secrets.conceal_text(text.clone()));
+                }
+                _ if !texts.is_empty() => break,
+                FrameEvent::Received(_) => {
+                    let what = format!("a frame of the websocket at {}, which was not kept", self.path());
+                    return Err(self.player.refuse(what));
+                }
+                FrameEvent::Broken(failure) => {
+                    self.next().1 = at + 1;
+                    return Err(WireError::Recorded(failure.clone()));
+                }
+                _ => {
+                    self.next().1 = at + 1;
+                    break;
+                }
             }
-            FrameEvent::Received(_) => {
-                let what = format!("a frame of the websocket at {}, which was not kept", self.path());
-                Err(self.player.refuse(what))
-            }
-            FrameEvent::Broken(failure) => Err(WireError::Recorded(failure.clone())),
-            _ => Ok(None),
+            self.next().1 = at + 1;
         }
+        Ok(texts)
     }
 
     /// Closes it.

@@ -102,15 +102,22 @@ async fn a_websocket_says_what_it_said_and_hears_what_it_heard() {
         "frames": [
             {"at_us": 2, "event": {"sent": {"text": r#"{"auth": "‹secret token›"}"#}}},
             {"at_us": 3, "event": {"received": {"text": "one"}}},
+            {"at_us": 3, "event": {"received": {"text": "two"}}},
             {"at_us": 4, "event": {"broken": {"kind": "interrupted", "message": "gone"}}},
         ],
     }}]));
     let talk = async {
         let socket = player.connect("/live").await.unwrap();
         socket.send(&format!(r#"{{"auth":"{handle}"}}"#)).await.unwrap();
-        assert_eq!(socket.receive().await.unwrap().as_deref(), Some("one"));
-        let broken = socket.receive().await.unwrap_err();
+        let patience = Duration::from_secs(1);
+        assert_eq!(socket.receive(patience).await.unwrap(), ["one", "two"]);
+        let broken = socket.receive(patience).await.unwrap_err();
         assert_eq!((broken.to_string().as_str(), player.time().now()), ("gone", 4));
+        let silent = socket.receive(patience).await.unwrap_err();
+        assert_eq!(
+            (silent.kind(), player.time().now()),
+            (NetworkFailureKind::Timeout, 1_000_004)
+        );
         socket.send("{}").await.unwrap_err();
     };
     player.time().drive(talk).await.unwrap();
