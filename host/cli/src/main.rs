@@ -65,7 +65,11 @@ fn run_in(runtime: tokio::runtime::Runtime, args: Args) -> u8 {
             biased;
             // Whatever is under way is dropped, with its temporary files and child processes.
             () = signals::at_once() => Ok(Exit::Interrupted),
-            done = run_command(args.command, args.verbose) => done,
+            // On a thread that also looks at the sockets: then what arrives wakes no other thread.
+            done = tokio::spawn(run_command(args.command, args.verbose)) => done.unwrap_or_else(|panicked| match panicked.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Ok(Exit::Interrupted),
+            }),
         }
     });
     // A server that does not close its side must not keep the process.

@@ -188,6 +188,6 @@ async fn an_interrupt_ends_the_wait_for_another_attempt() {
     let done = done.expect("it ends soon");
     assert_eq!(done.code(), 130, "{}", done.stderr);
     let report = done.report();
-    assert_eq!(report["status"], "cancelled");
+    assert_eq!(report["status"], "interrupted");
     assert!(report["steps"][0]["attempts"].as_u64().unwrap() >= 3, "{report}");
 }

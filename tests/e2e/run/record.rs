@@ -331,7 +331,7 @@ async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
     assert_eq!(done.code(), 130, "{}", done.stderr);
     let record = recorded.record();
     let value: Value = serde_json::from_str(&std::fs::read_to_string(&record).unwrap()).unwrap();
-    assert_eq!(value["report"]["status"], "cancelled");
+    assert_eq!(value["report"]["status"], "interrupted");
     assert!(value["calls"][0]["transcript"]["stop_asked_us"].is_u64(), "{value:#}");
     let replayed = replay(&record, &[]).await;
     assert_eq!(replayed.code(), 0, "{}\n{}", replayed.stdout, replayed.stderr);

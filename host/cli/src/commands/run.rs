@@ -127,7 +127,7 @@ pub(crate) async fn run_playbook(
     Ok(match report.status {
         RunStatus::Success => Exit::Success,
         RunStatus::Partial => Exit::Partial,
-        RunStatus::Cancelled => Exit::Interrupted,
+        RunStatus::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     })
 }

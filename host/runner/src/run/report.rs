@@ -41,8 +41,9 @@ pub enum RunStatus {
     Failed,
     /// Every step ended well, and something that was asked for is missing.
     Partial,
-    /// The run was asked to stop.
-    Cancelled,
+    /// The run was asked to stop. What had come by then is in the report.
+    #[serde(alias = "cancelled")]
+    Interrupted,
 }
 
 /// What became of a step.
@@ -114,7 +115,8 @@ pub enum SkipReason {
     /// An earlier step failed, and the run ended there.
     Aborted,
     /// The run was asked to stop.
-    Cancelled,
+    #[serde(alias = "cancelled")]
+    Interrupted,
     /// No loaded plugin provides its type, and such steps were to be skipped.
     UnknownStepType,
     /// Another step was to run alone.

@@ -179,7 +179,7 @@ async fn an_interrupt_stops_the_query_on_either() {
                 _ => {}
             }
         }
-        assert_eq!(run.unwrap()["status"], "cancelled");
+        assert_eq!(run.unwrap()["status"], "interrupted");
         // What came is kept, and the rest is accounted for.
         let step = step.unwrap();
         assert_eq!(step["error"]["kind"], "cancelled", "{step}");

@@ -93,7 +93,7 @@ async fn a_call_that_is_cancelled_keeps_what_it_published() {
     )
     .await;
     let step = &report.steps[0];
-    assert_eq!(report.status, RunStatus::Cancelled);
+    assert_eq!(report.status, RunStatus::Interrupted);
     assert_eq!(step.result.as_ref().unwrap()["found"], json!({"a": ["x"]}));
     assert!(error(step).contains("it was asked to stop"), "{}", error(step));
 }

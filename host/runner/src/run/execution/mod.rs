@@ -83,7 +83,7 @@ impl<'r> Run<'r> {
         let prepared = self.prepared;
         let any = |status| steps.iter().any(|step| step.status == status);
         let status = if self.cancel.is_cancelled() {
-            RunStatus::Cancelled
+            RunStatus::Interrupted
         } else if any(StepStatus::Failed) {
             RunStatus::Failed
         } else if any(StepStatus::Partial) {
@@ -120,7 +120,7 @@ impl Run<'_> {
         let mut at = 0;
         while let Some(step) = steps.get(at) {
             if self.cancel.is_cancelled() {
-                stopped = Some((at, SkipReason::Cancelled));
+                stopped = Some((at, SkipReason::Interrupted));
                 break;
             }
             let (report, exit) = self.step(at).await;

@@ -125,7 +125,7 @@ impl Page {
             RunStatus::Success => StepStatus::Success.shown(),
             RunStatus::Partial => StepStatus::Partial.shown(),
             RunStatus::Failed => StepStatus::Failed.shown(),
-            RunStatus::Cancelled => ("■", "cancelled"),
+            RunStatus::Interrupted => ("■", "interrupted"),
         };
         let playbook = &report.playbook;
         let mut maker = Maker {

@@ -74,7 +74,7 @@ impl SkipReason {
             Self::Disabled => "disabled",
             Self::NotReached => "the run went on elsewhere",
             Self::Aborted => "the run was aborted",
-            Self::Cancelled => "the run was cancelled",
+            Self::Interrupted => "the run was interrupted",
             Self::UnknownStepType => "unknown step type",
             Self::NotSelected => "another step was run alone",
         }

@@ -160,7 +160,7 @@ impl ReportText {
         let (style, word) = match report.status {
             RunStatus::Success => (GOOD, "success"),
             RunStatus::Partial => (WARN, "partial"),
-            RunStatus::Cancelled => (WARN, "cancelled"),
+            RunStatus::Interrupted => (WARN, "interrupted"),
             RunStatus::Failed => (BAD, "failed"),
         };
         let name = report.playbook.name.as_ref().or(report.playbook.id.as_ref());
