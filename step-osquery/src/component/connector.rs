@@ -59,7 +59,7 @@ impl wit::Guest for Component {
         (stream, ending)
     }
 
-    async fn tell(
+    async fn format_notice(
         connector: String,
         settings: wit::Settings,
         notice: wit::Notice,

@@ -42,6 +42,8 @@ impl From<http::Failure> for TransportError {
             http::FailureKind::Timeout => TransportKind::Timeout,
             http::FailureKind::Interrupted => TransportKind::Interrupted,
             http::FailureKind::TooLarge => TransportKind::TooLarge,
+            // The server may have acted.
+            http::FailureKind::Other(_) => TransportKind::Interrupted,
         };
         Self {
             kind,

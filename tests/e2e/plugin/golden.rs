@@ -18,6 +18,38 @@ fn golden(file: &str) -> PathBuf {
     repository::path("tests/golden").join(file)
 }
 
+/// Says that a component was made for a later version than it was.
+fn made_for(version: &str, component: &[u8]) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    let (from, to) = ("@0.2.0", format!("@{version}"));
+    assert_eq!(from.len(), to.len());
+    while let Some(at) = bytes.windows(from.len()).position(|window| window == from.as_bytes()) {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_component_that_was_made_for_a_later_compatible_version_runs_if_it_finds_what_it_needs() {
+    let newer = made_for("0.2.7", hostile_component::COMPONENT);
+    let mut runner = Runner::new(Engine::new(None).unwrap(), Limits::default());
+    runner.load("newer", &newer).await.unwrap();
+    let playbook = Playbook::parse("a.yaml", "- {id: a, type: misbehave, params: {how: nothing}}").unwrap();
+    let prepared = runner.prepare(playbook, RunInputs::new(Secrets::default())).unwrap();
+    let report = runner.run(prepared, CancellationToken::new(), Arc::new(|_| {})).await;
+    assert_eq!(report.status, RunStatus::Success, "{:?}", report.steps[0].error);
+
+    let mut needy = newer;
+    let (from, to) = (b"panicked", b"panickex");
+    while let Some(at) = needy.windows(from.len()).position(|window| window == from) {
+        needy[at..at + to.len()].copy_from_slice(to);
+    }
+    let mut runner = Runner::new(Engine::new(None).unwrap(), Limits::default());
+    let refused = runner.load("needy", &needy).await.unwrap_err().to_string();
+    let words = "it was made for 0.2.7 of the contract and needs something that this host's playbook:plugin@0.2.0 does not have";
+    assert!(refused.contains(words), "{refused}");
+}
+
 #[tokio::test]
 async fn a_component_of_each_released_contract_still_runs() {
     for version in ["0.2.0"] {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::bindings::exports::playbook::plugin::step::{Guest, Outcome, StepType, Template};
 use self::bindings::playbook::plugin::http::{self, Body, Field, Method, Request};
 use self::bindings::playbook::plugin::types::{Failure, FailureKind, Finding};
-use self::bindings::playbook::plugin::{clock, log, progress, results, session, websocket};
+use self::bindings::playbook::plugin::{cancellation, clock, log, progress, results, session, websocket};
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
@@ -322,6 +322,16 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
                 },
             );
             Ok(said(&outcomes.join("; ")))
+        }
+        "work until asked to stop" => {
+            while !cancellation::asked() {
+                clock::sleep(10).await;
+            }
+            Err(Failure {
+                kind: FailureKind::Other("asked-to-stop".into()),
+                message: "it was asked".into(),
+                hint: None,
+            })
         }
         "log in" => {
             let login = |user: &str| Request {

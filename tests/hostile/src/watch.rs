@@ -62,7 +62,7 @@ impl Guest for Hostile {
         (stream, ending)
     }
 
-    async fn tell(_: String, _: Settings, notice: Notice) -> Result<Event, Failure> {
+    async fn format_notice(_: String, _: Settings, notice: Notice) -> Result<Event, Failure> {
         Ok(event(&notice.title))
     }
 }

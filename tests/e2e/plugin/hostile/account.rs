@@ -99,6 +99,32 @@ async fn a_call_that_is_cancelled_keeps_what_it_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_looks_whether_it_is_asked_to_stop_sees_it_and_may_have_a_word_of_its_own() {
+    let mut runner = Runner::new(ENGINE.clone(), limits());
+    runner.load("hostile", hostile_component::COMPONENT).await.unwrap();
+    let playbook = json!([{
+        "id": "a", "type": "misbehave", "params": {"how": "work until asked to stop", "timeout": 20},
+    }]);
+    let playbook = Playbook::parse("a.yaml", &playbook.to_string()).unwrap();
+    let prepared = runner.prepare(playbook, RunInputs::new(Secrets::default())).unwrap();
+    let cancel = CancellationToken::new();
+    let stopping = cancel.clone();
+    let observer: Observer = Arc::new(move |event| {
+        if let RunEvent::StepCalled { .. } = event {
+            stopping.cancel();
+        }
+    });
+    let report = runner.run(prepared, cancel, observer).await;
+    let failure = report.steps[0].error.as_ref().unwrap();
+    assert_eq!(failure.kind, "internal");
+    assert!(
+        failure.message.contains("asked-to-stop: it was asked"),
+        "{}",
+        failure.message
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_published_wrongly_is_a_failure_that_says_so() {
     for (entries, found, failed) in [
         // The last entry stands.

@@ -97,7 +97,7 @@ impl Poller {
     ) -> Result<usize, PollError> {
         let mut events = Vec::new();
         if let Some(notice) = notice {
-            events.push(self.plugin.tell(self.connector.call(), notice).await?);
+            events.push(self.plugin.format_notice(self.connector.call(), notice).await?);
         }
         let told = events.len();
         let value = serde_json::to_string(health).expect("plain fields are JSON");

@@ -6,7 +6,18 @@ use crate::sandbox::bindings::playbook::plugin::cancellation;
 use crate::sandbox::call_state::{CallState, waiting};
 use crate::sandbox::clocks::Clocks;
 
-impl cancellation::Host for CallState {}
+impl cancellation::Host for CallState {
+    fn asked(&mut self) -> wasmtime::Result<bool> {
+        let asked = match &self.clocks {
+            Clocks::Played(player) => player.stop_was_asked(),
+            Clocks::System | Clocks::Fixed(_) => self.cancel.is_cancelled(),
+        };
+        if asked && let Some(tape) = &self.tape {
+            tape.stop_asked();
+        }
+        Ok(asked)
+    }
+}
 
 impl<T: Send> cancellation::HostWithStore<T> for HasSelf<CallState> {
     async fn requested(accessor: &Accessor<T, Self>) -> wasmtime::Result<()> {

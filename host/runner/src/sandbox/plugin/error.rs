@@ -144,7 +144,7 @@ impl From<GrantRefused> for PluginError {
 impl StepFailure {
     /// What a plugin says, without secrets.
     pub(crate) fn read(failure: types::Failure, redactor: &Redactor) -> Self {
-        let kind = match failure.kind {
+        let kind = match &failure.kind {
             types::FailureKind::InvalidParams => FailureKind::InvalidParams,
             types::FailureKind::NotAllowed => FailureKind::NotAllowed,
             types::FailureKind::Auth => FailureKind::Auth,
@@ -155,11 +155,15 @@ impl StepFailure {
             types::FailureKind::Protocol => FailureKind::Protocol,
             types::FailureKind::Timeout => FailureKind::Timeout,
             types::FailureKind::Cancelled => FailureKind::Cancelled,
-            types::FailureKind::Internal => FailureKind::Internal,
+            types::FailureKind::Internal | types::FailureKind::Other(_) => FailureKind::Internal,
+        };
+        let message = match &failure.kind {
+            types::FailureKind::Other(word) => &format!("{word}: {}", failure.message),
+            _ => &failure.message,
         };
         Self {
             kind,
-            message: words(&failure.message, redactor),
+            message: words(message, redactor),
             hint: failure.hint.map(|hint| words(&hint, redactor)),
             acted: false,
         }

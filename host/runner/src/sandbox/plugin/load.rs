@@ -69,7 +69,7 @@ impl Plugin {
         })?;
         contract::check(&inspection.imports, &inspection.exports).map_err(unfit)?;
         if let Some(statement) = &inspection.statement
-            && statement.contract != CONTRACT
+            && !contract::is_contract(&statement.contract)
         {
             let stated = cut(&statement.contract);
             return Err(unfit(format!("it says that it was made for `{stated}`")));
@@ -108,9 +108,16 @@ impl Plugin {
         limits: &Limits,
         pools: &Pools,
     ) -> Result<Self, PluginError> {
+        let later = contract::later(&inspection.imports, &inspection.exports);
         let unfit = |error: wasmtime::Error| PluginError::Contract {
             plugin: name.to_owned(),
-            reason: error.root_cause().to_string(),
+            reason: match &later {
+                Some(version) => format!(
+                    "it was made for {version} of the contract and needs something that this host's {CONTRACT} does not have: {}",
+                    error.root_cause()
+                ),
+                None => error.root_cause().to_string(),
+            },
         };
         let linker = call::linker(engine).map_err(unfit)?;
         let pre = linker.instantiate_pre(component).map_err(unfit)?;

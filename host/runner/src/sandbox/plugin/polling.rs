@@ -153,7 +153,7 @@ impl Plugin {
     }
 
     /// Spells a notice as an event.
-    pub(crate) async fn tell(&self, call: ConnectorCall, notice: Notice) -> Result<EventText, PluginError> {
+    pub(crate) async fn format_notice(&self, call: ConnectorCall, notice: Notice) -> Result<EventText, PluginError> {
         // Nothing is sent: handles mean nothing here.
         let secrets = call.vault.call(None);
         let redactor = secrets.redactor();
@@ -168,7 +168,9 @@ impl Plugin {
         };
         let event = self
             .call_connector(self.offline(), async move |accessor, guest| {
-                guest.call_tell(accessor, call.connector, settings, notice).await
+                guest
+                    .call_format_notice(accessor, call.connector, settings, notice)
+                    .await
             })
             .await?
             .map_err(|failure| StepFailure::read(failure, &redactor))?;

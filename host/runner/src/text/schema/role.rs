@@ -16,6 +16,12 @@ const ROLE: &str = "x-role";
 /// The annotation that says whose data may fill a param.
 const PROVENANCE: &str = "x-provenance";
 
+/// The annotation with a message of the plugin's for what a keyword beside it refuses.
+const MESSAGE: &str = "x-message";
+
+/// What the annotations begin with that are the host's.
+const OURS: &str = "x-";
+
 /// The one value of [`PROVENANCE`]: alert data and earlier results, too.
 const ANY: &str = "any";
 
@@ -145,6 +151,12 @@ impl Schema {
                 let written = visible(&cut(&written)).into_owned();
                 format!("the param `{param}` of `{of}` has the unknown {what} `{written}`; {hint}")
             };
+            let mut keywords = property.as_object().into_iter().flat_map(serde_json::Map::keys);
+            let known = [ROLE, PROVENANCE, MESSAGE];
+            // It may be meant to decide about trust, so it is not passed over.
+            if let Some(other) = keywords.find(|word| word.starts_with(OURS) && !known.contains(&word.as_str())) {
+                return Err(unknown("annotation", &Value::from(other.as_str()), &known));
+            }
             let role = Role::of(property).map_err(|written| unknown(ROLE, written, &Role::ALL.map(Role::word)))?;
             if let Some(written) = property.get(PROVENANCE).filter(|written| **written != ANY) {
                 return Err(unknown(PROVENANCE, written, &[ANY]));
@@ -213,6 +225,14 @@ mod tests {
                 "unknown x-role `headers`; known here: ",
             ),
             (json!({"url": {"x-role": ["origin"]}}), "unknown x-role `[\"origin\"]`"),
+            (
+                json!({"url": {"x-rol": "origin"}}),
+                "unknown annotation `x-rol`; did you mean `x-role`?",
+            ),
+            (
+                json!({"url": {"x-trust": "any"}}),
+                "unknown annotation `x-trust`; known here: ",
+            ),
             (
                 json!({"url": {"x-provenance": "Any"}}),
                 "unknown x-provenance `Any`; did you mean `any`?",

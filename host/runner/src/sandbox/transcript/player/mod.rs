@@ -198,6 +198,12 @@ impl Player {
         }
     }
 
+    /// Whether the plugin had been asked to stop by now.
+    pub(crate) fn stop_was_asked(&self) -> bool {
+        let asked = self.0.transcript.stop_asked_us;
+        asked.is_some_and(|moment| moment <= self.0.time.now())
+    }
+
     /// What the clock on the wall showed, in milliseconds.
     pub(crate) fn now(&self) -> u64 {
         let mut state = self.state();
