@@ -305,6 +305,41 @@ async fn without_traffic_a_record_is_shown_and_not_replayed() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_costs_none_of_the_results() {
+    let recorded = Recorded::start(PLAYBOOK).await;
+    let page = recorded.path("run.html");
+    for output in ["table", "json", "ndjson"] {
+        let args = recorded.args(&["--record-traffic", "--report", &page, "--output", output]);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let command = playbook(&args, &SECRETS);
+        let mut full = tokio::process::Command::new("sh");
+        // No file of this process can grow.
+        full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+            .arg(command.as_std().get_program())
+            .args(command.as_std().get_args())
+            .envs(
+                command
+                    .as_std()
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let done = finish(full.spawn().unwrap()).await;
+        assert_eq!(done.code(), 1, "{output}: {}", done.stderr);
+        assert!(done.stdout.contains("root"), "{output}: {}", done.stdout);
+        for words in ["the record", "run.html"] {
+            assert!(done.stderr.contains(words), "{output}, {words}: {}", done.stderr);
+        }
+        assert!(!std::path::Path::new(&page).exists());
+        let left = std::fs::read_dir(recorded.path("records")).unwrap().count();
+        assert_eq!(left, 0, "{output}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
     const WAITING: &str = r#"
 - id: waits

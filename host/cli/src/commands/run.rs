@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use playbook_host::run::RunStatus;
-use playbook_host::run::record::{Detail, RecordFile};
+use playbook_host::run::record::{Detail, RecordFile, RunRecord};
 use playbook_host::views::{html_report, text_report};
 use playbook_host::{Diagnostics, Playbook, RunInputs, RunReport, Runner};
 
@@ -109,20 +109,22 @@ pub(crate) async fn run_playbook(
     };
     // When it is asked to stop, the step stops what it started on the server.
     let (report, record) = running.await;
-    // Kept first: a reader of the output that has gone must not cost the record.
-    if let (Some(file), Some(record)) = (file, &record) {
-        let path = file.write(record).map_err(|error| CommandError {
-            exit: Exit::Failed,
-            ..inputs::record_error(&error)
-        })?;
-        output::say(text!("record  {}\n", path));
-    }
-    match &stream {
-        Some(stream) => stream.finished(&report)?,
-        None => print_run(&report, view)?,
-    }
-    if let Some(page) = page {
-        page.write(&html_report(&report))?;
+    // Kept first: a reader of the output that has gone must not cost the record. What cannot be written costs nothing else.
+    let kept = match (file, &record) {
+        (Some(file), Some(record)) => keep_record(file, record),
+        _ => Ok(()),
+    };
+    let printed = match &stream {
+        Some(stream) => stream.finished(&report),
+        None => print_run(&report, view),
+    };
+    let written = page.map_or(Ok(()), |page| page.write(&html_report(&report)));
+    let mut failed = [kept, printed, written].into_iter().filter_map(Result::err);
+    if let Some(first) = failed.next() {
+        for other in failed {
+            output::report(&other);
+        }
+        return Err(first);
     }
     Ok(match report.status {
         RunStatus::Success => Exit::Success,
@@ -130,6 +132,16 @@ pub(crate) async fn run_playbook(
         RunStatus::Interrupted => Exit::Interrupted,
         _ => Exit::Failed,
     })
+}
+
+/// Puts a record in its place, and says where that is.
+fn keep_record(file: RecordFile, record: &RunRecord) -> Result<(), CommandError> {
+    let path = file.write(record).map_err(|error| CommandError {
+        exit: Exit::Failed,
+        ..inputs::record_error(&error)
+    })?;
+    output::say(text!("record  {}\n", path));
+    Ok(())
 }
 
 /// Prints a run.
