@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::bindings::playbook::plugin::{cancellation, clock, http, log, progress, results, session, websocket};
+use super::bindings::playbook::plugin::{
+    cancellation, clock, http, limits, log, progress, results, session, websocket,
+};
 use super::convert::{millis, timestamp};
 use crate::contract::{ConnectError, Level, Method, Request, Response, Services, Socket, TransportError};
 
@@ -43,6 +45,10 @@ impl Services for HostServices {
 
     fn monotonic(&self) -> Duration {
         Duration::from_millis(clock::monotonic())
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(limits::deadline())
     }
 
     async fn sleep(&self, duration: Duration) {

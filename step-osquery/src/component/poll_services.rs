@@ -50,6 +50,10 @@ impl Services for HostPollServices {
         HostServices.monotonic()
     }
 
+    fn deadline(&self) -> Duration {
+        HostServices.deadline()
+    }
+
     async fn sleep(&self, duration: Duration) {
         HostServices.sleep(duration).await;
     }

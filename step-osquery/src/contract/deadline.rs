@@ -12,6 +12,11 @@ impl Deadline {
         Self(now + timeout)
     }
 
+    /// Returns the moment of this reading of the monotonic clock.
+    pub fn at(moment: Duration) -> Self {
+        Self(moment)
+    }
+
     /// Returns the time that is left at `now`, which is zero once the moment has passed.
     pub fn left(self, now: Duration) -> Duration {
         self.0.saturating_sub(now)

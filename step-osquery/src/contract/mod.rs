@@ -14,6 +14,6 @@ pub use self::deadline::Deadline;
 pub use self::failure::{Failure, FailureKind};
 pub use self::finding::Finding;
 pub use self::http::{ConnectError, Method, Request, Response, TransportError, TransportKind};
-pub use self::poll_services::{Batch, Change, Closed, LONGEST_POLL, PollServices};
+pub use self::poll_services::{Batch, Change, Closed, PollServices};
 pub use self::services::{Level, Services, Socket};
 pub use self::severity::Severity;

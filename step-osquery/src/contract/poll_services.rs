@@ -1,7 +1,5 @@
 //! The services that the host offers to a poll: where its batches of events go, and what it has remembered.
 
-use std::time::Duration;
-
 use super::services::Services;
 use super::severity::Severity;
 
@@ -37,6 +35,3 @@ pub struct Change {
 /// The host has stopped taking batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
-
-/// The time after which the host drops a poll.
-pub const LONGEST_POLL: Duration = Duration::from_hours(1);

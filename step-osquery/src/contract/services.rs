@@ -36,6 +36,8 @@ pub trait Services {
     fn now(&self) -> Timestamp;
     /// Returns the time since an arbitrary moment.
     fn monotonic(&self) -> Duration;
+    /// Returns the moment at which the host ends the call, on the same clock.
+    fn deadline(&self) -> Duration;
     /// Waits for this long.
     async fn sleep(&self, duration: Duration);
     /// Writes a message for the operator.

@@ -3,14 +3,14 @@
 use super::config::{Config, Settings, unfit};
 use super::connector::Connector;
 use super::poll::{Poll, Summary};
-use crate::contract::{Deadline, Failure, Finding, LONGEST_POLL, PollServices, Services, Severity};
+use crate::contract::{Deadline, Failure, Finding, PollServices, Services, Severity};
 use crate::event::{Format, Notice};
 use crate::server::Session;
 
 /// Tests a connection.
 pub(crate) async fn check<C: Connector, S: Services>(services: &S, config: &str) -> Result<Vec<Finding>, Failure> {
     let config = Config::<C>::parse(config)?;
-    let deadline = Deadline::after(services.monotonic(), LONGEST_POLL);
+    let deadline = Deadline::at(services.deadline());
     let session = Session::new(services, &config.base_url, &config.credentials, deadline);
     config.own.check(&session).await
 }
@@ -22,7 +22,7 @@ pub(crate) async fn poll<C: Connector, S: PollServices>(
     settings: &Settings,
 ) -> Result<Summary, Failure> {
     let config = Config::<C>::parse(&settings.config)?;
-    let deadline = Deadline::after(services.monotonic(), LONGEST_POLL);
+    let deadline = Deadline::at(services.deadline());
     let poll = Poll {
         services,
         session: Session::new(services, &config.base_url, &config.credentials, deadline),

@@ -105,6 +105,10 @@ impl Services for Native {
         self.began.elapsed()
     }
 
+    fn deadline(&self) -> Duration {
+        Duration::MAX
+    }
+
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

@@ -115,6 +115,10 @@ impl Services for Paper {
         Duration::ZERO
     }
 
+    fn deadline(&self) -> Duration {
+        Duration::MAX
+    }
+
     async fn sleep(&self, _: Duration) {}
 
     fn publish(&self, _: &str, _: Result<String, String>) {}

@@ -172,6 +172,10 @@ impl Services for Polling {
         self.native.monotonic()
     }
 
+    fn deadline(&self) -> Duration {
+        Duration::MAX
+    }
+
     async fn sleep(&self, duration: Duration) {
         self.native.sleep(duration).await;
     }

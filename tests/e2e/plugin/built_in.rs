@@ -14,6 +14,7 @@ async fn the_component_imports_nothing_but_the_contract() {
             "session",
             "websocket",
             "clock",
+            "limits",
             "log",
             "progress",
             "results",

@@ -116,6 +116,10 @@ impl<'a> Services for Script<'a> {
         self.clock.get()
     }
 
+    fn deadline(&self) -> Duration {
+        Duration::MAX
+    }
+
     async fn sleep(&self, duration: Duration) {
         // Time passes as it is waited for, so that what happens meanwhile happens.
         let end = self.clock.get() + duration;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::bindings::exports::playbook::plugin::step::{Guest, Outcome, StepType, Template};
 use self::bindings::playbook::plugin::http::{self, Body, Field, Method, Request};
 use self::bindings::playbook::plugin::types::{Failure, FailureKind, Finding};
-use self::bindings::playbook::plugin::{cancellation, clock, log, progress, results, session, websocket};
+use self::bindings::playbook::plugin::{cancellation, clock, limits, log, progress, results, session, websocket};
 
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {
@@ -323,6 +323,12 @@ async fn misbehave(how: &str, params: &Value) -> Result<String, Failure> {
             );
             Ok(said(&outcomes.join("; ")))
         }
+        "say what it may use" => Ok(said(&format!(
+            "{} ms, {} and {} bytes",
+            limits::deadline(),
+            limits::body(),
+            limits::memory()
+        ))),
         "work until asked to stop" => {
             while !cancellation::asked() {
                 clock::sleep(10).await;

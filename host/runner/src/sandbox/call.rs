@@ -17,7 +17,7 @@ use crate::sandbox::pace::Pace;
 use crate::sandbox::published::Published;
 use crate::sandbox::quota::Quota;
 use crate::sandbox::store::Memory;
-use crate::sandbox::transcript::{Stuck, Tape};
+use crate::sandbox::transcript::{Allowed, Stuck, Tape};
 use crate::sandbox::wire::Wire;
 use crate::secrets::CallSecrets;
 
@@ -204,6 +204,11 @@ fn state(context: CallContext, limits: &Limits, progress: Pace) -> CallState {
     CallState {
         table: ResourceTable::new(),
         began: Instant::now(),
+        allowed: Allowed {
+            deadline_ms: u64::try_from(context.deadline.as_millis()).unwrap_or(u64::MAX),
+            body: limits.body as u64,
+            memory: limits.memory as u64,
+        },
         wire: context.wire,
         cancel: context.cancel,
         remembered: context.remembered,

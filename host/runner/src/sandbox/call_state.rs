@@ -10,7 +10,7 @@ use crate::sandbox::event::{CallEvent, CallObserver};
 use crate::sandbox::pace::Pace;
 use crate::sandbox::published::Published;
 use crate::sandbox::store::Memory;
-use crate::sandbox::transcript::Tape;
+use crate::sandbox::transcript::{Allowed, Tape};
 use crate::sandbox::wire::Wire;
 use crate::secrets::{CallSecrets, Redactor};
 use crate::text::visible::is_hidden;
@@ -22,6 +22,8 @@ const LONGEST_READ: usize = 1 << 14;
 pub(crate) struct CallState {
     pub(crate) table: ResourceTable,
     pub(crate) began: Instant,
+    /// What the call may use.
+    pub(crate) allowed: Allowed,
     pub(crate) wire: Wire,
     pub(crate) cancel: CancellationToken,
     /// What the plugin remembers from earlier calls.

@@ -11,6 +11,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{ENGINE, limits, ran, said};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_can_ask_what_it_may_use() {
+    let ran = ran("say what it may use", json!({"timeout": 7})).await;
+    // The time limit and the grace; an answer's body; memory.
+    assert_eq!(said(&ran), format!("7200 ms, {} and {} bytes", 64 << 20, 96 << 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_misbehaviour_of_a_run_ends_in_its_own_error_and_harms_nobody() {
     for (how, words) in [
         (

@@ -3,6 +3,7 @@
 pub(crate) mod cancellation;
 pub(crate) mod clock;
 pub(crate) mod http;
+pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod results;

@@ -28,6 +28,9 @@ pub struct Transcript {
     pub entries: Vec<Entry>,
     /// What the clocks showed, each time that the plugin looked.
     pub clock: ClockReadings,
+    /// What the call was allowed, if the plugin asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// When the plugin was asked to stop, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_asked_us: Option<u64>,
@@ -231,6 +234,17 @@ pub struct Sleep {
     pub ended_us: Option<u64>,
     /// For how long, in milliseconds.
     pub for_ms: u64,
+}
+
+/// What a call may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// When the host ends it, in milliseconds since it began.
+    pub deadline_ms: u64,
+    /// The most bytes of an answer's body, or of a frame.
+    pub body: u64,
+    /// The most bytes of the plugin's memories and tables.
+    pub memory: u64,
 }
 
 /// What the clocks showed, each time that a plugin looked.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
 use super::{
-    Answer, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
+    Allowed, Answer, ClockReadings, Conversation, Entry, Exchange, Field, Frame, FrameEvent, Handshake, NetworkFailure,
     RecordedBody, RecordedRequestBody, RecordedResponse, Sleep, Transcript, WireError,
 };
 use crate::net::egress::{self, Request};
@@ -185,6 +185,11 @@ impl Tape {
         let mut taped = self.taped();
         let now = taped.now();
         taped.transcript.stop_asked_us.get_or_insert(now);
+    }
+
+    /// The plugin asked what it may use.
+    pub(crate) fn allowed(&self, allowed: Allowed) {
+        self.taped().transcript.allowed.get_or_insert(allowed);
     }
 
     /// The plugin looked at a clock.

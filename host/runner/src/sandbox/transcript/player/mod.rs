@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::virtual_time::VirtualTime;
 use super::{
-    Answer, Entry, Frame, FrameEvent, Handshake, NetworkFailure, NetworkFailureKind, NotKept, RecordedBody,
+    Allowed, Answer, Entry, Frame, FrameEvent, Handshake, NetworkFailure, NetworkFailureKind, NotKept, RecordedBody,
     RecordedRequestBody, RecordedResponse, Transcript, WireError,
 };
 use crate::net::egress::{self, Request, concealed};
@@ -196,6 +196,11 @@ impl Player {
             Some(moment) => self.0.time.until(moment).await,
             None => pending().await,
         }
+    }
+
+    /// What the call was allowed, if that was recorded.
+    pub(crate) fn allowed(&self) -> Option<Allowed> {
+        self.0.transcript.allowed
     }
 
     /// Whether the plugin had been asked to stop by now.
