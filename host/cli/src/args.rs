@@ -332,7 +332,7 @@ pub(crate) struct TemplatesArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// `playbook`, `connector`, `test`, `run`, `run-event`, `plan`, `policy`, `record`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
+    /// `playbook`, `connector`, `test`, `run`, `run-event`, `plan`, `policy`, `record`, `plugin`, a step type, or `CONNECTOR.config` and the like. Without a name: list them
     pub(crate) name: Option<String>,
     /// Write all of them, as NAME.schema.json
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "name")]

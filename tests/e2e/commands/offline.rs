@@ -83,6 +83,7 @@ async fn schema_prints_the_schemas_of_the_repository() {
         ("plan", "plan"),
         ("policy", "policy"),
         ("record", "record"),
+        ("plugin", "plugin"),
         ("osquery_live_query", "osquery_live_query.params"),
         ("osquery_live_query.result", "osquery_live_query.result"),
         ("fleetdm.config", "fleetdm.config"),

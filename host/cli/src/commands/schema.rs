@@ -5,7 +5,7 @@ use std::path::Path;
 use playbook_host::Runner;
 use playbook_host::net::POLICY_SCHEMA;
 use playbook_host::testing::TEST_SCHEMA;
-use playbook_host::text::Schema;
+use playbook_host::text::{PLUGIN_SCHEMA, Schema};
 use serde_json::Value;
 
 use crate::args::SchemaArgs;
@@ -64,6 +64,7 @@ fn all(runner: &Runner) -> Vec<(String, String)> {
         ("plan", PLAN),
         ("policy", POLICY_SCHEMA),
         ("record", RECORD),
+        ("plugin", PLUGIN_SCHEMA),
     ];
     let own = own.map(|(name, text)| (name, text.to_owned()));
     let written = of_files(runner).into_iter();

@@ -25,7 +25,7 @@ pub(crate) mod weight;
 pub(crate) mod yaml_error;
 
 pub use self::diagnostic::{Code, Diagnostic, Diagnostics, ExampleKind, Explanation, FlatDiagnostic, Related};
-pub use self::schema::{Role, Schema, SchemaProblem};
+pub use self::schema::{PLUGIN_SCHEMA, Role, Schema, SchemaProblem};
 pub use self::source::Source;
 pub use self::url::{without_credentials, without_userinfo};
 pub use self::visible::{visible, visible_json};

@@ -107,7 +107,7 @@ impl GrantedServer {
     }
 }
 
-/// What tells a login from every other one at its server.
+/// The hash of everything in which logins at one server can differ.
 fn sent(user: &str, checked: &CheckedRequest, login: &Request) -> Fingerprint {
     let (kind, body) = match &checked.body {
         Some((kind, body)) => (*kind, body.as_str()),

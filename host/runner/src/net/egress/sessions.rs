@@ -40,7 +40,7 @@ struct Known {
     logins: VecDeque<(LoginKey, Arc<Login>)>,
 }
 
-/// What may tell something about a login that is not shown: its hash.
+/// The hash of something that is secret.
 pub(super) type Fingerprint = [u8; 32];
 
 /// What two logins have in common that are the same.

@@ -186,7 +186,7 @@ impl LiveSocket {
             }
             // The library answers pings. A peer that does not read the answers is not read from, either.
             Some(Ok(Message::Ping(_))) => {
-                // Whoever sends something writes the answer, too.
+                // A send that is under way writes the answer, too.
                 let flushed = match self.sender.try_lock() {
                     Ok(mut sender) => self.written(sender.flush()).await,
                     Err(_) => Ok(()),

@@ -66,7 +66,7 @@ pub(crate) fn pairs(fields: Vec<http::Field>) -> Vec<(String, String)> {
     fields.into_iter().map(|field| (field.name, field.value)).collect()
 }
 
-/// A failure as the plugin is told; one that no plugin must answer to ends the call.
+/// A failure as the plugin sees it. One that no plugin may handle ends the call.
 pub(crate) fn failure(error: WireError) -> wasmtime::Result<http::Failure> {
     use http::FailureKind;
     if matches!(error, WireError::Unrecorded(_)) {

@@ -18,7 +18,7 @@ use self::pattern::{Pattern, TooLong};
 pub(crate) use self::place::place;
 pub use self::problem::SchemaProblem;
 pub(crate) use self::role::Provenance;
-pub use self::role::Role;
+pub use self::role::{PLUGIN_SCHEMA, Role};
 
 /// The largest program that a pattern for keys may become, in bytes.
 const LARGEST_FOR_KEYS: usize = 1 << 15;

@@ -10,6 +10,9 @@ use super::Schema;
 use crate::text::diagnostic::{cut, suggestion};
 use crate::text::visible::visible;
 
+/// The JSON Schema of the schemas that a plugin describes params, configs and options with.
+pub const PLUGIN_SCHEMA: &str = include_str!("../../../schemas/plugin.schema.json");
+
 /// The annotation that names a role.
 const ROLE: &str = "x-role";
 
@@ -196,6 +199,12 @@ mod tests {
         Schema::compile(json!({"properties": properties})).unwrap()
     }
 
+    /// Whether the published schema accepts these properties.
+    fn is_published(properties: &Value) -> bool {
+        let published = Schema::compile(serde_json::from_str(PLUGIN_SCHEMA).unwrap()).unwrap();
+        published.validate(&json!({"properties": properties})).is_empty()
+    }
+
     #[test]
     fn no_schema_opens_what_decides_where_as_whom_or_what() {
         for role in Role::ALL {
@@ -203,12 +212,15 @@ mod tests {
             let schema = schema(&json!({"a": {}, "p": property}));
             let refused = schema.check_annotations("lookup");
             assert_eq!(refused.is_err(), role.decides().is_some(), "{role:?}: {refused:?}");
+            let properties = &schema.document()["properties"];
+            assert_eq!(is_published(properties), refused.is_ok(), "{role:?}");
             // Should the plugin be used all the same, its word does not count.
             let opened = schema.provenance("p") == Provenance::Any;
             assert_eq!(opened, role.decides().is_none(), "{role:?}");
         }
         let secret = schema(&json!({"p": {"writeOnly": true, "x-provenance": "any"}}));
         assert!(secret.check_annotations("lookup").is_err());
+        assert!(!is_published(&secret.document()["properties"]));
         assert_eq!(secret.provenance("p"), Provenance::Author);
         assert_eq!(secret.provenance("absent"), Provenance::Author);
     }
@@ -242,12 +254,14 @@ mod tests {
                 "unknown x-provenance `true`; known here: any",
             ),
             (
-                json!({"a": {"x-role": "origin"}, "b": {"x-role": "origin", "x-provenance": "any"}}),
+                json!({"a": {"x-role": "origin"}, "b": {"x-role": "origin"}}),
                 "two params of `lookup` have the role `origin`",
             ),
         ] {
             let error = schema(&properties).check_annotations("lookup").unwrap_err();
             assert!(error.contains(words), "{error}");
+            // That two params have one role is beyond a schema.
+            assert_eq!(is_published(&properties), words.starts_with("two params"), "{words}");
         }
     }
 }
