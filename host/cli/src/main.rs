@@ -60,17 +60,18 @@ fn cannot_start(error: &std::io::Error) -> u8 {
 
 fn run_in(runtime: tokio::runtime::Runtime, args: Args) -> u8 {
     logging::start(args.verbose);
-    let done = runtime.block_on(async {
+    let command = async move {
         tokio::select! {
             biased;
             // Whatever is under way is dropped, with its temporary files and child processes.
             () = signals::at_once() => Ok(Exit::Interrupted),
-            // On a thread that also looks at the sockets: then what arrives wakes no other thread.
-            done = tokio::spawn(run_command(args.command, args.verbose)) => done.unwrap_or_else(|panicked| match panicked.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Ok(Exit::Interrupted),
-            }),
+            done = run_command(args.command, args.verbose) => done,
         }
+    };
+    // A task runs on a thread that also looks at the sockets: what arrives there wakes no other thread.
+    let done = runtime.block_on(runtime.spawn(command)).unwrap_or_else(|error| {
+        let panic = error.try_into_panic();
+        std::panic::resume_unwind(panic.expect("nobody cancels the task"))
     });
     // A server that does not close its side must not keep the process.
     runtime.shutdown_background();

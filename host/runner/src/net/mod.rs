@@ -6,8 +6,8 @@
 //! ```
 //! use playbook_host::net::{Origin, Policy};
 //!
-//! let fleet = Origin::of("https://fleet.example.com")?;
-//! assert!(Policy::default().check(&fleet).is_ok());
+//! let server = Origin::of("https://server.example.com")?;
+//! assert!(Policy::default().check(&server).is_ok());
 //! let metadata = Origin::of("https://169.254.169.254")?;
 //! assert!(Policy::default().check(&metadata).is_err());
 //! # Ok::<(), playbook_host::net::OriginError>(())

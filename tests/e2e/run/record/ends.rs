@@ -5,9 +5,8 @@ use serde_json::Value;
 use super::{PLAYBOOK, Recorded, SECRETS, replay};
 use crate::command::{finish, playbook};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
-    const WAITING: &str = r#"
+/// A run that waits for a host that never answers.
+const WAITING: &str = r#"
 - id: waits
   type: osquery_live_query
   params:
@@ -18,6 +17,9 @@ async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
     target_hosts: [laptop-7]
     timeout_seconds: 60
 "#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_leaves_a_record_that_replays_its_end() {
     let recorded = Recorded::start(WAITING).await;
     let args = recorded.args(&["--record-traffic"]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -69,5 +71,30 @@ async fn what_cannot_be_written_costs_none_of_the_results() {
         assert!(!std::path::Path::new(&page).exists());
         let left = std::fs::read_dir(recorded.path("records")).unwrap().count();
         assert_eq!(left, 0, "{output}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_ended_at_once_leaves_no_unfinished_files() {
+    let recorded = Recorded::start(WAITING).await;
+    let page = recorded.path("run.html");
+    let args = recorded.args(&["--report", &page]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let child = playbook(&args, &SECRETS).spawn().unwrap();
+    while recorded.fleet.campaigns().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    // The second is not waited for.
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+    assert_eq!(finish(child).await.code(), 130);
+    for folder in [recorded.path("."), recorded.path("records")] {
+        for file in std::fs::read_dir(folder).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            assert!(!name.starts_with(".playbook-"), "{name}");
+        }
     }
 }

@@ -257,7 +257,7 @@ async fn a_call_makes_so_many_requests_and_reads_so_many_headers() {
 async fn captured_strings_and_cookies_do_not_reach_the_plugin() {
     let body = serde_json::json!({"token": "session-token-1", "deep": {"csrf": "session-token-2"}, "name": "soc"});
     let response = ResponseTemplate::new(200)
-        .insert_header("set-cookie", "osctrl_token=session-token-1")
+        .insert_header("set-cookie", "session=session-token-1")
         .set_body_json(body);
     let server = answering(response).await;
     let (egress, _) = egress(&server, &Limits::default());
